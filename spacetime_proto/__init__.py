@@ -1,0 +1,1 @@
+"""SpacetimeDB without I/O: protocol, cache, bindings, both roles."""

@@ -1,0 +1,1 @@
+"""The client cache: rows, reference counts, indexes, differences."""

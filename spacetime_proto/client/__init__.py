@@ -1,0 +1,1 @@
+"""The client role: connection state, subscriptions, calls, dispatch, pump."""

@@ -1,0 +1,1 @@
+"""Bindings from a schema: names, model, rendered source."""

@@ -1,0 +1,266 @@
+"""The one family of errors that this project raises.
+
+The class says whose fault it is: ``LocalProtocolError`` is the caller's, ``ProtocolError`` the
+server's, ``ReducerError`` the module's. Every message says what was being done and to what. A token
+never appears in one: the code that builds messages has no access to it, and text that came over the
+wire is passed through `redact` first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "AuthError",
+    "CallTimeout",
+    "ConnectError",
+    "DatabaseNotFound",
+    "DecodeError",
+    "Disconnected",
+    "EncodeError",
+    "HandshakeError",
+    "HttpError",
+    "InternalError",
+    "LimitExceeded",
+    "LocalProtocolError",
+    "ProtocolError",
+    "QueryError",
+    "ReducerError",
+    "SchemaError",
+    "SchemaMismatch",
+    "SpacetimeError",
+    "SubscriptionError",
+    "redact",
+]
+
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?")
+
+
+def redact(text: str) -> str:
+    """Return `text` with everything that looks like a JSON web token replaced by ``<token>``."""
+    return _JWT.sub("<token>", text)
+
+
+class SpacetimeError(Exception):
+    """Base of all errors raised by `spacetime_proto` and `spacetime_transports`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
+
+    @property
+    def message(self) -> str:
+        """The sentence that says what went wrong."""
+        return str(self.args[0])
+
+
+# --- getting a connection ---------------------------------------------------------------------
+
+
+class ConnectError(SpacetimeError):
+    """No connection could be made: name resolution, TCP, TLS, proxy or handshake failed."""
+
+
+class HandshakeError(ConnectError):
+    """The server answered the WebSocket upgrade with something other than 101.
+
+    Attributes:
+        status: the HTTP status code, or None if the answer was no HTTP response.
+        body: the body of the answer as text, at most a few KiB.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, body: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = redact(body)
+
+
+class AuthError(HandshakeError):
+    """The server refused the token or the caller (401, 403, or 400 for a malformed token)."""
+
+
+class DatabaseNotFound(HandshakeError):
+    """No database of that name or identity on this server (404)."""
+
+
+class HttpError(SpacetimeError):
+    """An HTTP request to the server was answered with an error status.
+
+    Attributes:
+        status: the HTTP status code.
+        body: the body of the answer as text.
+    """
+
+    def __init__(self, message: str, *, status: int, body: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = redact(body)
+
+
+# --- losing it --------------------------------------------------------------------------------
+
+
+class Disconnected(SpacetimeError):
+    """The connection is over, or was lost while something was waiting on it.
+
+    Attributes:
+        code: WebSocket close code, or None when no close frame came.
+        reason: the peer's reason text.
+        outcome_unknown: True on a call that had been sent: the server may or may not have run it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        reason: str = "",
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = redact(reason)
+        self.outcome_unknown = outcome_unknown
+
+
+# --- the server's fault -----------------------------------------------------------------------
+
+
+class ProtocolError(SpacetimeError):
+    """The peer sent something that the protocol does not allow."""
+
+
+class DecodeError(ProtocolError):
+    """Bytes or JSON that cannot be decoded.
+
+    Attributes:
+        what: the message, table, type or file that was being decoded.
+        offset: byte offset of the damage within `what`, when known.
+    """
+
+    def __init__(self, message: str, *, what: str = "", offset: int | None = None) -> None:
+        where = f" in {what}" if what else ""
+        at = f" at byte {offset}" if offset is not None else ""
+        super().__init__(f"{message}{where}{at}")
+        self.detail = message
+        self.what = what
+        self.offset = offset
+
+    def within(self, what: str) -> DecodeError:
+        """Return the same error placed inside `what` (outer context comes last)."""
+        path = f"{self.what} of {what}" if self.what else what
+        error = DecodeError(self.detail, what=path, offset=self.offset)
+        error.__cause__ = self.__cause__
+        return error
+
+
+class LimitExceeded(ProtocolError):
+    """A named limit was exceeded; raise the option of that name if the data is legitimate.
+
+    Attributes:
+        limit: the name of the limit, as in `Limits`.
+        maximum: its value.
+    """
+
+    def __init__(self, message: str, *, limit: str, maximum: int | float) -> None:
+        super().__init__(f"{message} (limit {limit} = {maximum})")
+        self.limit = limit
+        self.maximum = maximum
+
+
+# --- the caller's fault -----------------------------------------------------------------------
+
+
+class LocalProtocolError(SpacetimeError):
+    """The program that uses this library did something that is not allowed now or at all."""
+
+
+class EncodeError(LocalProtocolError):
+    """A value does not fit the type it was to be encoded as."""
+
+    def __init__(self, message: str, *, what: str = "") -> None:
+        super().__init__(f"{message} in {what}" if what else message)
+        self.detail = message
+        self.what = what
+
+    def within(self, what: str) -> EncodeError:
+        """Return the same error placed inside `what` (outer context comes last)."""
+        error = EncodeError(self.detail, what=f"{self.what} of {what}" if self.what else what)
+        error.__cause__ = self.__cause__
+        return error
+
+
+class QueryError(SpacetimeError):
+    """A query that the builder refuses to write, or that the server refused to run.
+
+    Attributes:
+        query: the SQL text, when there is one.
+    """
+
+    def __init__(self, message: str, *, query: str | None = None) -> None:
+        super().__init__(message)
+        self.query = query
+
+
+# --- the module and its host ------------------------------------------------------------------
+
+
+class SubscriptionError(SpacetimeError):
+    """The server refused a subscription, or gave up a live one.
+
+    Attributes:
+        queries: the SQL texts of the query set.
+    """
+
+    def __init__(self, message: str, *, queries: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.queries = tuple(queries)
+
+
+class ReducerError(SpacetimeError):
+    """The module said no: a reducer returned an error, and its transaction was rolled back.
+
+    Attributes:
+        name: the reducer.
+        value: the decoded error value (a str for every module of today).
+    """
+
+    def __init__(self, message: str, *, name: str = "", value: object = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.value = message if value is None else value
+
+
+class InternalError(SpacetimeError):
+    """The module panicked or the host could not run the function: unknown name, bad arguments.
+
+    Attributes:
+        name: the reducer or procedure.
+    """
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class CallTimeout(SpacetimeError, TimeoutError):
+    """No answer within the time given; the call may still be executed by the server."""
+
+
+class SchemaError(SpacetimeError):
+    """A schema (JSON, BSATN or Python module) is not a valid module description."""
+
+
+class SchemaMismatch(SpacetimeError):
+    """The database's schema does not fit the bindings.
+
+    Attributes:
+        differences: one sentence per difference.
+    """
+
+    def __init__(self, message: str, *, differences: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.differences = tuple(differences)

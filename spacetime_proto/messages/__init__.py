@@ -1,0 +1,1 @@
+"""The messages of each protocol version, in both roles, and their framing."""

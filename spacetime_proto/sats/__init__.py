@@ -1,0 +1,1 @@
+"""SATS: the type system, its binary encoding BSATN and its JSON form."""

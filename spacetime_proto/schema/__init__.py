@@ -1,0 +1,1 @@
+"""Schemas of every format, resolved into one module description."""

@@ -1,0 +1,135 @@
+"""What a module is, resolved: the one description that every schema format becomes.
+
+Two names per thing (PROTOCOL.md section 8.5): `name` is canonical and goes over the wire and into
+SQL; `accessor` is the name in the module's source and is what generated identifiers are made of.
+Submodules are flattened: their types are appended to the one typespace, their names are
+``namespace.name``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..sats.algebraic import AlgebraicType, ProductType, Typespace
+
+__all__ = [
+    "ColumnDef",
+    "IndexDef",
+    "Lifecycle",
+    "ModuleDef",
+    "ProcedureDef",
+    "ReducerDef",
+    "ScheduleDef",
+    "SequenceDef",
+    "TableDef",
+    "TypeDef",
+]
+
+Lifecycle = Literal["init", "on_connect", "on_disconnect"]
+IndexAlgorithm = Literal["btree", "hash", "direct"]
+
+
+class ColumnDef(msgspec.Struct, frozen=True):
+    """One column: its canonical name, type (references not followed) and position."""
+
+    name: str
+    type: AlgebraicType
+    index: int
+
+
+class IndexDef(msgspec.Struct, frozen=True):
+    """An index over `columns` (positions). `accessor` is the name it is read by, if it has one."""
+
+    name: str | None
+    accessor: str | None
+    algorithm: IndexAlgorithm
+    columns: tuple[int, ...]
+
+
+class SequenceDef(msgspec.Struct, frozen=True):
+    """An auto-increment column."""
+
+    name: str | None
+    column: int
+    start: int | None
+    min_value: int | None
+    max_value: int | None
+    increment: int
+
+
+class ScheduleDef(msgspec.Struct, frozen=True):
+    """A table whose rows schedule calls of `function` at the time in column `at_column`."""
+
+    name: str | None
+    table: str
+    at_column: int
+    function: str
+
+
+class TableDef(msgspec.Struct, frozen=True):
+    """A table or (with `is_view`) a view: anything that has rows to subscribe to."""
+
+    name: str
+    accessor: str
+    row_ref: int
+    """Typespace index of the row product."""
+    columns: tuple[ColumnDef, ...]
+    primary_key: int | None = None
+    """Position of the one primary-key column."""
+    unique_columns: tuple[int, ...] = ()
+    """Positions of the columns that are unique on their own, ascending, the key included."""
+    unique_constraints: tuple[tuple[int, ...], ...] = ()
+    """Every unique constraint, also those over several columns."""
+    indexes: tuple[IndexDef, ...] = ()
+    sequences: tuple[SequenceDef, ...] = ()
+    schedule: ScheduleDef | None = None
+    is_public: bool = True
+    is_system: bool = False
+    is_event: bool = False
+    is_view: bool = False
+    default_values: tuple[tuple[int, bytes], ...] = ()
+    """(column, BSATN of the value): what migrations fill a new column with."""
+
+
+class ReducerDef(msgspec.Struct, frozen=True):
+    """A reducer and its parameters."""
+
+    name: str
+    accessor: str
+    params: ProductType
+    lifecycle: Lifecycle | None = None
+    is_private: bool = False
+    """Not callable by clients: lifecycle, scheduled, or declared private."""
+    ok_type: AlgebraicType = msgspec.field(default_factory=ProductType)
+    err_type: AlgebraicType | None = None
+    """None means String, which is what every module of today has."""
+
+
+class ProcedureDef(msgspec.Struct, frozen=True):
+    """A procedure, its parameters and its return type."""
+
+    name: str
+    accessor: str
+    params: ProductType
+    return_type: AlgebraicType
+    is_private: bool = False
+
+
+class TypeDef(msgspec.Struct, frozen=True):
+    """A named type: `name` is scope and name, each segment in PascalCase, joined."""
+
+    name: str
+    ref: int
+
+
+class ModuleDef(msgspec.Struct, frozen=True):
+    """A whole module. Tables (with views), types, procedures are sorted by name; reducers keep order."""
+
+    typespace: Typespace = msgspec.field(default_factory=Typespace)
+    types: tuple[TypeDef, ...] = ()
+    tables: tuple[TableDef, ...] = ()
+    reducers: tuple[ReducerDef, ...] = ()
+    procedures: tuple[ProcedureDef, ...] = ()
+    row_level_security: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The server role: a development engine for modules written in Python."""

@@ -1,0 +1,1 @@
+"""Tools for testing programs: Hypothesis strategies, fake link, recorded sessions."""

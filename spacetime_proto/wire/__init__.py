@@ -1,0 +1,1 @@
+"""TCP bytes to WebSocket payloads and HTTP messages, on wsproto and h11."""
