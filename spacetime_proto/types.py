@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import uuid as _uuid
     from collections.abc import Iterable
 
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = [
     "ConnectionId",
