@@ -1,0 +1,125 @@
+"""What a server message means, whatever protocol it came by.
+
+Dialects turn the messages of v1, v2 and v3 into these values; `Connection` knows nothing else.
+Ids are those of the wire. What a protocol does not tell is None.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from ..cache.changes import TableChange  # noqa: TC001  # annotations of public fields
+from ..types import ConnectionId, Identity, Timestamp  # noqa: TC001
+from .events import Status  # noqa: TC001
+
+__all__ = [
+    "Applied",
+    "Changed",
+    "Greeting",
+    "Incoming",
+    "ProcedureReply",
+    "QueryReply",
+    "ReducerInfo",
+    "ReducerReply",
+    "Refused",
+    "Unapplied",
+]
+
+
+class Greeting(msgspec.Struct, frozen=True, gc=False):
+    """InitialConnection (v2) or IdentityToken (v1)."""
+
+    identity: Identity
+    connection_id: ConnectionId
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Greeting(identity={self.identity!r}, connection_id={self.connection_id!r})"
+
+
+class Applied(msgspec.Struct, frozen=True, gc=False):
+    """A query set is live; its first rows."""
+
+    request_id: int
+    set_id: int | None
+    """None: the legacy set of v1, whose request id is all there is."""
+    changes: list[TableChange]
+
+
+class Unapplied(msgspec.Struct, frozen=True, gc=False):
+    """A query set is over because the client asked.
+
+    `changes` are the deletes that v1 sends; None means that the client drops the set's own rows.
+    """
+
+    request_id: int
+    set_id: int
+    changes: list[TableChange] | None
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """A subscription error. Without a request id it tells of the death of what was live."""
+
+    request_id: int | None
+    set_id: int | None
+    error: str
+
+
+class ReducerInfo(msgspec.Struct, frozen=True, gc=False):
+    """What a v1 TransactionUpdate tells about the call behind it."""
+
+    name: str
+    args: bytes | str
+    """BSATN, or JSON text on v1.json."""
+    status: Status
+    message: str | None
+    timestamp: Timestamp
+    caller_identity: Identity
+    caller_connection_id: ConnectionId
+    energy: int
+    request_id: int
+
+
+class Changed(msgspec.Struct, frozen=True, gc=False):
+    """A transaction of somebody else's, or on v1 anybody's."""
+
+    changes: list[TableChange]
+    reducer: ReducerInfo | None = None
+
+
+class ReducerReply(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallReducer on v2 and v3."""
+
+    request_id: int
+    status: Status
+    timestamp: Timestamp
+    changes: list[TableChange]
+    value: bytes = b""
+    """BSATN of the return value, or of the error value when `status` is failed."""
+    message: str | None = None
+    """Text of an internal error."""
+
+
+class ProcedureReply(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallProcedure; `error` is None when it returned."""
+
+    request_id: int
+    value: bytes | str
+    """BSATN, or JSON text on v1.json."""
+    error: str | None
+    timestamp: Timestamp
+
+
+class QueryReply(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a one-off query: rows of one table, or an error."""
+
+    request_id: int
+    changes: list[TableChange]
+    error: str | None
+
+
+Incoming: TypeAlias = (
+    Greeting | Applied | Unapplied | Refused | Changed | ReducerReply | ProcedureReply | QueryReply
+)

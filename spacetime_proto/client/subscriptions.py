@@ -1,0 +1,111 @@
+"""Subscriptions: one handle per query set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LocalProtocolError, SpacetimeError
+from .state import SubscriptionInput, SubscriptionState, next_subscription_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Subscription", "query_text"]
+
+
+def query_text(query: object) -> str:
+    """Return the SQL of a query: text as it is, a query of the builder through its ``sql``.
+
+    Raises:
+        LocalProtocolError: neither of the two.
+    """
+    if isinstance(query, str):
+        return query
+    sql = getattr(query, "sql", None)
+    if callable(sql):
+        sql = sql()
+    if isinstance(sql, str):
+        return sql
+    raise LocalProtocolError(
+        f"a query is SQL text or a query of the builder, not {type(query).__name__}"
+    )
+
+
+class Subscription:
+    """One query set: its queries, its state, its callbacks.
+
+    Colour-free. `unsubscribe` only asks; drivers wrap it in something that waits. Callbacks:
+    ``on_applied(ctx)``, ``on_error(ctx, error)``, ``on_end(ctx)``.
+    """
+
+    def __init__(
+        self,
+        queries: Iterable[str],
+        *,
+        on_applied: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        on_end: Callable[..., Any] | None = None,
+        legacy: bool = False,
+    ) -> None:
+        self.queries = tuple(queries)
+        self.on_applied = on_applied
+        self.on_error = on_error
+        self.on_end = on_end
+        self.legacy = legacy
+        """Whether it is the one replaceable set of the 0.7 API."""
+        self.replaces: Subscription | None = None
+        """The set that this one takes the place of, as one difference."""
+        self.error: SpacetimeError | None = None
+        self.set_id = -1
+        """Id on the current connection; -1 while it waits to be sent."""
+        self.was_applied = False
+        """Whether `on_applied` has run once; a replay does not run it again."""
+        self.on_change: Callable[[Subscription], object] | None = None
+        """Set by a driver that waits for this subscription; runs in plan order."""
+        self._state = SubscriptionState.PENDING
+        self._unsubscribe: Callable[[Subscription], None] | None = None
+
+    @property
+    def state(self) -> SubscriptionState:
+        """Where it stands: pending, sent, applied, ending, ended or failed."""
+        return self._state
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its rows are in the cache and kept up to date."""
+        return self._state is SubscriptionState.APPLIED
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is over, in whichever way."""
+        return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
+
+    def bind(self, unsubscribe: Callable[[Subscription], None]) -> None:
+        """Tell the subscription how to ask its session for the end (called by the session)."""
+        self._unsubscribe = unsubscribe
+
+    def move(self, event: SubscriptionInput) -> None:
+        """Go to the next state (called by the connection).
+
+        Raises:
+            ProtocolError: the server's word does not fit the state.
+            LocalProtocolError: the caller's wish does not fit the state.
+        """
+        self._state = next_subscription_state(self._state, event)
+
+    def unsubscribe(self, on_end: Callable[..., Any] | None = None) -> None:
+        """Ask for the end; ``on_end(ctx)`` runs when its rows are gone.
+
+        Before the request for it was sent, it is cancelled silently: `on_applied` never runs.
+
+        Raises:
+            LocalProtocolError: it is over, or this was called before.
+        """
+        if self._unsubscribe is None:
+            raise LocalProtocolError("this subscription belongs to no session")
+        if on_end is not None:
+            self.on_end = on_end
+        self._unsubscribe(self)
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self._state.value} {list(self.queries)!r}>"
