@@ -1,0 +1,352 @@
+"""Everything that `connect` can be told, checked once, before anything touches the network.
+
+`Options` is what users write, as keyword arguments, the same for the async and the blocking client;
+`resolve` turns them into a `ConnectOptions` value. What concerns the protocol goes on to the core
+as its `ClientOptions`; the rest (clocks, sockets, files, callbacks) stays with the driver.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import ipaddress
+import math
+import os
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+import msgspec
+
+from spacetime_proto.client.options import ALL_PROTOCOLS, ClientOptions, Compression
+from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.messages.limits import Limits
+
+from .private_file import write_private
+from .retry import ReconnectPolicy
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = [
+    "ConnectOptions",
+    "InsecureTokenWarning",
+    "Options",
+    "TokenFile",
+    "TokenSource",
+    "TokenVia",
+    "resolve",
+    "warn_if_exposed",
+]
+
+TokenVia: TypeAlias = Literal["header", "websocket-token"]
+_RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"})
+
+
+class InsecureTokenWarning(UserWarning):
+    """A token is about to travel over plain http to another machine."""
+
+
+class TokenFile:
+    """A token kept in a file (mode 0600): used when it is there, and saved when one is issued.
+
+    An anonymous program becomes the same user again on its next start::
+
+        connect(host, database, token=TokenFile("~/.config/chat/token"))
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.path.expanduser(os.fspath(path))
+
+    def __repr__(self) -> str:
+        return f"TokenFile({self.path!r})"
+
+    def load(self) -> str | None:
+        """Return the saved token, or None if there is no file or it is empty.
+
+        Raises:
+            LocalProtocolError: if the file is there and cannot be read.
+        """
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                return file.read().strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LocalProtocolError(f"cannot read the token file {self.path}: {error}") from error
+
+    def save(self, token: str) -> None:
+        """Keep `token`; does nothing if it is the one already there.
+
+        Raises:
+            LocalProtocolError: if the file cannot be written.
+        """
+        if self.load() == token:
+            return
+        try:
+            write_private(self.path, token + "\n")
+        except OSError as error:
+            raise LocalProtocolError(f"cannot write the token file {self.path}: {error}") from error
+
+
+TokenSource: TypeAlias = (
+    str | TokenFile | Callable[[], "str | None"] | Callable[[], Awaitable["str | None"]] | None
+)
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of `connect` and `blocking.connect`."""
+
+    token: TokenSource
+    """Who to be: a JSON web token, a `TokenFile`, a callable that gives a fresh token on every
+    attempt (it may be async for the async client), or None to be given a new identity."""
+    token_via: TokenVia
+    """``"header"`` (default) sends the token in the Authorization header; ``"websocket-token"``
+    first exchanges it for one that is valid for 60 seconds and puts that one in the URL."""
+    protocols: Iterable[str]
+    """Subprotocols to offer, such as ``{"v3", "v2", "v1.json"}``; default all."""
+    compression: Compression | None
+    """``"brotli"``, ``"gzip"``, ``"none"``, or None for the best one that is installed."""
+    confirmed: bool | None
+    """Whether results wait until they are durable; None leaves it to the server."""
+    light: bool
+    """v1 only: less detail about other clients' transactions."""
+    reconnect: bool | ReconnectPolicy
+    """Whether and how to come back after a loss; default False."""
+    offline: Literal["fail", "wait"]
+    """What calls do while there is no connection but one may come back; default ``"fail"``."""
+    connect_timeout: float | None
+    """Seconds until the server must have greeted, everything included; default 10."""
+    keepalive: tuple[float, float] | None
+    """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
+    close_timeout: float
+    """Seconds to wait for the server's side of a close; default 5."""
+    headers: Mapping[str, str] | Iterable[tuple[str, str]]
+    """Further headers of the upgrade request."""
+    ssl_context: ssl.SSLContext | None
+    """For https; default verifies certificates against the system's authorities."""
+    proxy: str | None
+    """``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``."""
+    limits: Limits
+    """Every size limit."""
+    strict_deletes: bool
+    """Make the delete of a row that the cache does not hold an error."""
+    on_connect: Callable[..., Any] | None
+    """``on_connect(ctx, identity, token)``, also after each reconnect."""
+    on_connect_error: Callable[..., Any] | None
+    """``on_connect_error(ctx, error)``: an attempt ended before the server greeted."""
+    on_disconnect: Callable[..., Any] | None
+    """``on_disconnect(ctx, error | None)``."""
+    on_callback_error: Callable[[BaseException], Any] | None
+    """Takes what a callback raised; without it, a raising callback ends the connection."""
+    recorder: Any
+    """A `spacetime_proto.testing.Recorder`, or a path, to write the session to."""
+
+
+class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The checked form of `Options`. The repr leaves out the token, headers and proxy."""
+
+    client: ClientOptions
+    token: TokenSource = None
+    token_via: TokenVia = "header"
+    reconnect: ReconnectPolicy | None = None
+    connect_timeout: float | None = 10.0
+    headers: tuple[tuple[str, str], ...] = ()
+    ssl_context: ssl.SSLContext | None = None
+    proxy: str | None = None
+    on_connect: Callable[..., Any] | None = None
+    on_connect_error: Callable[..., Any] | None = None
+    on_disconnect: Callable[..., Any] | None = None
+    on_callback_error: Callable[[BaseException], Any] | None = None
+    recorder: Any = None
+
+    def __repr__(self) -> str:
+        return f"ConnectOptions(client={self.client!r}, reconnect={self.reconnect!r})"
+
+    @property
+    def has_fresh_tokens(self) -> bool:
+        """Whether another attempt may come with another token."""
+        return callable(self.token)
+
+
+def resolve(**options: Unpack[Options]) -> ConnectOptions:
+    """Check the keyword arguments of `connect` and return them as one value.
+
+    Raises:
+        LocalProtocolError: for an option that is unknown or has no sensible meaning; the sentence
+            names it.
+    """
+    given: dict[str, Any] = dict(options)
+    unknown = sorted(set(given) - set(Options.__annotations__))
+    if unknown:
+        raise LocalProtocolError(
+            f"unknown option {unknown[0]!r}; known: {', '.join(sorted(Options.__annotations__))}"
+        )
+    offline = given.get("offline", "fail")
+    if offline not in ("fail", "wait"):
+        raise LocalProtocolError(f"offline must be 'fail' or 'wait', not {offline!r}")
+    client = ClientOptions(
+        protocols=_protocols(given.get("protocols")),
+        compression=_compression(given.get("compression")),
+        confirmed=given.get("confirmed"),
+        light=bool(given.get("light", False)),
+        keepalive=_keepalive(given.get("keepalive", (30.0, 30.0))),
+        close_timeout=_seconds("close_timeout", given.get("close_timeout", 5.0)),
+        offline=offline,
+        strict_deletes=bool(given.get("strict_deletes", False)),
+        limits=given.get("limits") or Limits(),
+    )
+    connect_timeout = given.get("connect_timeout", 10.0)
+    via = given.get("token_via", "header")
+    if via not in ("header", "websocket-token"):
+        raise LocalProtocolError(f"token_via must be 'header' or 'websocket-token', not {via!r}")
+    return ConnectOptions(
+        client=client,
+        token=_token(given.get("token")),
+        token_via=via,
+        reconnect=_reconnect(given.get("reconnect", False)),
+        connect_timeout=(
+            None if connect_timeout is None else _seconds("connect_timeout", connect_timeout)
+        ),
+        headers=_headers(given.get("headers", ())),
+        ssl_context=given.get("ssl_context"),
+        proxy=given.get("proxy"),
+        on_connect=_callback("on_connect", given.get("on_connect")),
+        on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
+        on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
+        on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
+        recorder=given.get("recorder"),
+    )
+
+
+def warn_if_exposed(host: str, *, secure: bool, token: str | None, stacklevel: int = 3) -> None:
+    """Warn when `token` would cross a network in the clear: plain http, and not to this machine.
+
+    Args:
+        host: host name or address without port.
+        secure: whether the connection is TLS.
+        token: the token that will be sent, or None.
+        stacklevel: as in `warnings.warn`.
+    """
+    if secure or token is None or _is_loopback(host):
+        return
+    warnings.warn(
+        f"a token is sent to {host} over plain http, where anyone on the way can read it;"
+        " use an https URL",
+        InsecureTokenWarning,
+        stacklevel=stacklevel,
+    )
+
+
+# --- one option each --------------------------------------------------------------------------
+
+
+def _protocols(value: Iterable[str] | None) -> frozenset[str]:
+    if value is None:
+        return frozenset(ALL_PROTOCOLS)
+    names = [value] if isinstance(value, str) else list(value)
+    return frozenset(_protocol_name(name) for name in names)
+
+
+def _protocol_name(name: str) -> str:
+    """Return the full name for ``v3``, ``v1.json`` and the like; others are left to the core."""
+    if not isinstance(name, str):
+        raise LocalProtocolError(f"protocols are named by text, not {name!r}")
+    if name.endswith(".spacetimedb"):
+        return name
+    if name in ("v3", "v2", "v1"):
+        name += ".bsatn"
+    return name + ".spacetimedb"
+
+
+def _compression(value: Compression | None) -> Compression:
+    if value is not None:
+        return value  # ClientOptions checks it
+    return "brotli" if importlib.util.find_spec("brotli") is not None else "gzip"
+
+
+def _keepalive(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        idle, grace = value
+    except (TypeError, ValueError):
+        raise LocalProtocolError(
+            f"keepalive must be (idle seconds, grace seconds) or None, not {value!r}"
+        ) from None
+    return (_seconds("keepalive", idle), _seconds("keepalive", grace))
+
+
+def _seconds(name: str, value: object) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value <= 0
+    ):
+        raise LocalProtocolError(f"{name} must be a positive number of seconds, not {value!r}")
+    return float(value)
+
+
+def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
+    if value is True:
+        return ReconnectPolicy()
+    if value is False or value is None:
+        return None
+    if isinstance(value, ReconnectPolicy):
+        return value
+    raise LocalProtocolError(f"reconnect must be a bool or a ReconnectPolicy, not {value!r}")
+
+
+def _token(value: TokenSource) -> TokenSource:
+    if value is None or isinstance(value, TokenFile) or callable(value):
+        return value
+    if isinstance(value, str):
+        # What goes into a header: printable ASCII. The value itself is not repeated in the error.
+        if not value.isascii() or any(ord(c) <= 32 or ord(c) == 127 for c in value):
+            raise LocalProtocolError("the token has characters that no JSON web token has")
+        return value or None
+    raise LocalProtocolError(
+        f"token must be text, None, a TokenFile or a callable, not {type(value).__name__}"
+    )
+
+
+def _headers(
+    value: Mapping[str, str] | Iterable[tuple[str, str]],
+) -> tuple[tuple[str, str], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    headers = []
+    for name, text in pairs:
+        lowered = name.lower()
+        if lowered in _RESERVED_HEADERS or lowered.startswith("sec-websocket-"):
+            hint = "; use token=" if lowered == "authorization" else ""
+            raise LocalProtocolError(f"the header {name!r} is set by the client itself{hint}")
+        if not name or any(c in name + text for c in "\r\n\0"):
+            raise LocalProtocolError(f"the header {name!r} is not one that HTTP can carry")
+        headers.append((name, text))
+    return tuple(headers)
+
+
+def _callback(name: str, value: object) -> Any:
+    if value is None or callable(value):
+        return value
+    raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_async_callable(function: object) -> bool:
+    """Tell whether `function` is plainly an ``async def`` (also behind partials and ``__call__``)."""
+    while hasattr(function, "func"):  # functools.partial
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # the method itself is inspected
+    )

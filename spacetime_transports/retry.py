@@ -1,0 +1,104 @@
+"""When to connect again after a connection was lost, and how long to wait first.
+
+Nothing here sleeps or draws a random number by itself: a driver asks `Backoff` for the next delay
+and gives it the randomness. Full jitter (the delay is uniform between nothing and a ceiling that
+doubles) keeps a thousand clients of a restarted server from coming back in step.
+"""
+
+from __future__ import annotations
+
+import math
+import random as _random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from spacetime_proto.errors import (
+    AuthError,
+    ConnectError,
+    Disconnected,
+    LocalProtocolError,
+    SpacetimeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Backoff", "ReconnectPolicy", "worth_retrying"]
+
+
+class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client that lost its connection tries to get it back.
+
+    The defaults are those planned for the official SDKs: 1 s doubling to 30 s, for ever.
+
+    Raises:
+        LocalProtocolError: on construction, for numbers that make no sense.
+    """
+
+    first_delay: float = 1.0
+    """Ceiling of the first delay, seconds."""
+    max_delay: float = 30.0
+    """Ceiling of every delay, seconds."""
+    factor: float = 2.0
+    """What the ceiling grows by from attempt to attempt."""
+    max_attempts: int | None = None
+    """Attempts after one loss before giving up; None never gives up."""
+
+    def __post_init__(self) -> None:
+        for name in ("first_delay", "max_delay"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise LocalProtocolError(f"{name} must be a number of seconds, not {value!r}")
+        if not (math.isfinite(self.factor) and self.factor >= 1):
+            raise LocalProtocolError(f"factor must be at least 1, not {self.factor!r}")
+        if self.max_attempts is not None and self.max_attempts < 1:
+            raise LocalProtocolError(
+                f"max_attempts must be at least 1 or None, not {self.max_attempts!r}"
+            )
+
+    def ceiling(self, attempt: int) -> float:
+        """Return the longest delay, in seconds, before attempt number `attempt` (from 1)."""
+        # The exponent is bounded: 2.0 ** 1100 would overflow on a client that retries for days.
+        growth = self.factor ** min(attempt - 1, 64)
+        return min(self.max_delay, self.first_delay * growth)
+
+
+class Backoff:
+    """The delays after one loss. A driver makes a new one, or calls `reset`, once it is back."""
+
+    def __init__(
+        self, policy: ReconnectPolicy, *, uniform: Callable[[float, float], float] | None = None
+    ) -> None:
+        self.policy = policy
+        self.attempt = 0
+        """How many delays have been given out since the last reset."""
+        self._uniform = _random.uniform if uniform is None else uniform
+
+    def next_delay(self) -> float | None:
+        """Return the seconds to wait before the next attempt, or None when it is time to give up."""
+        limit = self.policy.max_attempts
+        if limit is not None and self.attempt >= limit:
+            return None
+        self.attempt += 1
+        return self._uniform(0.0, self.policy.ceiling(self.attempt))
+
+    def reset(self) -> None:
+        """Begin again with short delays, after a connection that worked."""
+        self.attempt = 0
+
+
+def worth_retrying(error: BaseException | None, *, fresh_token: bool) -> bool:
+    """Tell whether connecting again may help after `error`.
+
+    A lost connection, a refused port or a database that is being republished may be better in a
+    moment. A token that was refused will be refused again, unless `fresh_token` says that the next
+    attempt asks a callable for another one. Data that does not decode, a wrong use of the library
+    and an exception out of a callback would only repeat themselves.
+    """
+    if isinstance(error, AuthError):
+        return fresh_token
+    if isinstance(error, (ConnectError, Disconnected)):
+        return True
+    # An OSError that a driver did not translate is the network's doing as well.
+    return isinstance(error, OSError) and not isinstance(error, SpacetimeError)

@@ -1,0 +1,178 @@
+"""The keyword arguments of `connect`, checked."""
+
+from __future__ import annotations
+
+import functools
+import stat
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spacetime_proto.client.options import ALL_PROTOCOLS
+from spacetime_proto.errors import LocalProtocolError
+from spacetime_transports import options as options_module
+from spacetime_transports.options import (
+    InsecureTokenWarning,
+    TokenFile,
+    is_async_callable,
+    resolve,
+    warn_if_exposed,
+)
+from spacetime_transports.retry import ReconnectPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    found = resolve()
+    assert found.client.protocols == frozenset(ALL_PROTOCOLS)
+    assert found.client.compression == "brotli"
+    assert found.client.keepalive == (30.0, 30.0)
+    assert found.client.confirmed is None
+    assert found.client.offline == "fail"
+    assert found.connect_timeout == 10.0
+    assert found.reconnect is None
+    assert found.token is None
+    assert not found.has_fresh_tokens
+
+
+def test_without_brotli_the_default_is_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options_module.importlib.util, "find_spec", lambda name: None)
+    assert resolve().client.compression == "gzip"
+
+
+def test_protocols_have_short_names() -> None:
+    found = resolve(protocols={"v3", "v2.bsatn", "v1", "v1.json.spacetimedb"})
+    assert found.client.protocols == frozenset(ALL_PROTOCOLS)
+    assert resolve(protocols="v2").client.protocols == {"v2.bsatn.spacetimedb"}
+
+
+def test_reconnect_true_is_the_default_policy() -> None:
+    policy = ReconnectPolicy(max_attempts=3)
+    assert resolve(reconnect=True).reconnect == ReconnectPolicy()
+    assert resolve(reconnect=policy).reconnect is policy
+
+
+def test_headers_come_as_mapping_or_pairs() -> None:
+    assert resolve(headers={"X-A": "1"}).headers == (("X-A", "1"),)
+    assert resolve(headers=[("X-A", "1"), ("X-A", "2")]).headers == (("X-A", "1"), ("X-A", "2"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"colour": "red"}, "unknown option 'colour'"),
+        ({"offline": "maybe"}, "offline"),
+        ({"protocols": ["v4"]}, "v4"),
+        ({"protocols": []}, "none given"),
+        ({"protocols": [3]}, "named by text"),
+        ({"compression": "zip"}, "compression"),
+        ({"keepalive": 30}, "keepalive"),
+        ({"keepalive": (0, 1)}, "keepalive"),
+        ({"close_timeout": float("inf")}, "close_timeout"),
+        ({"connect_timeout": -1}, "connect_timeout"),
+        ({"connect_timeout": True}, "connect_timeout"),
+        ({"token_via": "cookie"}, "token_via"),
+        ({"token": 5}, "token must be"),
+        ({"token": "two words"}, "no JSON web token"),
+        ({"token": "tök"}, "no JSON web token"),
+        ({"reconnect": 3}, "reconnect"),
+        ({"headers": {"Authorization": "Bearer x"}}, "use token="),
+        ({"headers": {"Sec-WebSocket-Key": "x"}}, "set by the client itself"),
+        ({"headers": {"X": "a\r\nY: b"}}, "HTTP can carry"),
+        ({"headers": {"": "a"}}, "HTTP can carry"),
+        ({"on_connect": 5}, "on_connect must be callable"),
+    ],
+)
+def test_options_without_meaning_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(LocalProtocolError, match=said):
+        resolve(**wrong)
+
+
+def test_no_timeout_and_no_keepalive_can_be_asked_for() -> None:
+    found = resolve(connect_timeout=None, keepalive=None)
+    assert found.connect_timeout is None
+    assert found.client.keepalive is None
+
+
+def test_the_token_is_in_no_repr_and_no_error() -> None:
+    assert "secret" not in repr(resolve(token="secret", headers={"X-Key": "secret"}))
+    with pytest.raises(LocalProtocolError) as caught:
+        resolve(token="secret value")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_token_is_no_token() -> None:
+    assert resolve(token="").token is None
+
+
+def test_a_callable_gives_fresh_tokens() -> None:
+    assert resolve(token=lambda: "t").has_fresh_tokens
+
+
+def test_token_file_keeps_a_token_privately(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "folder" / "token")
+    assert file.load() is None
+    file.save("abc")
+    assert file.load() == "abc"
+    assert stat.S_IMODE((tmp_path / "folder" / "token").stat().st_mode) == 0o600
+    file.save("abc")
+    assert "abc" not in repr(file)
+
+
+def test_token_file_errors_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(LocalProtocolError, match="cannot read the token file"):
+        TokenFile(tmp_path).load()
+    (tmp_path / "plain").write_text("")
+    file = TokenFile(tmp_path / "plain" / "below")
+    with pytest.raises(LocalProtocolError, match="the token file"):
+        file.save("abc")
+
+
+def test_a_token_file_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, text: str) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(options_module, "write_private", refuse)
+    with pytest.raises(LocalProtocolError, match="cannot write the token file"):
+        TokenFile(tmp_path / "token").save("abc")
+
+
+@pytest.mark.parametrize(
+    ("host", "secure", "token", "warned"),
+    [
+        ("example.com", False, "t", True),
+        ("192.0.2.1", False, "t", True),
+        ("2001:db8::1", False, "t", True),
+        ("example.com", True, "t", False),
+        ("example.com", False, None, False),
+        ("localhost", False, "t", False),
+        ("chat.localhost", False, "t", False),
+        ("127.0.0.2", False, "t", False),
+        ("[::1]", False, "t", False),
+    ],
+)
+def test_a_token_in_the_clear_is_warned_about(
+    host: str, secure: bool, token: str | None, warned: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        warn_if_exposed(host, secure=secure, token=token)
+    assert [w.category for w in seen] == ([InsecureTokenWarning] if warned else [])
+
+
+def test_async_callables_are_found_behind_wrappers() -> None:
+    async def plain() -> None: ...
+
+    class Callable:
+        async def __call__(self) -> None: ...
+
+    assert is_async_callable(plain)
+    assert is_async_callable(functools.partial(plain))
+    assert is_async_callable(Callable())
+    assert not is_async_callable(lambda: None)
+    assert not is_async_callable(print)
