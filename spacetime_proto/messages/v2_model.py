@@ -1,0 +1,256 @@
+"""The messages of protocol v2 (PROTOCOL.md sections 4.2 and 4.3), as frozen values.
+
+v3 has the same messages; it only puts several of them into one payload. Arguments, return values
+and error values are `bytes`: the BSATN that the schema gives meaning to. Rows are a `RowList`, a
+window into the payload. Their encoding is in `v2`, which also re-exports every name from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ..sats.rows import RowList
+    from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+
+__all__ = [
+    "SEND_DROPPED_ROWS",
+    "CallProcedure",
+    "CallReducer",
+    "ClientMessage",
+    "EventRows",
+    "InitialConnection",
+    "OneOffQuery",
+    "OneOffQueryResult",
+    "PersistentRows",
+    "ProcedureInternalError",
+    "ProcedureResult",
+    "ProcedureReturned",
+    "ProcedureStatus",
+    "QuerySetUpdate",
+    "ReducerErr",
+    "ReducerInternalError",
+    "ReducerOk",
+    "ReducerOkEmpty",
+    "ReducerOutcome",
+    "ReducerResult",
+    "ServerMessage",
+    "SingleTableRows",
+    "Subscribe",
+    "SubscribeApplied",
+    "SubscriptionError",
+    "TableUpdate",
+    "TransactionUpdate",
+    "Unsubscribe",
+    "UnsubscribeApplied",
+]
+
+#: `Unsubscribe.flags` that asks for the rows to remove.
+SEND_DROPPED_ROWS: Final = 1
+
+
+# --- client messages --------------------------------------------------------------------------
+
+
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
+    """Register a query set; answered by SubscribeApplied or SubscriptionError."""
+
+    request_id: int
+    query_set_id: int
+    query_strings: tuple[str, ...]
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, gc=False):
+    """Drop a query set; answered by UnsubscribeApplied or SubscriptionError."""
+
+    request_id: int
+    query_set_id: int
+    flags: int = 0
+    """0, or `SEND_DROPPED_ROWS`."""
+
+
+class OneOffQuery(msgspec.Struct, frozen=True, gc=False):
+    """Run one query now; answered by OneOffQueryResult."""
+
+    request_id: int
+    query_string: str
+
+
+class CallReducer(msgspec.Struct, frozen=True, gc=False):
+    """Run a reducer; answered by ReducerResult. On the wire `flags` comes second."""
+
+    request_id: int
+    reducer: str
+    args: bytes
+    flags: int = 0
+    """Always 0."""
+
+
+class CallProcedure(msgspec.Struct, frozen=True, gc=False):
+    """Run a procedure; answered by ProcedureResult. On the wire `flags` comes second."""
+
+    request_id: int
+    procedure: str
+    args: bytes
+    flags: int = 0
+    """Always 0."""
+
+
+ClientMessage: TypeAlias = Subscribe | Unsubscribe | OneOffQuery | CallReducer | CallProcedure
+
+
+# --- server messages --------------------------------------------------------------------------
+
+
+class SingleTableRows(msgspec.Struct, frozen=True, gc=False):
+    """Rows of one query of a set, or of a one-off query."""
+
+    table: str
+    rows: RowList
+
+
+class PersistentRows(msgspec.Struct, frozen=True, gc=False):
+    """What one query of a set gained and lost in a transaction."""
+
+    inserts: RowList
+    deletes: RowList
+
+
+class EventRows(msgspec.Struct, frozen=True, gc=False):
+    """Rows of an event table: they happen and are not stored."""
+
+    events: RowList
+
+
+class TableUpdate(msgspec.Struct, frozen=True, gc=False):
+    """The changes of one table within a query set, one entry per query that changed."""
+
+    table_name: str
+    rows: tuple[PersistentRows | EventRows, ...]
+
+
+class QuerySetUpdate(msgspec.Struct, frozen=True, gc=False):
+    """The changes of one query set."""
+
+    query_set_id: int
+    tables: tuple[TableUpdate, ...]
+
+
+class InitialConnection(msgspec.Struct, frozen=True, gc=False):
+    """The first message of a connection. The token is not part of the repr."""
+
+    identity: Identity
+    connection_id: ConnectionId
+    token: str
+
+    def __repr__(self) -> str:
+        return f"InitialConnection({self.identity!r}, {self.connection_id!r}, <token>)"
+
+
+class SubscribeApplied(msgspec.Struct, frozen=True, gc=False):
+    """A query set is registered; its rows at that moment."""
+
+    request_id: int
+    query_set_id: int
+    rows: tuple[SingleTableRows, ...]
+
+
+class UnsubscribeApplied(msgspec.Struct, frozen=True, gc=False):
+    """A query set is gone; the rows to remove if `SEND_DROPPED_ROWS` asked for them."""
+
+    request_id: int
+    query_set_id: int
+    rows: tuple[SingleTableRows, ...] | None = None
+
+
+class SubscriptionError(msgspec.Struct, frozen=True, gc=False):
+    """A request about a query set was refused, or (without `request_id`) a live set is gone."""
+
+    request_id: int | None
+    query_set_id: int
+    error: str
+
+
+class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
+    """What a committed transaction changed in this client's query sets."""
+
+    query_sets: tuple[QuerySetUpdate, ...] = ()
+
+
+class OneOffQueryResult(msgspec.Struct, frozen=True, gc=False):
+    """The rows of a one-off query, or the text of its error."""
+
+    request_id: int
+    result: tuple[SingleTableRows, ...] | str
+
+
+class ReducerOk(msgspec.Struct, frozen=True, gc=False):
+    """The reducer committed; the changes come here and nowhere else."""
+
+    ret_value: bytes = b""
+    transaction_update: TransactionUpdate = TransactionUpdate()
+
+
+class ReducerOkEmpty(msgspec.Struct, frozen=True, gc=False):
+    """The reducer committed and there is nothing to tell. Not sent by server 2.8.3."""
+
+
+class ReducerErr(msgspec.Struct, frozen=True, gc=False):
+    """The reducer returned an error value; `error` is its BSATN, today always a String."""
+
+    error: bytes
+
+
+class ReducerInternalError(msgspec.Struct, frozen=True, gc=False):
+    """The reducer panicked, or could not be run at all."""
+
+    message: str
+
+
+ReducerOutcome: TypeAlias = ReducerOk | ReducerOkEmpty | ReducerErr | ReducerInternalError
+
+
+class ReducerResult(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallReducer."""
+
+    request_id: int
+    timestamp: Timestamp
+    result: ReducerOutcome
+
+
+class ProcedureReturned(msgspec.Struct, frozen=True, gc=False):
+    """The procedure returned; `value` is the BSATN of what."""
+
+    value: bytes
+
+
+class ProcedureInternalError(msgspec.Struct, frozen=True, gc=False):
+    """The procedure failed or could not be run."""
+
+    message: str
+
+
+ProcedureStatus: TypeAlias = ProcedureReturned | ProcedureInternalError
+
+
+class ProcedureResult(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallProcedure."""
+
+    status: ProcedureStatus
+    timestamp: Timestamp
+    total_host_execution_duration: TimeDuration
+    request_id: int
+
+
+ServerMessage: TypeAlias = (
+    InitialConnection
+    | SubscribeApplied
+    | UnsubscribeApplied
+    | SubscriptionError
+    | TransactionUpdate
+    | OneOffQueryResult
+    | ReducerResult
+    | ProcedureResult
+)
