@@ -1,0 +1,258 @@
+"""The HTTP part of opening a WebSocket, both roles, on h11 (RFC 6455 section 4).
+
+h11 rather than wsproto's own handshake, because the key must come from the caller's entropy, the
+header section must have a size limit, and the body of a refusal must be read: it holds the server's
+reason (PROTOCOL.md section 3.3).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import h11
+
+from ..errors import AuthError, ConnectError, DatabaseNotFound, HandshakeError, LocalProtocolError
+from .headers import HeaderFields, Headers, check_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Accepted", "ClientHandshake", "accept_token", "refusal"]
+
+#: RFC 6455 section 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#: Most of a refusal's body that is kept, in bytes; error texts of a server are a line or two.
+BODY_SIZE = 8192
+
+#: Headers that the handshake itself sets; a caller's would contradict them.
+_OWN = frozenset(
+    {
+        "connection",
+        "content-length",
+        "host",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NO_SUCH_IDENTITY = re.compile(r"Unable to authorize\b.*not found", re.DOTALL)
+
+
+class Accepted(NamedTuple):
+    """The server's answer to a successful upgrade."""
+
+    subprotocol: str | None
+    """The protocol it picked, or None if it named none."""
+    headers: Headers
+    """All headers of the 101 response."""
+
+
+def accept_token(key: bytes) -> bytes:
+    """Return the ``Sec-WebSocket-Accept`` that proves that `key` was read."""
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def refusal(status: int, body: str, *, host: str, headers: Headers | None = None) -> HandshakeError:
+    """Return the typed error for an HTTP answer other than 101 (table of PROTOCOL.md section 3.3).
+
+    Args:
+        status: the HTTP status.
+        body: the body as text; its first line is the server's own sentence.
+        host: who answered.
+        headers: of the answer; a redirect's target is quoted.
+    """
+    words = body.strip().split("\n", 1)[0][:300]
+    said = f": {words}" if words else ""
+    about_token = status == 400 and re.search("token|authorization", words, re.IGNORECASE)
+    if status in (401, 403) or about_token:
+        what = "refused access" if status == 403 else "refused the token"
+        return AuthError(f"{host} {what} ({status}){said}", status=status, body=body)
+    # An unknown identity is answered by 500 on a standalone server, an unknown name by 404.
+    if status == 404 or (status == 500 and _NO_SUCH_IDENTITY.search(body)):
+        message = f"{host} has no such database ({status}){said}"
+        return DatabaseNotFound(message, status=status, body=body)
+    location = headers.get("location") if headers is not None and 300 <= status < 400 else None
+    if location is not None:
+        said = f", a redirect; connect to {location.partition('?')[0]}"
+    message = f"{host} answered the WebSocket upgrade with {status}{said}"
+    return HandshakeError(message, status=status, body=body)
+
+
+class ClientHandshake:
+    """One upgrade request and its answer.
+
+    Attributes:
+        request: the bytes to send.
+        accepted: the answer, once there is a good one.
+        failure: the typed error, once there is a bad one.
+        leftover: bytes that came after the 101 response and belong to the WebSocket.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_header: str,
+        target: str,
+        subprotocols: Sequence[str],
+        headers: HeaderFields,
+        nonce: bytes,
+        header_size: int,
+    ) -> None:
+        """Write the request.
+
+        Args:
+            host_header: value of ``Host``: a name or address, with the port if it is unusual.
+            target: path and query of the request.
+            subprotocols: what to offer, best first.
+            headers: further headers, Authorization for one.
+            nonce: 16 unpredictable bytes.
+            header_size: limit of the answer's header section, in bytes.
+
+        Raises:
+            LocalProtocolError: something of it cannot be sent, or a header is the handshake's own.
+        """
+        extra = Headers(headers)
+        for name, _ in extra:
+            if name.lower() in _OWN:
+                raise LocalProtocolError(f"the header {name} is set by the WebSocket handshake")
+        self.accepted: Accepted | None = None
+        self.failure: ConnectError | None = None
+        self.leftover = b""
+        self._key = base64.b64encode(nonce)
+        self._offered = tuple(subprotocols)
+        self._host = host_header
+        self._header_size = header_size
+        self._fed = 0
+        self._response: h11.Response | None = None
+        self._body = bytearray()
+        own = [
+            ("Host", host_header),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", self._key.decode()),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+        if self._offered:
+            own.append(("Sec-WebSocket-Protocol", ", ".join(self._offered)))
+        # h11's own limit counts what it holds when it asks for more; the exact one is in `receive`.
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=header_size)
+        request = h11.Request(
+            method="GET",
+            target=check_target(target),
+            headers=[*Headers(own).raw(), *extra.raw()],
+        )
+        self.request = self._h11.send(request) + self._h11.send(h11.EndOfMessage())
+
+    @property
+    def done(self) -> bool:
+        """True once there is an answer, good or bad."""
+        return self.accepted is not None or self.failure is not None
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes of the answer. Not to be called when `done`."""
+        if self._response is not None:
+            self._advance(data)
+            return
+        # No more is parsed before the headers are seen to end than the limit allows.
+        room = self._header_size - self._fed
+        self._fed += len(data)
+        self._advance(data[:room])
+        if len(data) > room:
+            self._past_limit(data[room:])
+
+    def _past_limit(self, rest: bytes) -> None:
+        if self.accepted is not None:
+            self.leftover += rest
+        elif self._response is not None:
+            if not self.done:
+                self._advance(rest)
+        elif not self.done:
+            self._fail(f"sent more than {self._header_size} bytes of HTTP headers")
+
+    def receive_eof(self) -> None:
+        """Take note that no more bytes will come. Not to be called when `done`."""
+        if self._response is not None:
+            self._refuse()  # the body ended early, but its words are there
+        elif self._fed:
+            self._fail("closed the connection in the middle of its answer")
+        else:
+            self._fail("closed the connection without an answer")
+
+    def timed_out(self, seconds: float) -> None:
+        """Give up after `seconds`. Not to be called when `done`."""
+        if self._response is not None:
+            self._refuse()
+        else:
+            self._fail(f"did not answer within {seconds:g} s")
+
+    def _advance(self, data: bytes) -> None:
+        connection = self._h11
+        if data:  # to h11 an empty string is the end of the stream
+            connection.receive_data(data)
+        try:
+            while not self.done:
+                event = connection.next_event()
+                if isinstance(event, h11.InformationalResponse):
+                    if event.status_code == 101:
+                        self._accept(event)
+                elif isinstance(event, h11.Response):
+                    self._response = event
+                elif isinstance(event, h11.Data):
+                    self._body += event.data
+                    if len(self._body) > BODY_SIZE:
+                        self._refuse()
+                elif isinstance(event, h11.EndOfMessage):
+                    self._refuse()
+                else:
+                    return
+        except h11.RemoteProtocolError as error:
+            if self._response is not None:
+                self._refuse()
+            else:
+                self._garbage(data, error)
+
+    def _accept(self, event: h11.InformationalResponse) -> None:
+        headers = Headers.received(event.headers)
+        problem = self._problem(headers)
+        if problem is not None:
+            self._fail(problem)
+            return
+        self.leftover = self._h11.trailing_data[0]
+        self.accepted = Accepted(headers.get("sec-websocket-protocol"), headers)
+
+    def _problem(self, headers: Headers) -> str | None:
+        """Return what is wrong with a 101 response (RFC 6455 section 4.1), or None."""
+        if (headers.get("upgrade") or "").lower() != "websocket":
+            return "switched to another protocol than WebSocket"
+        if "upgrade" not in (token.lower() for token in headers.tokens("connection")):
+            return "answered without Connection: Upgrade"
+        if headers.get("sec-websocket-accept") != accept_token(self._key).decode():
+            return "answered with a wrong Sec-WebSocket-Accept (a cached answer of a proxy?)"
+        if headers.tokens("sec-websocket-extensions"):
+            return "switched on a WebSocket extension that was not offered"
+        subprotocol = headers.get("sec-websocket-protocol")
+        if subprotocol not in (self._offered or (None,)):
+            return f"picked the protocol {subprotocol!r}, which was not offered"
+        return None
+
+    def _refuse(self) -> None:
+        response = self._response
+        assert response is not None
+        body = bytes(self._body[:BODY_SIZE]).decode("utf-8", "replace")
+        headers = Headers.received(response.headers)
+        self.failure = refusal(response.status_code, body, host=self._host, headers=headers)
+
+    def _garbage(self, data: bytes, error: h11.RemoteProtocolError) -> None:
+        if data[:2] == b"\x15\x03":  # a TLS alert record
+            self._fail("speaks TLS; use an https:// or wss:// address")
+        else:
+            self._fail(f"did not answer in HTTP ({error})")
+
+    def _fail(self, problem: str) -> None:
+        self.failure = HandshakeError(f"WebSocket handshake: {self._host} {problem}")
