@@ -16,7 +16,7 @@ from ..types import ConnectionId, Identity, Timestamp  # noqa: TC001
 if TYPE_CHECKING:
     from .calls import PendingCall
     from .handles import Listeners, TableHandle
-    from .session import Context
+    from .context import Context
     from .subscriptions import Subscription
 
 __all__ = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from ..schema.bound import BoundTable
-    from .session import Context
+    from .context import Context
 
 __all__ = [
     "CallbackHandle",

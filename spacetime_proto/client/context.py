@@ -1,0 +1,92 @@
+"""What a callback gets as its first argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..types import ConnectionId, Identity
+    from .calls import Call
+    from .events import Why
+    from .subscriptions import Subscription
+
+__all__ = ["Context", "ContextOwner"]
+
+DbT = TypeVar("DbT")
+
+
+class ContextOwner(Protocol):
+    """What a context can ask of the session it belongs to."""
+
+    @property
+    def db(self) -> Any: ...
+
+    @property
+    def identity(self) -> Identity | None: ...
+
+    @property
+    def connection_id(self) -> ConnectionId | None: ...
+
+    def submit(self, call: Call[Any]) -> None: ...
+
+    def subscribe(
+        self,
+        *queries: object,
+        on_applied: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        on_end: Callable[..., Any] | None = None,
+    ) -> Subscription: ...
+
+
+class Context(Generic[DbT]):
+    """Why a callback runs (`event`), and what it may do about it.
+
+    It reads the cache and queues requests; it never waits, so a callback cannot deadlock with it.
+    """
+
+    __slots__ = ("_owner", "event")
+
+    def __init__(self, owner: ContextOwner, event: Why | None) -> None:
+        self._owner = owner
+        self.event = event
+        """What happened; None in `on_connect`."""
+
+    @property
+    def db(self) -> DbT:
+        """The client cache, as it is after the message that is being dispatched."""
+        return self._owner.db  # type: ignore[no-any-return]  # generated class, known to the caller
+
+    @property
+    def identity(self) -> Identity | None:
+        """This client's identity."""
+        return self._owner.identity
+
+    @property
+    def connection_id(self) -> ConnectionId | None:
+        """This client's connection id."""
+        return self._owner.connection_id
+
+    def submit(self, call: Call[Any]) -> None:
+        """Queue a call without waiting for its outcome; it leaves when the callback is done.
+
+        Raises:
+            LocalProtocolError: the session is closed, or the call does not fit the schema.
+        """
+        self._owner.submit(call)
+
+    def subscribe(
+        self,
+        *queries: object,
+        on_applied: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        on_end: Callable[..., Any] | None = None,
+    ) -> Subscription:
+        """Queue a subscription and return its pending handle without waiting."""
+        return self._owner.subscribe(
+            *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
+        )
+
+    def __repr__(self) -> str:
+        return f"<Context {self.event!r}>"

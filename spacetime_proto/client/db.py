@@ -1,0 +1,76 @@
+"""The tables of one client, by the names that code uses for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .handles import EventTableHandle, KeyedTableHandle, TableHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..cache.cache import Cache
+    from ..schema.bound import BoundModule
+    from .handles import HandleOwner
+
+__all__ = ["Db"]
+
+
+class Db:
+    """Every table and view of a module as an attribute: ``client.db.user``.
+
+    Generated bindings subclass this with one annotated attribute per table and say in
+    `__handle_classes__` which handle class a table gets. Without bindings, attributes are found by
+    accessor name (or canonical name) at run time.
+    """
+
+    __handle_classes__: ClassVar[Mapping[str, type[TableHandle[Any]]]] = {}
+    """Handle class by canonical table name."""
+    __attribute_names__: ClassVar[Mapping[str, str]] = {}
+    """Attribute by canonical table name, where it is not the accessor itself."""
+
+    def __init__(self, module: BoundModule, owner: HandleOwner | None = None) -> None:
+        self._tables: dict[str, TableHandle[Any]] = {}
+        for name, table in module.tables.items():
+            handle_class = self.__handle_classes__.get(name)
+            if handle_class is None:
+                if table.definition.is_event:
+                    handle_class = EventTableHandle
+                elif table.definition.primary_key is not None:
+                    handle_class = KeyedTableHandle
+                else:
+                    handle_class = TableHandle
+            handle = handle_class(table, owner)
+            self._tables[name] = handle
+            attribute = self.__attribute_names__.get(name) or table.attribute_name
+            setattr(self, attribute, handle)
+
+    def attach(self, cache: Cache) -> None:
+        """Let every handle read from `cache` from now on (called by the session)."""
+        for name, handle in self._tables.items():
+            handle.attach(cache.tables[name])
+
+    def __getitem__(self, name: str) -> TableHandle[Any]:
+        """Return the handle of the table with that canonical name."""
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[TableHandle[Any]]:
+        return iter(self._tables.values())
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Only reached for names that no table has; say which there are.
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = ", ".join(sorted(n for n in vars(self) if not n.startswith("_")))
+            raise AttributeError(f"no table {name!r} in this database; it has: {known}")
+
+    def __repr__(self) -> str:
+        return f"<Db {', '.join(self._tables)}>"

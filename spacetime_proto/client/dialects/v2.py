@@ -1,0 +1,165 @@
+"""Protocols v2 and v3: the same messages, on v3 several to a payload (PROTOCOL.md section 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...cache.changes import TableChange
+from ...errors import DecodeError, ProtocolError
+from ...messages import frames, v2
+from ..incoming import (
+    Applied,
+    Changed,
+    Greeting,
+    ProcedureReply,
+    QueryReply,
+    ReducerReply,
+    Refused,
+    Unapplied,
+)
+from ..options import V2_BSATN, V3_BSATN
+from .base import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ...schema.bound import BoundFunction
+    from ..calls import CallKind
+    from ..incoming import Incoming
+
+__all__ = ["V2", "V3"]
+
+
+class V2(Dialect):
+    """v2.bsatn: one message per payload."""
+
+    protocol: ClassVar[str] = V2_BSATN
+    shares_rows: ClassVar[bool] = False
+    has_legacy_set: ClassVar[bool] = False
+
+    def call(
+        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
+    ) -> bytes:
+        encoded = function.encode_args(args)
+        name = function.definition.name
+        if kind == "reducer":
+            return v2.encode_client(v2.CallReducer(request_id, name, encoded))
+        return v2.encode_client(v2.CallProcedure(request_id, name, encoded))
+
+    def query(self, request_id: int, sql: str) -> bytes:
+        return v2.encode_client(v2.OneOffQuery(request_id, sql))
+
+    def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes:
+        return v2.encode_client(v2.Subscribe(request_id, set_id, tuple(queries)))
+
+    def subscribe_legacy(self, request_id: int, queries: Sequence[str]) -> bytes:
+        raise ProtocolError("protocol v2 has no legacy subscription")
+
+    def unsubscribe(self, request_id: int, set_id: int) -> bytes:
+        # Without SendDroppedRows: the cache knows the set's rows better than a second look at the
+        # database does, and nothing has to be sent.
+        return v2.encode_client(v2.Unsubscribe(request_id, set_id))
+
+    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+        data, pos, max_rows = self._open(payload)
+        message, end = v2.decode_server(data, pos, max_rows)
+        if end != len(data):
+            raise DecodeError(
+                f"{len(data) - end} bytes too many", what=type(message).__name__, offset=end
+            )
+        yield _MEANINGS[type(message)](message)
+
+    def _open(self, payload: bytes | str) -> tuple[bytes, int, int]:
+        if type(payload) is not bytes:
+            raise ProtocolError(f"the server sent a text message on {self.protocol}")
+        data, pos = frames.decompress(payload, self.limits)
+        return data, pos, self.limits.rows_for(len(payload))
+
+    def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
+        assert isinstance(args, bytes)
+        return function.decode_args(args)
+
+    def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:
+        assert isinstance(value, bytes)
+        return function.decode_return(value)
+
+
+class V3(V2):
+    """v3.bsatn: the messages of v2, any number of them to a payload."""
+
+    protocol: ClassVar[str] = V3_BSATN
+
+    def batch(self, payloads: list[bytes | str]) -> list[bytes | str]:
+        return list(frames.join(payloads))  # type: ignore[arg-type]  # v2 payloads are bytes
+
+    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+        data, pos, max_rows = self._open(payload)
+        end = len(data)
+        if pos == end:
+            raise DecodeError("a v3 payload without a message", offset=pos)
+        while pos < end:
+            message, pos = v2.decode_server(data, pos, max_rows)
+            yield _MEANINGS[type(message)](message)
+
+
+# --- meanings ---------------------------------------------------------------------------------
+
+
+def _rows(set_id: int, tables: tuple[v2.SingleTableRows, ...]) -> list[TableChange]:
+    return [TableChange(set_id, table.table, table.rows) for table in tables]
+
+
+def _changes(update: v2.TransactionUpdate) -> list[TableChange]:
+    changes = []
+    for query_set in update.query_sets:
+        set_id = query_set.query_set_id
+        for table in query_set.tables:
+            name = table.table_name
+            for rows in table.rows:
+                if type(rows) is v2.PersistentRows:
+                    changes.append(TableChange(set_id, name, rows.inserts, rows.deletes))
+                else:
+                    changes.append(TableChange(set_id, name, None, None, rows.events))  # type: ignore[union-attr]
+    return changes
+
+
+def _reducer_result(message: v2.ReducerResult) -> ReducerReply:
+    outcome = message.result
+    request_id, timestamp = message.request_id, message.timestamp
+    match outcome:
+        case v2.ReducerOk(value, update):
+            return ReducerReply(request_id, "committed", timestamp, _changes(update), value)
+        case v2.ReducerOkEmpty():
+            return ReducerReply(request_id, "committed", timestamp, [])
+        case v2.ReducerErr(error):
+            return ReducerReply(request_id, "failed", timestamp, [], error)
+        case v2.ReducerInternalError(text):
+            return ReducerReply(request_id, "internal_error", timestamp, [], b"", text)
+
+
+def _procedure_result(message: v2.ProcedureResult) -> ProcedureReply:
+    status = message.status
+    if isinstance(status, v2.ProcedureReturned):
+        return ProcedureReply(message.request_id, status.value, None, message.timestamp)
+    return ProcedureReply(message.request_id, b"", status.message, message.timestamp)
+
+
+def _query_result(message: v2.OneOffQueryResult) -> QueryReply:
+    if isinstance(message.result, str):
+        return QueryReply(message.request_id, [], message.result)
+    return QueryReply(message.request_id, _rows(0, message.result), None)
+
+
+_MEANINGS: dict[type, Callable[[Any], Incoming]] = {
+    v2.TransactionUpdate: lambda m: Changed(_changes(m)),
+    v2.ReducerResult: _reducer_result,
+    v2.ProcedureResult: _procedure_result,
+    v2.SubscribeApplied: lambda m: Applied(
+        m.request_id, m.query_set_id, _rows(m.query_set_id, m.rows)
+    ),
+    # The rows that v2 may send here are not used: the set's own bag is what has to go.
+    v2.UnsubscribeApplied: lambda m: Unapplied(m.request_id, m.query_set_id, None),
+    v2.SubscriptionError: lambda m: Refused(m.request_id, m.query_set_id, m.error),
+    v2.OneOffQueryResult: _query_result,
+    v2.InitialConnection: lambda m: Greeting(m.identity, m.connection_id, m.token),
+}

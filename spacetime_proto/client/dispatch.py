@@ -1,0 +1,165 @@
+"""Events to callbacks: which functions run, with which arguments, in which order.
+
+Order within one message (DESIGN section 4): ``on_applied``; then table by table inserts, deletes,
+updates; then ``on_transaction``; then the reply of the call. The events come in that order already;
+this module only looks up who listens. Callback lists are tuples that are replaced, never changed,
+so whoever registers or unregisters during a dispatch does so for the next message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import events as ev
+from .handles import CallbackHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .context import Context
+
+__all__ = ["Callbacks"]
+
+_KINDS = (
+    "connect",
+    "connect_error",
+    "disconnect",
+    "transaction",
+    "subscription_applied",
+    "reducer",
+)
+
+
+class Callbacks:
+    """The callbacks of a client that belong to no table."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
+
+    def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
+        """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
+        ``transaction``, ``subscription_applied`` or ``reducer``."""
+        if not callable(callback):
+            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        self._by_kind[kind] = (*self._by_kind[kind], callback)
+        return CallbackHandle(callback, lambda: self.remove(kind, callback))
+
+    def remove(self, kind: str, callback: Callable[..., Any]) -> None:
+        """Unregister; what is not there is ignored, for handles may be cancelled late."""
+        found = list(self._by_kind[kind])
+        if callback in found:
+            found.remove(callback)
+            self._by_kind[kind] = tuple(found)
+
+    def calls(self, event: ev.Event) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        """Yield the (function, arguments) that `event` makes run, in order."""
+        return _CALLS[type(event)](self, event)
+
+    def _table_changed(
+        self, event: ev.TableChanged
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        listeners = event.listeners
+        ctx = event.ctx
+        if listeners.insert:
+            for row in event.inserted:
+                for callback in listeners.insert:
+                    yield callback, (ctx, row)
+        if listeners.delete:
+            for row in event.deleted:
+                for callback in listeners.delete:
+                    yield callback, (ctx, row)
+        if listeners.update:
+            for old, new in event.updated:
+                for callback in listeners.update:
+                    yield callback, (ctx, old, new)
+
+    def _before_delete(
+        self, event: ev.BeforeDelete
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for row in event.rows:
+            for callback in event.listeners.before_delete:
+                yield callback, (event.ctx, row)
+
+    def _set_applied(
+        self, event: ev.SetApplied
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        subscription = event.subscription
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+        if subscription.on_applied is not None:
+            yield subscription.on_applied, (event.ctx,)
+        for callback in self._by_kind["subscription_applied"]:
+            yield callback, (event.ctx,)
+
+    def _set_ended(
+        self, event: ev.SetEnded
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        subscription = event.subscription
+        if subscription.on_end is not None:
+            yield subscription.on_end, (event.ctx,)
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+
+    def _set_failed(
+        self, event: ev.SetFailed
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        subscription = event.subscription
+        if subscription.on_error is not None:
+            yield subscription.on_error, (event.ctx, event.error)
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+
+    def _call_done(
+        self, event: ev.CallDone
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        if event.pending.on_done is not None:
+            yield event.pending.on_done, (event.pending,)
+
+    def _connected(
+        self, event: ev.Connected
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for callback in self._by_kind["connect"]:
+            yield callback, (event.ctx, event.identity, event.token)
+
+    def _connect_failed(
+        self, event: ev.ConnectFailed
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for callback in self._by_kind["connect_error"]:
+            yield callback, (event.ctx, event.error)
+
+    def _ended(self, event: ev.Ended) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for callback in self._by_kind["disconnect"]:
+            yield callback, (event.ctx, event.error)
+
+    def _transaction(
+        self, event: ev.TransactionApplied
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for callback in self._by_kind["transaction"]:
+            yield callback, (event.ctx, event.changes)
+
+    def _reducer(
+        self, event: ev.ReducerCompleted
+    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        for callback in self._by_kind["reducer"]:
+            yield callback, (event.ctx,)
+
+    def listens(self, kind: str) -> bool:
+        """Whether any callback of that kind is registered."""
+        return bool(self._by_kind[kind])
+
+
+_Calls = "Callable[[Callbacks, Any], Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]]"
+
+_CALLS: dict[type, Any] = {
+    ev.TableChanged: Callbacks._table_changed,
+    ev.BeforeDelete: Callbacks._before_delete,
+    ev.SetApplied: Callbacks._set_applied,
+    ev.SetEnded: Callbacks._set_ended,
+    ev.SetFailed: Callbacks._set_failed,
+    ev.CallDone: Callbacks._call_done,
+    ev.Connected: Callbacks._connected,
+    ev.ConnectFailed: Callbacks._connect_failed,
+    ev.Ended: Callbacks._ended,
+    ev.TransactionApplied: Callbacks._transaction,
+    ev.ReducerCompleted: Callbacks._reducer,
+}

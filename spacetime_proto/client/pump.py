@@ -1,0 +1,123 @@
+"""The pump: one generator that runs a connection, whatever runs the pump.
+
+It yields what it wants and is told what came of it. Two wants exist:
+
+* `Read(deadline)`: write ``session.data_to_send()``, then wait for bytes, the end of the stream, the
+  deadline, or a wake-up because somebody queued a request; send back a `Received`.
+* `Invoke(function, args)`: call it (an async driver awaits what is awaitable); send back anything,
+  or throw what it raised into the generator.
+
+Between messages it yields `MESSAGE_DONE`, so that a driver can stop there. It returns when the
+connection is over and everything that waited on it is settled. A driver is a loop of a few lines
+around this, and tests drive it with a list (docs/embedding.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from . import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .dispatch import Callbacks
+    from .session import ClientSession
+
+__all__ = ["MESSAGE_DONE", "Invoke", "MessageDone", "Read", "Received", "Want", "pump"]
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """Flush, then wait until `deadline` (seconds on the driver's clock; None: no limit)."""
+
+    deadline: float | None
+
+
+class Invoke(msgspec.Struct, frozen=True):
+    """Call a user's function."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+class MessageDone(msgspec.Struct, frozen=True):
+    """A whole message was applied and its callbacks have run."""
+
+
+class Received(msgspec.Struct, frozen=True, gc=False):
+    """What a `Read` brought."""
+
+    now: float
+    """The driver's monotonic clock, in seconds."""
+    data: bytes = b""
+    """Bytes, possibly none: a deadline passed or somebody queued a request."""
+    eof: bool = False
+    error: BaseException | None = None
+    """The stream broke."""
+
+
+Want: TypeAlias = Read | Invoke | MessageDone
+MESSAGE_DONE: Final = MessageDone()
+
+
+def pump(
+    session: ClientSession[Any],
+    callbacks: Callbacks,
+    *,
+    on_callback_error: Callable[..., Any] | None = None,
+) -> Generator[Want, Received | None, None]:
+    """Run one connection of `session`, which was just started, to its end.
+
+    Args:
+        session: the session; requests may be queued on it at any time.
+        callbacks: the callbacks that belong to no table.
+        on_callback_error: ``on_callback_error(error, function)``. Given: it is called for every
+            exception that a callback raises, and the connection goes on. Not given: such an
+            exception ends the connection, and is the error that everything then reports.
+    """
+    while True:
+        while (message := session.message_events()) is not None:
+            ended = False
+            for event in message:
+                kind = type(event)
+                if kind is ev.TableChanged and not event.listeners.wants_rows:  # type: ignore[union-attr]
+                    continue
+                ended = ended or kind is ev.Ended or kind is ev.ConnectFailed
+                for function, args in callbacks.calls(event):
+                    try:
+                        yield Invoke(function, args)
+                    except Exception as error:
+                        if on_callback_error is not None and kind is not ev.BeforeDelete:
+                            yield from _report(session, on_callback_error, error, function)
+                        else:
+                            session.fail(error)
+                            break
+                if session.has_failed and not ended:
+                    message.close()
+                    break
+            yield MESSAGE_DONE
+        if session.is_over:
+            return
+        received = yield Read(session.deadline)
+        assert received is not None
+        if received.data:
+            session.receive_data(received.data, now=received.now)
+        elif received.error is not None:
+            session.connection_lost(received.error, now=received.now)
+        elif received.eof:
+            session.receive_eof(now=received.now)
+        session.tick(now=received.now)
+
+
+def _report(
+    session: ClientSession[Any],
+    handler: Callable[..., Any],
+    error: Exception,
+    function: Callable[..., Any],
+) -> Generator[Want, Received | None, None]:
+    try:
+        yield Invoke(handler, (error, function))
+    except Exception as worse:
+        session.fail(worse)

@@ -1,0 +1,608 @@
+"""The client without I/O: bytes in, bytes and events out, across reconnects.
+
+A session stacks two machines, the WebSocket one (`wire`) and `Connection`, and keeps what outlives
+a connection: the handles, the callbacks' subscriptions, the token, and requests made while offline.
+It is driven in six steps (docs/embedding.md): `start`, then feed `receive_data`, take `events`,
+write `data_to_send`, wake up at `deadline` for `tick`, and report the end with `receive_eof` or
+`connection_lost`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..cache.cache import Cache
+from ..errors import Disconnected, LocalProtocolError, ProtocolError, SpacetimeError
+from ..wire.websocket import ClientWebSocket
+from . import events as ev
+from .calls import Call, PendingCall
+from .connection import Connection, end_subscriptions
+from .context import Context
+from .dialects import dialect_for
+from .state import SessionInput, SessionState, SubscriptionInput, SubscriptionState
+from .state import next_session_state
+from .subscriptions import Subscription, query_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..bindings import Module
+    from ..types import ConnectionId, Identity
+    from .events import Event
+    from .handles import ChangeStream, TableHandle
+    from .options import ClientOptions, Target
+
+__all__ = ["ClientSession"]
+
+DbT = TypeVar("DbT")
+
+
+class ClientSession(Generic[DbT]):
+    """One client, any number of connections after each other.
+
+    Args:
+        options: how to talk.
+        module: the bindings, generated or made at run time.
+        entropy: a function that returns that many random bytes; used for the WebSocket key and
+            frame masks. The core draws no randomness of its own.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        module: Module[DbT],
+        *,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self.options = options
+        self.module = module
+        self.will_reconnect = False
+        """Set by the driver: whether another `start` follows a loss, so that subscriptions stay."""
+        self.close_error: BaseException | None = None
+        """Why the last connection ended; None if it has not, or if this client closed it."""
+        self._entropy = entropy
+        self._state = SessionState.IDLE
+        self._db = module.create_db(self)
+        self._cache = self._new_cache()
+        self._db.attach(self._cache)  # type: ignore[attr-defined]  # every DbT is a client.db.Db
+        self._wire: ClientWebSocket | None = None
+        self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._connection_id: ConnectionId | None = None
+        self._token: str | None = None
+        self._failure: BaseException | None = None
+        self._was_open = False
+        self._waiting_calls: list[PendingCall[Any]] = []
+        self._waiting_sets: list[Subscription] = []
+        self._current: Iterator[Event] | None = None
+        self._end_pending = False
+        self._closing_by_user = False
+        self._extra: list[Event] = []
+        self._now = 0.0
+        self._callback_check: Callable[[Callable[..., object]], None] | None = None
+        self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
+        self.wants_everything = True
+        """Whether row differences are built for tables without callbacks too. The pump, which runs
+        callbacks and nothing else, turns it off."""
+
+    def _new_cache(self) -> Cache:
+        cache = Cache(
+            self.module.bound,
+            strict_deletes=self.options.strict_deletes,
+            verify_rows=self.options.limits.verify_rows,
+        )
+        cache.on_damage = self._on_damage
+        return cache
+
+    # --- what can be looked at ----------------------------------------------------------------
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def db(self) -> DbT:
+        """The tables of the client cache."""
+        return self._db
+
+    @property
+    def identity(self) -> Identity | None:
+        """This client's identity, once the server greeted; kept after the end."""
+        return self._identity
+
+    @property
+    def connection_id(self) -> ConnectionId | None:
+        """The id of the current (or last) connection."""
+        return self._connection_id
+
+    @property
+    def token(self) -> str | None:
+        """The token that the server gave or echoed in its first greeting."""
+        return self._token
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol that the server picked, e.g. ``v3.bsatn.spacetimedb``."""
+        return self._connection.dialect.protocol if self._connection else None
+
+    @property
+    def cache(self) -> Cache:
+        """The cache that `db` shows."""
+        return self._cache
+
+    def __repr__(self) -> str:
+        return f"<ClientSession {self._state.value} identity={self._identity}>"
+
+    # --- HandleOwner: what handles ask --------------------------------------------------------
+
+    def set_driver(
+        self,
+        *,
+        check_callback: Callable[[Callable[..., object]], None],
+        change_stream: Callable[[TableHandle[Any], int], ChangeStream[Any]],
+    ) -> None:
+        """Let a driver say which callbacks it can run and how its streams wait."""
+        self._callback_check = check_callback
+        self._stream_factory = change_stream
+
+    def check_callback(self, callback: Callable[..., object]) -> None:
+        """Refuse a callback that the driver cannot run (TypeError)."""
+        if self._callback_check is not None:
+            self._callback_check(callback)
+
+    def change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
+        """Make the stream behind `TableHandle.changes`."""
+        if self._stream_factory is None:
+            raise LocalProtocolError("changes() needs a client that is driven by a transport")
+        return self._stream_factory(table, max_buffered)
+
+    # --- bytes and time -----------------------------------------------------------------------
+
+    def start(self, now: float, target: Target) -> None:
+        """Begin an attempt on a fresh byte stream: queue the upgrade request.
+
+        Args:
+            now: seconds on any monotonic clock, the same one in every call.
+            target: where the stream leads.
+
+        Raises:
+            LocalProtocolError: an attempt is under way, or the session is closed.
+        """
+        self._move(SessionInput.START)
+        self._now = now
+        self._failure = None
+        self._end_pending = False
+        self._connection = None
+        limits = self.options.limits
+        self._wire = ClientWebSocket(
+            entropy=self._entropy,
+            max_message_size=limits.message_size,
+            max_header_size=limits.header_size,
+            handshake_timeout=limits.handshake_time,
+            close_timeout=self.options.close_timeout,
+            keepalive=self.options.keepalive,
+        )
+        headers = list(target.headers)
+        if target.token is not None:
+            headers.append(("Authorization", f"Bearer {target.token}"))
+        self._wire.start(
+            now,
+            host=target.host,
+            target=target.request_target(self.options),
+            subprotocols=self.options.offered(),
+            headers=headers,
+        )
+
+    def receive_data(self, data: bytes, *, now: float) -> None:
+        """Take bytes from the stream. Never raises for the server's mistakes: see `events`."""
+        self._now = now
+        if self._wire is not None:
+            self._wire.receive_data(data, now)
+
+    def receive_eof(self, *, now: float) -> None:
+        """Take the end of the stream."""
+        self._now = now
+        if self._wire is not None:
+            self._wire.receive_eof(now)
+
+    def connection_lost(self, cause: BaseException, *, now: float) -> None:
+        """Take the news that the stream broke, or that it could not be made at all."""
+        self._now = now
+        if self._failure is None:
+            self._failure = cause
+        self._end_pending = True
+
+    def tick(self, *, now: float) -> None:
+        """Take the time: keep-alive pings, handshake and close deadlines."""
+        self._now = now
+        if self._wire is not None:
+            self._wire.tick(now)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` wants to be called at the latest; None for never."""
+        return None if self._wire is None else self._wire.deadline
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes to be written, all of them in one piece; empty if there are none."""
+        wire = self._wire
+        if wire is None:
+            return b""
+        if self._connection is not None and wire.is_open:
+            for payload in self._connection.payloads_to_send():
+                wire.send(payload)
+        return wire.data_to_send()
+
+    @property
+    def wants_close(self) -> bool:
+        """Whether the byte stream should be closed now, after writing what is left to send."""
+        return self._wire is None or self._wire.is_closed or self._end_pending
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def call(
+        self,
+        call: Call[Any],
+        *,
+        on_done: Callable[[PendingCall[Any]], object] | None = None,
+    ) -> PendingCall[Any]:
+        """Queue a call of a reducer or procedure.
+
+        Args:
+            call: what to call.
+            on_done: run with the returned object when its outcome is known, in plan order.
+
+        Raises:
+            LocalProtocolError: the session is not open and calls do not wait, or the call does not
+                fit the schema (EncodeError), or too many are in flight.
+            Disconnected: the connection is lost and ``offline="fail"``.
+        """
+        pending = PendingCall(call.name, call, on_done)
+        if self._ready(f"call {call.name!r}"):
+            assert self._connection is not None
+            self._connection.call(pending)
+        else:
+            self._waiting_calls.append(pending)
+        return pending
+
+    def submit(self, call: Call[Any]) -> None:
+        """Queue a call whose outcome nobody waits for."""
+        self.call(call)
+
+    def query(
+        self,
+        query: object,
+        *,
+        on_done: Callable[[PendingCall[Any]], object] | None = None,
+    ) -> PendingCall[Any]:
+        """Queue a one-off query; its value will be a list of rows. Errors as `call`."""
+        pending: PendingCall[Any] = PendingCall(query_text(query), None, on_done)
+        if self._ready("run a query"):
+            assert self._connection is not None
+            self._connection.query(pending)
+        else:
+            self._waiting_calls.append(pending)
+        return pending
+
+    def subscribe(
+        self,
+        *queries: object,
+        on_applied: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        on_end: Callable[..., Any] | None = None,
+        legacy: bool = False,
+        replaces: Subscription | None = None,
+    ) -> Subscription:
+        """Queue a subscription to one query set and return its pending handle.
+
+        Args:
+            queries: SQL texts or queries of the builder; lists of them are taken apart.
+            on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
+            on_error: ``on_error(ctx, error)`` when it was refused or has died.
+            on_end: ``on_end(ctx)`` when it ended because this client asked.
+            legacy: use v1's replaceable set where the protocol has it.
+            replaces: the subscription whose place it takes, as one difference, once applied.
+        """
+        texts: list[str] = []
+        for query in queries:
+            if isinstance(query, list | tuple):
+                texts.extend(map(query_text, query))
+            else:
+                texts.append(query_text(query))
+        for callback in (on_applied, on_error, on_end):
+            if callback is not None:
+                self.check_callback(callback)
+        subscription = Subscription(
+            texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
+        )
+        subscription.replaces = replaces
+        subscription.bind(self._unsubscribe)
+        if self._state is SessionState.CLOSED or self._state is SessionState.CLOSING:
+            raise LocalProtocolError("cannot subscribe: the session is closed")
+        if self._state is SessionState.OPEN:
+            assert self._connection is not None
+            self._connection.subscribe(subscription)
+        else:
+            self._waiting_sets.append(subscription)
+        return subscription
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        if subscription.state is SubscriptionState.PENDING:
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)
+            self._waiting_sets = [s for s in self._waiting_sets if s is not subscription]
+            self._extra.append(ev.SetEnded(Context(self, None), subscription))
+            return
+        if self._connection is None:
+            raise LocalProtocolError("cannot unsubscribe: there is no connection")
+        self._connection.unsubscribe(subscription)
+
+    def _ready(self, what: str) -> bool:
+        """Say whether a request can go out now; True, False for "wait", or an error.
+
+        Raises:
+            LocalProtocolError, Disconnected: neither now nor later.
+        """
+        state = self._state
+        if state is SessionState.OPEN and not self._end_pending:
+            return True
+        if state is SessionState.CLOSED or state is SessionState.CLOSING:
+            raise Disconnected(f"cannot {what}: the connection is closed")
+        if self.options.offline == "wait":
+            return False
+        if self._was_open:
+            raise Disconnected(f"cannot {what}: the connection is lost and not back yet")
+        raise LocalProtocolError(f"cannot {what}: the session is {state.value}, not open")
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the end: queue a close frame. The end itself comes as an event.
+
+        Closing again, or closing a session that is over, does nothing.
+        """
+        if self._state is SessionState.CLOSED:
+            return
+        self._closing_by_user = True
+        self.will_reconnect = False
+        self._move(SessionInput.CLOSE)
+        if self._wire is None or self._end_pending:
+            self._end_pending = True
+        else:
+            # What was queued before the close still goes out before it.
+            if self._connection is not None and self._wire.is_open:
+                for payload in self._connection.payloads_to_send():
+                    self._wire.send(payload)
+            self._wire.close(code, reason, self._now)
+
+    def fail(self, error: BaseException) -> None:
+        """End the connection because of an error on this side, such as a raising callback."""
+        if self._failure is None:
+            self._failure = error
+        self._current = None
+        self._end_pending = True
+        self.will_reconnect = False
+        if self._wire is not None and self._wire.is_open:
+            self._wire.close(1011 if isinstance(error, ProtocolError) else 1000, "", self._now)
+
+    def _on_damage(self, error: BaseException) -> None:
+        """A row that a reader looked at does not decode: the cache cannot be trusted."""
+        if self._failure is None:
+            self._failure = error
+        self._end_pending = True
+        self.will_reconnect = False
+
+    def _move(self, event: SessionInput) -> None:
+        self._state = next_session_state(self._state, event)
+
+    # --- events -------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event]:
+        """Yield what has happened, in the order in which callbacks run.
+
+        A message is applied when its first event is taken, the next one only after its last was.
+        Stopping half-way is allowed: the next call goes on where this one stopped. The end of a
+        connection comes as `Ended` or `ConnectFailed`; nothing comes after it.
+        """
+        while True:
+            event = self._next_event()
+            if event is None:
+                return
+            yield event
+
+    def message_events(self) -> Iterator[Event] | None:
+        """Return the events of the next message (or of the end), or None if nothing has happened.
+
+        For callers that want to stop between messages; the iterator has to be exhausted before
+        this is called again.
+        """
+        return self._advance()
+
+    def _next_event(self) -> Event | None:
+        while True:
+            if self._extra:
+                return self._extra.pop(0)
+            if self._current is None:
+                self._current = self._advance()
+                if self._current is None:
+                    return None
+            try:
+                return next(self._current)
+            except StopIteration:
+                self._current = None
+            except ProtocolError as error:
+                self._current = None
+                self._protocol_failure(error)
+
+    def _protocol_failure(self, error: ProtocolError) -> None:
+        self.fail(error)
+
+    def _advance(self) -> Iterator[Event] | None:
+        """Return the events of the next thing that happened, or None."""
+        if self._extra:
+            extra, self._extra = self._extra, []
+            return iter(extra)
+        wire = self._wire
+        if wire is None:
+            return self._finish() if self._end_pending else None
+        if self._failure is None:
+            if self._connection is None and wire.is_open:
+                self._connection = self._new_connection(wire)
+            if self._connection is not None:
+                payload = wire.next_message()
+                if payload is not None:
+                    return self._guarded(self._connection, payload)
+        if wire.is_closed or self._end_pending:
+            return self._finish()
+        return None
+
+    def _guarded(self, connection: Connection, payload: bytes | str) -> Iterator[Event]:
+        try:
+            for event in connection.receive(payload):
+                if type(event) is ev.Connected:
+                    refusal = self._greet(connection, event)
+                    if refusal is not None:
+                        self.fail(refusal)
+                        return
+                yield event
+                if self._state is SessionState.REPLAYING and not connection.is_replaying:
+                    self._replayed(connection)
+            if self._state is SessionState.REPLAYING and not connection.is_replaying:
+                self._replayed(connection)
+        except ProtocolError as error:
+            self.fail(error)
+
+    def _new_connection(self, wire: ClientWebSocket) -> Connection:
+        protocol = wire.subprotocol
+        assert protocol is not None  # the wire refuses a handshake without one
+        again = self._was_open
+        replayed: list[Subscription] = []
+        if again:
+            replayed, self._waiting_sets = self._waiting_sets, []
+        connection = Connection(
+            self.module.bound,
+            self.options,
+            dialect_for(protocol, self.module.bound, self.options.limits),
+            cache=self._new_cache() if again else self._cache,
+            db=self._db,  # type: ignore[arg-type]  # every DbT is a client.db.Db
+            owner=self,
+            previous=self._cache if again else None,
+            replayed=replayed,
+        )
+        connection.wants_everything = self.wants_everything
+        return connection
+
+    def _greet(self, connection: Connection, event: ev.Connected) -> BaseException | None:
+        """Take over what the greeting says; return an error if it is not acceptable."""
+        if self._identity is not None and self._identity != event.identity:
+            return Disconnected(
+                f"after reconnecting the server calls this client {event.identity}, "
+                f"before it was {self._identity}"
+            )
+        self._identity = event.identity
+        self._connection_id = event.connection_id
+        if self._token is None:
+            self._token = event.token
+        if connection.is_replaying:
+            self._move(SessionInput.GREETED_AGAIN)
+        else:
+            self._move(SessionInput.GREETED)
+            self._was_open = True
+            self._send_waiting(connection)
+        return None
+
+    def _replayed(self, connection: Connection) -> None:
+        self._cache = connection.cache
+        self._move(SessionInput.REPLAYED)
+        self._send_waiting(connection)
+
+    def _send_waiting(self, connection: Connection) -> None:
+        """Send what was asked for before the connection was ready."""
+        sets, self._waiting_sets = self._waiting_sets, []
+        calls, self._waiting_calls = self._waiting_calls, []
+        for subscription in sets:
+            connection.subscribe(subscription)
+        for pending in calls:
+            try:
+                if pending.call is None:
+                    connection.query(pending)
+                else:
+                    connection.call(pending)
+            except SpacetimeError as error:
+                pending.settle(error=error)
+                self._extra.append(ev.CallDone(Context(self, None), pending))
+
+    def _finish(self) -> Iterator[Event]:
+        """End the current connection: settle what waits, then say so."""
+        wire, self._wire = self._wire, None
+        connection, self._connection = self._connection, None
+        self._end_pending = False
+        cause = self._failure
+        if cause is None and wire is not None:
+            cause = wire.failure
+        if self._closing_by_user and not isinstance(cause, ProtocolError):
+            cause = None
+        greeted = connection is not None and connection.is_greeted
+        if cause is None and not self._closing_by_user:
+            cause = Disconnected("the connection ended")
+        if not greeted and cause is not None:
+            cause = _before_greeting(cause, accepted=connection is not None)
+        self.close_error = cause
+        for_good = not self.will_reconnect or self._closing_by_user
+        if self._state is not SessionState.CLOSED:
+            self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
+        ctx = Context(self, ev.Disconnected(cause))
+        if connection is not None:
+            kept = [] if for_good else connection.subscriptions
+            yield from connection.end(cause, for_good=for_good)
+            self._waiting_sets = [s for s in kept if not s.is_ended] + self._waiting_sets
+        if for_good:
+            yield from self._drop_waiting(cause, ctx)
+        elif self.options.offline == "fail":
+            yield from self._drop_waiting_calls(cause, ctx)
+        if greeted:
+            yield ev.Ended(ctx, cause)
+        elif cause is not None:
+            yield ev.ConnectFailed(ctx, cause)
+
+    def _drop_waiting(
+        self, cause: BaseException | None, ctx: Context[Any]
+    ) -> Iterator[Event]:
+        yield from self._drop_waiting_calls(cause, ctx)
+        sets, self._waiting_sets = self._waiting_sets, []
+        yield from end_subscriptions(sets, cause, ctx, for_good=True)
+
+    def _drop_waiting_calls(
+        self, cause: BaseException | None, ctx: Context[Any]
+    ) -> Iterator[Event]:
+        calls, self._waiting_calls = self._waiting_calls, []
+        for pending in calls:
+            what = "this client was closed" if cause is None else str(cause)
+            error = Disconnected(f"{pending.name} was not sent: {what}")
+            error.__cause__ = cause
+            pending.settle(error=error)
+            yield ev.CallDone(ctx, pending)
+
+    def give_up(self, cause: BaseException) -> None:
+        """Say that no further attempt will be made: the session closes with `cause`."""
+        if self._state is SessionState.CLOSED:
+            return
+        self.will_reconnect = False
+        self._failure = cause
+        self._end_pending = True
+
+
+def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
+    """Explain an end that came between the handshake and the first message.
+
+    The server drops the connection without a close frame when the module's client_connected
+    reducer refuses the client (PROTOCOL.md section 3.3), so that is the likely reason.
+    """
+    if not accepted or not isinstance(cause, Disconnected):
+        return cause
+    from ..errors import ConnectError
+
+    error = ConnectError(
+        "the server accepted the connection and ended it before its first message; most likely "
+        f"the module's client_connected reducer refused this client ({cause})"
+    )
+    error.__cause__ = cause
+    return error
