@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from ..errors import (
     Disconnected,
     InternalError,
@@ -357,8 +359,7 @@ class Connection:
         ctx = self._context(SubscribeApplied(subscription))
         changes = message.changes
         if message.set_id is None:
-            for change in changes:
-                change.query_set = LEGACY_SET
+            changes = [structs.replace(change, query_set=LEGACY_SET) for change in changes]
             plan = self.cache.plan(changes, drop=(LEGACY_SET,))
         else:
             replaced = subscription.replaces
@@ -494,8 +495,10 @@ class Connection:
         sets = self._sets
         if self.dialect.shares_rows:
             if self._legacy is not None:
-                for change in changes:
-                    change.query_set = self._v1_bag(change.table)
+                return [
+                    structs.replace(change, query_set=self._v1_bag(change.table))
+                    for change in changes
+                ]
             return changes
         for change in changes:
             if change.query_set not in sets:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from typing_extensions import TypeVar
 
     from ..types import ConnectionId, Identity
     from .calls import Call
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "ContextOwner"]
 
-DbT = TypeVar("DbT")
+if TYPE_CHECKING:
+    # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
+    DbT = TypeVar("DbT", default=Any)
+else:
+    from typing import TypeVar
+
+    DbT = TypeVar("DbT")
 
 
 class ContextOwner(Protocol):

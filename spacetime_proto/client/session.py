@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..cache.cache import Cache
 from ..errors import Disconnected, LocalProtocolError, ProtocolError, SpacetimeError
-from ..wire.websocket import ClientWebSocket
+from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
 from .connection import Connection, end_subscriptions
@@ -24,9 +24,10 @@ from .state import next_session_state
 from .subscriptions import Subscription, query_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from ..bindings import Module
+    from ..wire.websocket import Accepted
     from ..types import ConnectionId, Identity
     from .events import Event
     from .handles import ChangeStream, TableHandle
@@ -74,7 +75,7 @@ class ClientSession(Generic[DbT]):
         self._was_open = False
         self._waiting_calls: list[PendingCall[Any]] = []
         self._waiting_sets: list[Subscription] = []
-        self._current: Iterator[Event] | None = None
+        self._current: Generator[Event, None, None] | None = None
         self._end_pending = False
         self._closing_by_user = False
         self._extra: list[Event] = []
@@ -177,18 +178,19 @@ class ClientSession(Generic[DbT]):
         limits = self.options.limits
         self._wire = ClientWebSocket(
             entropy=self._entropy,
-            max_message_size=limits.message_size,
-            max_header_size=limits.header_size,
-            handshake_timeout=limits.handshake_time,
-            close_timeout=self.options.close_timeout,
             keepalive=self.options.keepalive,
+            message_size=limits.message_size,
+            outgoing_size=limits.outgoing_size,
+            header_size=limits.header_size,
+            handshake_time=limits.handshake_time,
+            close_timeout=self.options.close_timeout,
         )
         headers = list(target.headers)
         if target.token is not None:
             headers.append(("Authorization", f"Bearer {target.token}"))
         self._wire.start(
             now,
-            host=target.host,
+            host_header=target.host,
             target=target.request_target(self.options),
             subprotocols=self.options.offered(),
             headers=headers,
@@ -229,7 +231,7 @@ class ClientSession(Generic[DbT]):
         wire = self._wire
         if wire is None:
             return b""
-        if self._connection is not None and wire.is_open:
+        if self._connection is not None and wire.state is State.OPEN:
             for payload in self._connection.payloads_to_send():
                 wire.send(payload)
         return wire.data_to_send()
@@ -237,7 +239,7 @@ class ClientSession(Generic[DbT]):
     @property
     def wants_close(self) -> bool:
         """Whether the byte stream should be closed now, after writing what is left to send."""
-        return self._wire is None or self._wire.is_closed or self._end_pending
+        return self._wire is None or self._wire.state is State.CLOSED or self._end_pending
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -368,10 +370,10 @@ class ClientSession(Generic[DbT]):
             self._end_pending = True
         else:
             # What was queued before the close still goes out before it.
-            if self._connection is not None and self._wire.is_open:
+            if self._connection is not None and self._wire.state is State.OPEN:
                 for payload in self._connection.payloads_to_send():
                     self._wire.send(payload)
-            self._wire.close(code, reason, self._now)
+            self._wire.close(code, reason, now=self._now)
 
     def fail(self, error: BaseException) -> None:
         """End the connection because of an error on this side, such as a raising callback."""
@@ -380,8 +382,8 @@ class ClientSession(Generic[DbT]):
         self._current = None
         self._end_pending = True
         self.will_reconnect = False
-        if self._wire is not None and self._wire.is_open:
-            self._wire.close(1011 if isinstance(error, ProtocolError) else 1000, "", self._now)
+        if self._wire is not None and self._wire.state is State.OPEN:
+            self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
     def _on_damage(self, error: BaseException) -> None:
         """A row that a reader looked at does not decode: the cache cannot be trusted."""
@@ -389,6 +391,16 @@ class ClientSession(Generic[DbT]):
             self._failure = error
         self._end_pending = True
         self.will_reconnect = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error on this side is about to end the current connection."""
+        return self._failure is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no connection, nor news about the last one's end to be taken."""
+        return self._wire is None and not self._end_pending and not self._extra
 
     def _move(self, event: SessionInput) -> None:
         self._state = next_session_state(self._state, event)
@@ -408,53 +420,40 @@ class ClientSession(Generic[DbT]):
                 return
             yield event
 
-    def message_events(self) -> Iterator[Event] | None:
+    def message_events(self) -> Generator[Event, None, None] | None:
         """Return the events of the next message (or of the end), or None if nothing has happened.
 
-        For callers that want to stop between messages; the iterator has to be exhausted before
-        this is called again.
+        For callers that want to stop between messages: the generator has to be exhausted or closed
+        before this is called again. Closing it early skips what is left of that message's events.
         """
-        return self._advance()
-
-    def _next_event(self) -> Event | None:
-        while True:
-            if self._extra:
-                return self._extra.pop(0)
-            if self._current is None:
-                self._current = self._advance()
-                if self._current is None:
-                    return None
-            try:
-                return next(self._current)
-            except StopIteration:
-                self._current = None
-            except ProtocolError as error:
-                self._current = None
-                self._protocol_failure(error)
-
-    def _protocol_failure(self, error: ProtocolError) -> None:
-        self.fail(error)
-
-    def _advance(self) -> Iterator[Event] | None:
-        """Return the events of the next thing that happened, or None."""
         if self._extra:
             extra, self._extra = self._extra, []
-            return iter(extra)
+            return _replay(extra)
         wire = self._wire
         if wire is None:
             return self._finish() if self._end_pending else None
         if self._failure is None:
-            if self._connection is None and wire.is_open:
-                self._connection = self._new_connection(wire)
+            if self._connection is None and wire.accepted is not None:
+                self._connection = self._new_connection(wire.accepted)
             if self._connection is not None:
-                payload = wire.next_message()
-                if payload is not None:
+                for payload in wire.messages():
                     return self._guarded(self._connection, payload)
-        if wire.is_closed or self._end_pending:
+        if wire.state is State.CLOSED or self._end_pending:
             return self._finish()
         return None
 
-    def _guarded(self, connection: Connection, payload: bytes | str) -> Iterator[Event]:
+    def _next_event(self) -> Event | None:
+        while True:
+            if self._current is None:
+                self._current = self.message_events()
+                if self._current is None:
+                    return None
+            event = next(self._current, None)
+            if event is not None:
+                return event
+            self._current = None
+
+    def _guarded(self, connection: Connection, payload: bytes | str) -> Generator[Event, None, None]:
         try:
             for event in connection.receive(payload):
                 if type(event) is ev.Connected:
@@ -470,9 +469,9 @@ class ClientSession(Generic[DbT]):
         except ProtocolError as error:
             self.fail(error)
 
-    def _new_connection(self, wire: ClientWebSocket) -> Connection:
-        protocol = wire.subprotocol
-        assert protocol is not None  # the wire refuses a handshake without one
+    def _new_connection(self, accepted: Accepted) -> Connection:
+        protocol = accepted.subprotocol
+        assert protocol is not None  # the wire refuses an answer without one that was offered
         again = self._was_open
         replayed: list[Subscription] = []
         if again:
@@ -530,7 +529,7 @@ class ClientSession(Generic[DbT]):
                 pending.settle(error=error)
                 self._extra.append(ev.CallDone(Context(self, None), pending))
 
-    def _finish(self) -> Iterator[Event]:
+    def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: settle what waits, then say so."""
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
@@ -565,14 +564,14 @@ class ClientSession(Generic[DbT]):
 
     def _drop_waiting(
         self, cause: BaseException | None, ctx: Context[Any]
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         yield from self._drop_waiting_calls(cause, ctx)
         sets, self._waiting_sets = self._waiting_sets, []
         yield from end_subscriptions(sets, cause, ctx, for_good=True)
 
     def _drop_waiting_calls(
         self, cause: BaseException | None, ctx: Context[Any]
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         calls, self._waiting_calls = self._waiting_calls, []
         for pending in calls:
             what = "this client was closed" if cause is None else str(cause)
@@ -588,6 +587,10 @@ class ClientSession(Generic[DbT]):
         self.will_reconnect = False
         self._failure = cause
         self._end_pending = True
+
+
+def _replay(events: list[Event]) -> Generator[Event, None, None]:
+    yield from events
 
 
 def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:

@@ -61,6 +61,7 @@ _S, _I = SessionState, SessionInput
 SESSION_TRANSITIONS: Final[dict[tuple[SessionState, SessionInput], SessionState]] = {
     (_S.IDLE, _I.START): _S.CONNECTING,
     (_S.IDLE, _I.CLOSE): _S.CLOSED,
+    (_S.IDLE, _I.LOST): _S.IDLE,
     (_S.IDLE, _I.FINISHED): _S.CLOSED,
     (_S.CONNECTING, _I.GREETED): _S.OPEN,
     (_S.CONNECTING, _I.GREETED_AGAIN): _S.REPLAYING,
