@@ -15,12 +15,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import h11
 
 from ..errors import AuthError, ConnectError, DatabaseNotFound, HandshakeError, LocalProtocolError
-from .headers import HeaderFields, Headers, check_target
+from .headers import HeaderFields, Headers, check_target, head_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Accepted", "ClientHandshake", "accept_token", "refusal"]
+    from .http import HttpRequest
+
+__all__ = [
+    "Accepted",
+    "ClientHandshake",
+    "accept_token",
+    "refusal",
+    "upgrade_problem",
+    "upgrade_response",
+]
 
 #: RFC 6455 section 1.3.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -41,6 +50,9 @@ _OWN = frozenset(
         "upgrade",
     }
 )
+_SUBPROTOCOL = "sec-websocket-protocol"
+#: 16 bytes as base64: 22 characters, of which the last has 4 bits unused, and padding.
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 _NO_SUCH_IDENTITY = re.compile(r"Unable to authorize\b.*not found", re.DOTALL)
 
 
@@ -84,6 +96,58 @@ def refusal(status: int, body: str, *, host: str, headers: Headers | None = None
     return HandshakeError(message, status=status, body=body)
 
 
+def upgrade_problem(request: HttpRequest) -> tuple[int, str] | None:
+    """Return (status, text) for a request that cannot become a WebSocket, or None.
+
+    The order of the checks and the statuses are the server's (table of PROTOCOL.md section 3.3).
+    """
+    headers = request.headers
+    if request.method != "GET":
+        return 405, "a WebSocket is opened with GET"
+    upgrade = [token.lower() for token in headers.tokens("upgrade")]
+    if not request.wants_upgrade or "websocket" not in upgrade:
+        return 426, "`Connection: Upgrade` and `Upgrade: websocket` are required"
+    if headers.get("sec-websocket-version") != "13":
+        return 400, "`Sec-WebSocket-Version` must be 13"
+    if _KEY.fullmatch(headers.get("sec-websocket-key") or "") is None:
+        return 400, "`Sec-WebSocket-Key` must be 16 bytes as base64"
+    return None
+
+
+def upgrade_response(
+    request: HttpRequest, subprotocol: str | None, headers: HeaderFields
+) -> tuple[bytes, Accepted]:
+    """Return the 101 response to a request without `upgrade_problem`, as bytes and as a value.
+
+    Raises:
+        LocalProtocolError: a header cannot be sent or is the handshake's own, or `subprotocol` was
+            not offered.
+    """
+    extra = _foreign(headers)
+    if subprotocol is not None and subprotocol not in request.headers.tokens(_SUBPROTOCOL):
+        raise LocalProtocolError(f"the client did not offer the protocol {subprotocol}")
+    key = request.headers.get("sec-websocket-key") or ""
+    fields = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_token(key.encode()).decode()),
+    ]
+    if subprotocol is not None:
+        fields.append(("Sec-WebSocket-Protocol", subprotocol))
+    sent = Headers([*fields, *extra])
+    lines = b"".join(b"%s: %s\r\n" % field for field in sent.raw())
+    return b"HTTP/1.1 101 Switching Protocols\r\n" + lines + b"\r\n", Accepted(subprotocol, sent)
+
+
+def _foreign(headers: HeaderFields) -> Headers:
+    """Return the caller's headers, if none of them is the handshake's own."""
+    extra = Headers(headers)
+    for name, _ in extra:
+        if name.lower() in _OWN:
+            raise LocalProtocolError(f"the header {name} is set by the WebSocket handshake")
+    return extra
+
+
 class ClientHandshake:
     """One upgrade request and its answer.
 
@@ -117,10 +181,7 @@ class ClientHandshake:
         Raises:
             LocalProtocolError: something of it cannot be sent, or a header is the handshake's own.
         """
-        extra = Headers(headers)
-        for name, _ in extra:
-            if name.lower() in _OWN:
-                raise LocalProtocolError(f"the header {name} is set by the WebSocket handshake")
+        extra = _foreign(headers)
         self.accepted: Accepted | None = None
         self.failure: ConnectError | None = None
         self.leftover = b""
@@ -128,7 +189,7 @@ class ClientHandshake:
         self._offered = tuple(subprotocols)
         self._host = host_header
         self._header_size = header_size
-        self._fed = 0
+        self._fed = False
         self._response: h11.Response | None = None
         self._body = bytearray()
         own = [
@@ -140,7 +201,6 @@ class ClientHandshake:
         ]
         if self._offered:
             own.append(("Sec-WebSocket-Protocol", ", ".join(self._offered)))
-        # h11's own limit counts what it holds when it asks for more; the exact one is in `receive`.
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=header_size)
         request = h11.Request(
             method="GET",
@@ -156,24 +216,10 @@ class ClientHandshake:
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the answer. Not to be called when `done`."""
-        if self._response is not None:
+        if data:  # to h11 an empty string is the end of the stream
+            self._fed = True
+            self._h11.receive_data(data)
             self._advance(data)
-            return
-        # No more is parsed before the headers are seen to end than the limit allows.
-        room = self._header_size - self._fed
-        self._fed += len(data)
-        self._advance(data[:room])
-        if len(data) > room:
-            self._past_limit(data[room:])
-
-    def _past_limit(self, rest: bytes) -> None:
-        if self.accepted is not None:
-            self.leftover += rest
-        elif self._response is not None:
-            if not self.done:
-                self._advance(rest)
-        elif not self.done:
-            self._fail(f"sent more than {self._header_size} bytes of HTTP headers")
 
     def receive_eof(self) -> None:
         """Take note that no more bytes will come. Not to be called when `done`."""
@@ -192,17 +238,11 @@ class ClientHandshake:
             self._fail(f"did not answer within {seconds:g} s")
 
     def _advance(self, data: bytes) -> None:
-        connection = self._h11
-        if data:  # to h11 an empty string is the end of the stream
-            connection.receive_data(data)
         try:
             while not self.done:
-                event = connection.next_event()
-                if isinstance(event, h11.InformationalResponse):
-                    if event.status_code == 101:
-                        self._accept(event)
-                elif isinstance(event, h11.Response):
-                    self._response = event
+                event = self._h11.next_event()
+                if isinstance(event, (h11.InformationalResponse, h11.Response)):
+                    self._on_head(event)
                 elif isinstance(event, h11.Data):
                     self._body += event.data
                     if len(self._body) > BODY_SIZE:
@@ -214,8 +254,18 @@ class ClientHandshake:
         except h11.RemoteProtocolError as error:
             if self._response is not None:
                 self._refuse()
+            elif error.error_status_hint == 431:
+                self._fail_headers()
             else:
                 self._garbage(data, error)
+
+    def _on_head(self, event: h11.InformationalResponse | h11.Response) -> None:
+        if head_size(event) > self._header_size:
+            self._fail_headers()
+        elif isinstance(event, h11.Response):
+            self._response = event
+        elif event.status_code == 101:
+            self._accept(event)
 
     def _accept(self, event: h11.InformationalResponse) -> None:
         headers = Headers.received(event.headers)
@@ -224,7 +274,7 @@ class ClientHandshake:
             self._fail(problem)
             return
         self.leftover = self._h11.trailing_data[0]
-        self.accepted = Accepted(headers.get("sec-websocket-protocol"), headers)
+        self.accepted = Accepted(headers.get(_SUBPROTOCOL), headers)
 
     def _problem(self, headers: Headers) -> str | None:
         """Return what is wrong with a 101 response (RFC 6455 section 4.1), or None."""
@@ -236,7 +286,7 @@ class ClientHandshake:
             return "answered with a wrong Sec-WebSocket-Accept (a cached answer of a proxy?)"
         if headers.tokens("sec-websocket-extensions"):
             return "switched on a WebSocket extension that was not offered"
-        subprotocol = headers.get("sec-websocket-protocol")
+        subprotocol = headers.get(_SUBPROTOCOL)
         if subprotocol not in (self._offered or (None,)):
             return f"picked the protocol {subprotocol!r}, which was not offered"
         return None
@@ -253,6 +303,9 @@ class ClientHandshake:
             self._fail("speaks TLS; use an https:// or wss:// address")
         else:
             self._fail(f"did not answer in HTTP ({error})")
+
+    def _fail_headers(self) -> None:
+        self._fail(f"sent more than {self._header_size} bytes of HTTP headers (limit header_size)")
 
     def _fail(self, problem: str) -> None:
         self.failure = HandshakeError(f"WebSocket handshake: {self._host} {problem}")

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, cast
 
+import h11
+
 from ..errors import LocalProtocolError
 
-__all__ = ["HeaderFields", "Headers", "check_target"]
+__all__ = ["HeaderFields", "Headers", "check_target", "head_size"]
 
 #: RFC 9110 section 5.6.2: the characters of a field name.
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
@@ -114,3 +116,12 @@ def check_target(target: str) -> str:
     if _TARGET.fullmatch(target) is None:
         raise LocalProtocolError("the path of the URL holds characters that must be %-encoded")
     return target
+
+
+def head_size(event: h11.Request | h11.Response | h11.InformationalResponse) -> int:
+    """Return about how many bytes the header section of `event` took on the wire.
+
+    h11's ``max_incomplete_event_size`` only limits what it holds while it asks for more, so a head
+    that arrives whole passes it, whatever its size. This is the second half of the limit.
+    """
+    return sum(len(name) + len(value) + 4 for name, value in event.headers)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import LocalProtocolError
+from ..errors import HandshakeError, LocalProtocolError
 from .endpoint import MESSAGE_SIZE, OUTGOING_SIZE, Endpoint, State
 from .frames_wsproto import WsprotoCodec
-from .handshake import Accepted, ClientHandshake
+from .handshake import Accepted, ClientHandshake, upgrade_problem, upgrade_response
+from .headers import Headers
+from .http import HttpRequest, HttpResponse, HttpServer
 from .keepalive import KeepAlive
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from .frames import CodecFactory
     from .headers import HeaderFields
 
-__all__ = ["Accepted", "ClientWebSocket", "State"]
+__all__ = ["Accepted", "ClientWebSocket", "ServerWebSocket", "State"]
 
 
 class ClientWebSocket(Endpoint):
@@ -130,3 +132,147 @@ class ClientWebSocket(Endpoint):
         if self._handshake is None:
             raise LocalProtocolError("this WebSocket was not started")
         return self._handshake
+
+
+class ServerWebSocket(Endpoint):
+    """The server's end of one WebSocket; see `endpoint` for the loop that drives it.
+
+    It starts with the client's request: either it reads that itself, or it is given the
+    `HttpServer` that read it. Once `request` is there, call `accept` or `reject`.
+
+    Attributes:
+        request: the client's request, None until it is whole.
+        accepted: (subprotocol, headers) as sent, None until `accept`.
+    """
+
+    def __init__(
+        self,
+        *,
+        entropy: Callable[[int], bytes],
+        keepalive: tuple[float, float] | None = (15.0, 15.0),
+        message_size: int = 32 << 20,
+        outgoing_size: int = MESSAGE_SIZE,
+        fragment_size: int | None = 4096,
+        header_size: int = 64 * 1024,
+        handshake_time: float = 10.0,
+        close_timeout: float = 0.25,
+        codec: CodecFactory = WsprotoCodec,
+    ) -> None:
+        """Make an IDLE server; the defaults are those of a SpacetimeDB server (section 3.4).
+
+        Args:
+            entropy: returns that many unpredictable bytes (not used: a server does not mask).
+            keepalive: seconds between pings, and seconds after which an unanswered one, together
+                with `every` seconds of silence before it, ends the connection; None never pings.
+            message_size: largest message accepted, in bytes.
+            outgoing_size: largest message sent, in bytes.
+            fragment_size: payload bytes per frame sent; None sends each message as one frame.
+            header_size: largest header section of the request, in bytes.
+            handshake_time: seconds from `start` to `accept`.
+            close_timeout: seconds to wait for the client's close frame after ours.
+            codec: makes the frame codec.
+        """
+        super().__init__(
+            client=False,
+            entropy=entropy,
+            message_size=message_size,
+            outgoing_size=outgoing_size,
+            fragment_size=fragment_size,
+            close_timeout=close_timeout,
+            codec=codec,
+        )
+        self.request: HttpRequest | None = None
+        self.accepted: Accepted | None = None
+        self._keepalive_times = keepalive
+        self._handshake_time = handshake_time
+        self._http = HttpServer(header_size=header_size)
+
+    def start(
+        self, now: float, *, http: HttpServer | None = None, request: HttpRequest | None = None
+    ) -> None:
+        """Start the handshake's clock.
+
+        Args:
+            now: the present time.
+            http: the machine that read `request`, if the connection began as plain HTTP; bytes that
+                came after the request are taken from it.
+            request: the request that `http` gave.
+
+        Raises:
+            LocalProtocolError: called twice.
+        """
+        if self.state is not State.IDLE:
+            raise LocalProtocolError("this WebSocket was started already; make a new one")
+        if http is not None:
+            self._http = http
+        self.request = request
+        self.state = State.CONNECTING
+        self._deadline = now + self._handshake_time
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """The protocols that the client offers, in its order."""
+        request = self.request
+        return [] if request is None else request.headers.tokens("sec-websocket-protocol")
+
+    @property
+    def problem(self) -> tuple[int, str] | None:
+        """HTTP status and text for a request that cannot become a WebSocket, else None."""
+        return None if self.request is None else upgrade_problem(self.request)
+
+    def accept(
+        self, now: float, *, subprotocol: str | None = None, headers: HeaderFields = ()
+    ) -> None:
+        """Queue the 101 response and a first ping; the connection is OPEN.
+
+        Raises:
+            LocalProtocolError: there is no request to accept, it has a `problem`, `subprotocol` was
+                not offered, or a header cannot be sent.
+        """
+        request = self._pending()
+        problem = upgrade_problem(request)
+        if problem is not None:
+            raise LocalProtocolError(f"the request cannot become a WebSocket: {problem[1]}")
+        response, self.accepted = upgrade_response(request, subprotocol, headers)
+        self._outbox.append(response)
+        times = self._keepalive_times
+        self._open(
+            KeepAlive(every=times[0], grace=times[1], steady=True, now=now) if times else None
+        )
+        if times:
+            self.ping()
+        self.receive_data(self._http.trailing_data, now)
+
+    def reject(self, status: int, body: str = "", *, headers: HeaderFields = ()) -> None:
+        """Answer the request with `status` and a text instead; the connection is CLOSED.
+
+        Raises:
+            LocalProtocolError: there is no request to answer, or a header cannot be sent.
+        """
+        self._pending()
+        fields = Headers([*Headers(headers), ("Content-Type", "text/plain; charset=utf-8")])
+        self._http.respond(HttpResponse(status, fields, body.encode()))
+        self._outbox.append(self._http.data_to_send())
+        self._end(None)
+
+    def _pending(self) -> HttpRequest:
+        if self.state is not State.CONNECTING or self.request is None:
+            raise LocalProtocolError("there is no request to answer")
+        return self.request
+
+    def _receive_handshake(self, data: bytes, now: float) -> None:
+        if self.state is State.IDLE:
+            raise LocalProtocolError("this WebSocket was not started")
+        self._http.receive_data(data)
+        if self.request is None:
+            self.request = self._http.next_request()
+            self._outbox.append(self._http.data_to_send())
+            if self._http.closing:
+                self._end(HandshakeError("WebSocket handshake: the client did not send HTTP"))
+
+    def _handshake_eof(self, now: float) -> None:
+        self._end(HandshakeError("WebSocket handshake: the client hung up"))
+
+    def _handshake_timeout(self, now: float) -> None:
+        seconds = self._handshake_time
+        self._end(HandshakeError(f"WebSocket handshake: not finished within {seconds:g} s"))
