@@ -16,7 +16,6 @@ from .handles import CallbackHandle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .context import Context
 
 __all__ = ["Callbacks"]
 

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from ..errors import SpacetimeError  # noqa: TC001  # annotations of public fields
-from ..types import ConnectionId, Identity, Timestamp  # noqa: TC001
+from ..errors import SpacetimeError  # annotations of public fields
+from ..types import ConnectionId, Identity, Timestamp
 
 if TYPE_CHECKING:
     from .calls import PendingCall
-    from .handles import Listeners, TableHandle
     from .context import Context
+    from .handles import Listeners, TableHandle
     from .subscriptions import Subscription
 
 __all__ = [
     "BeforeDelete",
     "CallDone",
-    "Connected",
     "ConnectFailed",
+    "Connected",
     "Disconnected",
     "Ended",
     "Event",
+    "Reconnected",
     "ReducerCompleted",
     "ReducerEvent",
-    "Reconnected",
     "SetApplied",
     "SetEnded",
     "SetFailed",

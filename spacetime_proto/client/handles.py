@@ -151,11 +151,15 @@ class TableHandle(TableView[Row]):
             ) from None
         self.listeners = msgspec.structs.replace(self.listeners, **{kind: tuple(found)})
 
-    def on_insert(self, callback: Callable[[Context, Row], Awaitable[None] | None]) -> CallbackHandle:
+    def on_insert(
+        self, callback: Callable[[Context, Row], Awaitable[None] | None]
+    ) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row that comes into the cache."""
         return self._add("insert", callback)
 
-    def on_delete(self, callback: Callable[[Context, Row], Awaitable[None] | None]) -> CallbackHandle:
+    def on_delete(
+        self, callback: Callable[[Context, Row], Awaitable[None] | None]
+    ) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row that has left the cache."""
         return self._add("delete", callback)
 

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from ..cache.changes import TableChange  # noqa: TC001  # annotations of public fields
-from ..types import ConnectionId, Identity, Timestamp  # noqa: TC001
-from .events import Status  # noqa: TC001
+from ..cache.changes import TableChange  # annotations of public fields
+from ..types import ConnectionId, Identity, Timestamp
+from .events import Status
 
 __all__ = [
     "Applied",

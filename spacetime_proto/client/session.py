@@ -16,19 +16,25 @@ from ..errors import Disconnected, LocalProtocolError, ProtocolError, SpacetimeE
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
-from .connection import Connection, end_subscriptions
+from .connection import Connection
 from .context import Context
 from .dialects import dialect_for
-from .state import SessionInput, SessionState, SubscriptionInput, SubscriptionState
-from .state import next_session_state
+from .query_sets import end_subscriptions
+from .state import (
+    SessionInput,
+    SessionState,
+    SubscriptionInput,
+    SubscriptionState,
+    next_session_state,
+)
 from .subscriptions import Subscription, query_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from ..bindings import Module
-    from ..wire.websocket import Accepted
     from ..types import ConnectionId, Identity
+    from ..wire.websocket import Accepted
     from .events import Event
     from .handles import ChangeStream, TableHandle
     from .options import ClientOptions, Target
@@ -453,7 +459,9 @@ class ClientSession(Generic[DbT]):
                 return event
             self._current = None
 
-    def _guarded(self, connection: Connection, payload: bytes | str) -> Generator[Event, None, None]:
+    def _guarded(
+        self, connection: Connection, payload: bytes | str
+    ) -> Generator[Event, None, None]:
         try:
             for event in connection.receive(payload):
                 if type(event) is ev.Connected:
