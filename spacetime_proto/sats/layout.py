@@ -1,0 +1,156 @@
+"""Sizes and recursion of types: what can be known before a byte is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ..errors import SchemaError
+from .algebraic import PRIMITIVE_SIZES, ArrayType, Primitive, ProductType, RefType, SumType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .algebraic import AlgebraicType
+    from .shapes import Shapes
+
+__all__ = ["MAX_ZERO_SIZE_ELEMENTS", "Layout", "Size"]
+
+MAX_ZERO_SIZE_ELEMENTS: Final = 16_384
+"""How many elements an array may announce when each takes no byte: nothing else bounds that count."""
+
+_WEIGHT_CAP: Final = 10_000
+
+
+class Size(msgspec.Struct, frozen=True):
+    """What is known about the encoded size of a type, in bytes."""
+
+    minimum: int
+    """No value is smaller (a lower bound where the type is recursive)."""
+    fixed: int | None
+    """The size of every value, or None if it varies."""
+    height: int
+    """Levels of nesting, a recursive reference counted once."""
+    weight: int
+    """About how many source lines a decoder needs when everything is written inline."""
+
+
+class Layout:
+    """Sizes and recursion of one module's types, each worked out when first asked for.
+
+    Args:
+        shapes: the module's types.
+        max_depth: levels of nesting that a type may have.
+    """
+
+    def __init__(self, shapes: Shapes, max_depth: int) -> None:
+        self.max_depth = max_depth
+        self._shapes = shapes
+        self._sizes: dict[AlgebraicType, Size] = {}
+        self._open: set[int] = set()
+        self._reachable: dict[int, frozenset[int]] = {}
+
+    def size(self, ty: AlgebraicType, level: int = 0) -> Size:
+        """Return what is known about the size of `ty`.
+
+        Raises:
+            SchemaError: the type is not valid or nests deeper than `max_depth`.
+        """
+        found = self._sizes.get(ty)
+        if found is None:
+            if level > self.max_depth:
+                raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
+            # Kept even while a cycle is open: what is cut there counts as 0, so a minimum stays a
+            # lower bound, and a type that contains the open one is not of fixed size anyway.
+            found = self._sizes[ty] = self._measure(ty, level + 1)
+        if level + found.height > self.max_depth:
+            raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
+        return found
+
+    def is_recursive(self, index: int) -> bool:
+        """Say whether the type at `index` contains itself."""
+        return index in self._reach(index)
+
+    def _reach(self, start: int) -> frozenset[int]:
+        """Return the indices that can be reached from a typespace entry by one reference or more."""
+        found = self._reachable.get(start)
+        if found is None:
+            seen: set[int] = set()
+            todo = [start]
+            types = self._shapes.typespace.types
+            while todo:
+                index = todo.pop()
+                if not 0 <= index < len(types):
+                    raise SchemaError(f"type reference {index} leads nowhere")
+                fresh = set(_references(types[index])) - seen
+                seen |= fresh
+                todo.extend(fresh)
+            found = self._reachable[start] = frozenset(seen)
+        return found
+
+    def _measure(self, reference: AlgebraicType, level: int) -> Size:
+        ty, index = self._shapes.resolve(reference)
+        if index is None:
+            return self._measure_inline(ty, level)
+        if index in self._open:
+            return Size(0, None, 1, 1)
+        self._open.add(index)
+        try:
+            return self._measure_inline(ty, level)
+        finally:
+            self._open.remove(index)
+
+    def _measure_inline(self, ty: AlgebraicType, level: int) -> Size:
+        match ty:
+            case Primitive(name):
+                if name == "String":
+                    return Size(4, None, 1, 2)
+                if name not in PRIMITIVE_SIZES:
+                    raise SchemaError(f"unknown primitive type {name!r}")
+                return Size(PRIMITIVE_SIZES[name], PRIMITIVE_SIZES[name], 1, 1)
+            case ArrayType(element):
+                inner = self.size(element, level)
+                return Size(4, None, inner.height + 1, _cap(inner.weight + 5))
+            case ProductType(elements):
+                sizes = [self.size(element.type, level) for element in elements]
+                fixed = [size.fixed for size in sizes if size.fixed is not None]
+                return Size(
+                    sum(size.minimum for size in sizes),
+                    sum(fixed) if len(fixed) == len(sizes) else None,
+                    1 + max((size.height for size in sizes), default=0),
+                    _cap(1 + sum(size.weight for size in sizes)),
+                )
+            case SumType(variants):
+                sizes = [self.size(variant.type, level) for variant in variants]
+                first = sizes[0].fixed if sizes else None
+                same = first is not None and all(size.fixed == first for size in sizes)
+                return Size(
+                    1 + min((size.minimum for size in sizes), default=0),
+                    1 + first if same and first is not None else None,
+                    1 + max((size.height for size in sizes), default=0),
+                    _cap(1 + sum(size.weight + 1 for size in sizes)),
+                )
+            case _:
+                raise SchemaError(f"not a type: {type(ty).__name__}")
+
+
+def _cap(weight: int) -> int:
+    return min(weight, _WEIGHT_CAP)
+
+
+def _references(ty: AlgebraicType) -> Iterator[int]:
+    """Yield the references that stand in a type, not those behind them."""
+    todo = [ty]
+    while todo:
+        match todo.pop():
+            case RefType(index):
+                yield index
+            case ArrayType(element):
+                todo.append(element)
+            case ProductType(elements):
+                todo.extend(element.type for element in elements)
+            case SumType(variants):
+                todo.extend(variant.type for variant in variants)
+            case _:
+                pass

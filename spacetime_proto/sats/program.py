@@ -1,0 +1,188 @@
+"""Generated functions: their source, their constants, and how they are compiled.
+
+Every identifier in generated source is synthetic (``v7``, ``k3``): names from a schema are untrusted
+and reach functions only as values in their namespace. The source is registered with `linecache`, so
+that tracebacks and profilers show it.
+"""
+
+from __future__ import annotations
+
+import linecache
+from hashlib import blake2b
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .algebraic import AlgebraicType
+    from .layout import Layout
+    from .shapes import Shapes
+
+__all__ = ["MAX_INLINE_LEVEL", "MAX_INLINE_WEIGHT", "Function", "Kind", "Program", "is_apart"]
+
+MAX_INLINE_LEVEL = 6
+"""Deeper nesting goes into functions: Python allows 20 nested loops, readers fewer."""
+MAX_INLINE_WEIGHT = 64
+"""Types behind a reference that need more lines than this go into functions of their own."""
+
+Kind = Literal["decode", "encode", "skip"]
+"""What a queued function does. All of a kind have one signature:
+
+``decode(data, pos, depth) -> (value, pos)``, ``encode(value, out, depth)``,
+``skip(data, pos, depth) -> pos``. `depth` counts the recursive references entered so far.
+"""
+
+
+def is_apart(program: Program, ty: AlgebraicType, level: int) -> bool:
+    """Say whether `ty`, at this level of inlining, gets a function of its own."""
+    if level > MAX_INLINE_LEVEL:
+        return True
+    _, index = program.shapes.resolve(ty)
+    if index is None:
+        return False
+    layout = program.layout
+    return layout.is_recursive(index) or layout.size(ty).weight > MAX_INLINE_WEIGHT
+
+
+class Function:
+    """The source of one function while it is written.
+
+    Attributes:
+        name: what it will be called in the program's namespace.
+        lines: finished lines, indented.
+    """
+
+    def __init__(self, program: Program, name: str, parameters: str) -> None:
+        self.program = program
+        self.name = name
+        self.lines = [f"def {name}({parameters}):"]
+        self._indent = 1
+        self._variables = 0
+
+    def line(self, text: str) -> None:
+        """Append a line at the present indentation."""
+        self.lines.append(f"{'    ' * self._indent}{text}")
+
+    def first(self, text: str) -> None:
+        """Insert a line at the start of the body."""
+        self.lines.insert(1, f"    {text}")
+
+    def fail(self, condition: str, text: str) -> None:
+        """Write ``if condition: raise ValueError(text)``; `text` must come from this package."""
+        self.line(f"if {condition}:")
+        self.line(f"    raise ValueError({text!r})")
+
+    def enter(self, ty: AlgebraicType) -> None:
+        """Write the depth test of a function for `ty`, if its type is recursive."""
+        _, index = self.program.shapes.resolve(ty)
+        layout = self.program.layout
+        if index is not None and layout.is_recursive(index):
+            self.fail(
+                f"depth >= {layout.max_depth}", f"nested deeper than {layout.max_depth} levels"
+            )
+            self.line("depth += 1")
+
+    def indent(self) -> None:
+        """Indent the lines that follow by one more level."""
+        self._indent += 1
+
+    def dedent(self) -> None:
+        """Undo one `indent`."""
+        self._indent -= 1
+
+    def variable(self) -> str:
+        """Return a new local name."""
+        self._variables += 1
+        return f"v{self._variables}"
+
+
+class Program:
+    """All functions generated for one module; they share a namespace and call each other.
+
+    Functions for types that are used by others are put on a queue rather than written on the spot,
+    so that neither recursion in a schema nor its size nests the writer.
+    """
+
+    def __init__(self, shapes: Shapes, layout: Layout) -> None:
+        self.shapes = shapes
+        self.layout = layout
+        self.namespace: dict[str, Any] = {}
+        self._constants: dict[object, str] = {}
+        self._functions: dict[tuple[Kind, AlgebraicType], str] = {}
+        self._todo: list[Callable[[], Function]] = []
+        self._tables: list[tuple[list[Any], list[str | None]]] = []
+        self._names = 0
+
+    def name(self, prefix: str) -> str:
+        """Return a new global name."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    def constant(self, value: object) -> str:
+        """Return the global name that holds exactly this object."""
+        key = ("object", id(value))
+        found = self._constants.get(key)
+        if found is None:
+            found = self._constants[key] = self.name("k")
+            self.namespace[found] = value  # keeps it alive, so its id stays its own
+        return found
+
+    def unpack_from(self, layout: str) -> str:
+        """Return the name of ``Struct("<...").unpack_from``."""
+        return self._struct("unpack_from", layout)
+
+    def iter_unpack(self, layout: str) -> str:
+        """Return the name of ``Struct("<...").iter_unpack``."""
+        return self._struct("iter_unpack", layout)
+
+    def pack(self, layout: str) -> str:
+        """Return the name of ``Struct("<...").pack``."""
+        return self._struct("pack", layout)
+
+    def _struct(self, method: str, layout: str) -> str:
+        key = (method, layout)
+        found = self._constants.get(key)
+        if found is None:
+            found = self._constants[key] = self.name("s")
+            self.namespace[found] = getattr(Struct(f"<{layout}"), method)
+        return found
+
+    def call(self, kind: Kind, ty: AlgebraicType, write: Callable[[str], Function]) -> str:
+        """Return the name of the function of `kind` for `ty`, queueing it if it is new.
+
+        Args:
+            kind: what the function does.
+            ty: the type that it is for.
+            write: given the name, writes the function; called by `finish`.
+        """
+        key = (kind, ty)
+        name = self._functions.get(key)
+        if name is None:
+            fresh = name = self._functions[key] = self.name(kind[0])
+            self._todo.append(lambda: write(fresh))
+        return name
+
+    def table(self, names: list[str | None]) -> str:
+        """Return the name of a list of functions, given their names; None where there is none."""
+        functions: list[Any] = []
+        self._tables.append((functions, names))
+        return self.constant(functions)
+
+    def finish(self, function: Function) -> Any:
+        """Compile `function` and all that it calls; return it."""
+        self._compile(function)
+        while self._todo:
+            self._compile(self._todo.pop()())
+        for functions, names in self._tables:
+            functions += [name and self.namespace[name] for name in names]
+        self._tables.clear()
+        return self.namespace[function.name]
+
+    def _compile(self, function: Function) -> None:
+        source = "\n".join(function.lines) + "\n"
+        digest = blake2b(source.encode(), digest_size=8).hexdigest()
+        filename = f"<spacetimedb codec {digest}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        # Built from synthetic names, numbers and text of this package only; see the docstring.
+        exec(compile(source, filename, "exec"), self.namespace)

@@ -1,0 +1,246 @@
+"""Writes what looks at rows without building them: skipping, single columns, bulk keys.
+
+A skip works out where a value ends and checks only what that needs: lengths, counts and tags, not
+UTF-8 and bools.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .fuse import fuse
+from .layout import MAX_ZERO_SIZE_ELEMENTS
+from .program import Function, Program, is_apart
+from .shapes import (
+    ArrayShape,
+    BytesShape,
+    EnumShape,
+    OptionShape,
+    PrimitiveShape,
+    ProductShape,
+    ResultShape,
+    SpecialShape,
+    SumShape,
+)
+from .source_decode import BAD_TAG, CUT_SHORT, Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .algebraic import AlgebraicType
+    from .shapes import Shapes
+
+__all__ = [
+    "Skipper",
+    "column_function",
+    "fixed_keys_function",
+    "is_plain",
+    "keys_function",
+    "skip_function",
+    "skip_rows_function",
+]
+
+
+class Skipper:
+    """Writes the moving of ``pos`` past values; `gap` bytes of it are not yet written."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        self.function = decoder.function
+        self.program = decoder.program
+        self.gap = 0
+
+    def flush(self) -> None:
+        """Write the move over the fields of fixed size gone by."""
+        if self.gap:
+            self.function.line(f"pos += {self.gap}")
+            self.gap = 0
+            self.decoder.is_checked = False
+
+    def value(self, ty: AlgebraicType, level: int = 0) -> None:
+        """Write the move past a value of `ty`."""
+        fixed = self.program.layout.size(ty).fixed
+        if fixed is not None and is_plain(self.program.shapes, ty):
+            self.gap += fixed
+        elif is_apart(self.program, ty, level):
+            self.flush()
+            name = self.program.call("skip", ty, lambda name: _skip_part(self.program, name, ty))
+            self.function.line(f"pos = {name}(data, pos, depth)")
+            self.decoder.is_checked = False
+        else:
+            self.inline(ty, level)
+
+    def inline(self, ty: AlgebraicType, level: int = 0) -> None:
+        """Same as `value`, but never by calling a function for the type as a whole."""
+        shape = self.program.shapes.shape(ty)
+        match shape:
+            case ProductShape():
+                for element in shape.types:
+                    self.value(element, level + 1)
+            case PrimitiveShape("String") | BytesShape():
+                length = self._length()
+                self.function.line(f"pos += {length}")
+                self.decoder.is_checked = False
+            case ArrayShape(element):
+                self._array(element, level)
+            case OptionShape(payload):
+                self._sum([payload, None], level)
+            case ResultShape(ok, err):
+                self._sum([ok, err], level)
+            case SumShape(_, variants):
+                self._sum([None if item.is_unit else item.payload for item in variants], level)
+            case EnumShape(_, members):
+                self._sum([None] * len(members), level)
+            case PrimitiveShape() | SpecialShape():
+                self.gap += self.program.layout.size(ty).minimum
+
+    def _length(self) -> str:
+        """Write the reading of a length or count; return its variable."""
+        self.flush()
+        length = self.function.variable()
+        self.function.line(f"{length}, = {self.program.unpack_from('I')}(data, pos)")
+        self.function.line("pos += 4")
+        return length
+
+    def _sum(self, payloads: Sequence[AlgebraicType | None], level: int) -> None:
+        self.flush()
+        tag = self.function.variable()
+        line = self.function.line
+        line(f"{tag} = data[pos]")
+        line("pos += 1")
+        keyword = "if"
+        for number, payload in enumerate(payloads):
+            if payload is None:
+                continue
+            line(f"{keyword} {tag} == {number}:")
+            keyword = "elif"
+            self.function.indent()
+            line("pass")
+            self.value(payload, level + 1)
+            self.flush()
+            self.function.dedent()
+        line(f"{keyword} {tag} >= {len(payloads)}:")
+        line(f"    raise ValueError({BAD_TAG!r})")
+        self.decoder.is_checked = False
+
+    def _array(self, element: AlgebraicType, level: int) -> None:
+        count = self._length()
+        size = self.program.layout.size(element)
+        if size.minimum == 0:
+            self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
+        if size.fixed is not None and is_plain(self.program.shapes, element):
+            self.function.line(f"pos += {count} * {size.fixed}")
+        else:
+            self.decoder.uses_length = True
+            self.function.fail(f"{count} * {size.minimum} > length - pos", CUT_SHORT)
+            self.function.line(f"for _ in range({count}):")
+            self.function.indent()
+            self.function.line("pass")
+            self.value(element, level + 1)
+            self.flush()
+            self.function.dedent()
+        self.decoder.is_checked = False
+
+
+def _skip_part(program: Program, name: str, ty: AlgebraicType) -> Function:
+    function = Function(program, name, "data, pos, depth")
+    function.enter(ty)
+    skipper = Skipper(Decoder(function))
+    skipper.inline(ty)
+    skipper.flush()
+    function.line("return pos")
+    skipper.decoder.prepare()
+    return function
+
+
+def skip_function(program: Program, ty: AlgebraicType) -> Function:
+    """Write ``(data, pos) -> pos`` that moves past a value."""
+    skipper = Skipper(Decoder(Function(program, program.name("skip"), "data, pos, depth=0")))
+    skipper.value(ty)
+    skipper.flush()
+    return skipper.decoder.finish("pos")
+
+
+def skip_rows_function(program: Program, ty: AlgebraicType) -> Function:
+    """Write ``(data, pos, ends) -> None`` that checks where each row ends."""
+    return _over_rows(program, "skip", lambda skipper: skipper.value(ty), "pos != end", "")
+
+
+def column_function(program: Program, columns: Sequence[AlgebraicType], index: int) -> Function:
+    """Write ``(data, pos) -> value`` that reads one column of the row at ``pos``."""
+    decoder = Decoder(Function(program, program.name("column"), "data, pos, depth=0"))
+    skipper = Skipper(decoder)
+    for ty in columns[:index]:
+        skipper.value(ty)
+    skipper.flush()
+    expression = decoder.value(columns[index])
+    decoder.flush()
+    return decoder.finish(expression)
+
+
+def keys_function(program: Program, columns: Sequence[AlgebraicType], index: int) -> Function:
+    """Write ``(data, pos, ends) -> keys`` that reads one column of every row."""
+
+    def read(skipper: Skipper) -> str:
+        for ty in columns[:index]:
+            skipper.value(ty)
+        skipper.flush()
+        expression = skipper.decoder.value(columns[index])
+        skipper.decoder.flush()
+        return expression
+
+    return _over_rows(program, "keys", read, "pos > end", "pos = end")
+
+
+def _over_rows(
+    program: Program,
+    name: str,
+    body: Callable[[Skipper], str | None],
+    failure: str,
+    then: str,
+) -> Function:
+    function = Function(program, program.name(name), "data, pos, ends, depth=0")
+    skipper = Skipper(Decoder(function))
+    line = function.line
+    line("result = []")
+    line("for end in ends:")
+    function.indent()
+    expression = body(skipper)
+    skipper.flush()
+    function.fail(failure, "a row is longer or shorter than its type")
+    if expression is not None:
+        line(f"result.append({expression})")
+    if then:
+        line(then)
+    function.dedent()
+    line("return result")
+    skipper.decoder.prepare()
+    return function
+
+
+def fixed_keys_function(
+    program: Program, ty: AlgebraicType, offset: int
+) -> tuple[Function, str, int] | None:
+    """Write ``(data, start, end, step, items) -> keys`` for a column at one offset of its row.
+
+    Returned with it: the struct layout of a row up to and including the column, and its size. With
+    padding up to the row size it makes one ``iter_unpack`` over rows of one size, `items`. None if
+    the column cannot be read by ``unpack``.
+    """
+    function = Function(program, program.name("keys"), "data, start, end, step, items")
+    fused = fuse(program, ty, function.variable)
+    if fused is None or not fused.size:
+        return None
+    fused.bools = [offset + at for at in fused.bools]
+    decoder = Decoder(function)
+    decoder.consecutive(fused, "keys", "items", start="start", end="end", step="step")
+    function.line("return keys")
+    return function, f"{offset}x{''.join(fused.layout)}", offset + fused.size
+
+
+def is_plain(shapes: Shapes, ty: AlgebraicType) -> bool:
+    """Say whether a type of fixed size can be skipped without looking at any byte of it."""
+    shape = shapes.shape(ty)
+    if isinstance(shape, ProductShape):
+        return all(is_plain(shapes, element) for element in shape.types)
+    return isinstance(shape, PrimitiveShape | SpecialShape)

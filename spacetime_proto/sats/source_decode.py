@@ -1,0 +1,364 @@
+"""Writes decoders: BSATN bytes to Python values as straight-line source.
+
+How it works: fixed-width fields are not read one by one but collected in a *run*, across the borders
+of nested products, together with the length or tag that ends it; one ``unpack_from`` reads the run.
+What a field becomes is an expression over the unpacked variables, used once, when its product is
+built. Short data needs no test per field: ``unpack_from`` and indexing raise, and a string that
+reaches beyond the end is noticed by the next read or by the one test at the end.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, starmap
+from typing import TYPE_CHECKING, Final
+
+from ..types import Err, Ok, ScheduleAt, Some
+from .fuse import Fused, construct, fixed_value, fuse
+from .layout import MAX_ZERO_SIZE_ELEMENTS
+from .program import Function, Program, is_apart
+from .shapes import (
+    ArrayShape,
+    BytesShape,
+    OptionShape,
+    PrimitiveShape,
+    ProductShape,
+    ResultShape,
+    SumShape,
+)
+
+if TYPE_CHECKING:
+    from .algebraic import AlgebraicType
+
+__all__ = [
+    "BAD_BOOL",
+    "BAD_TAG",
+    "CUT_SHORT",
+    "Decoder",
+    "decode_function",
+    "fixed_rows_function",
+    "rows_function",
+]
+
+BAD_BOOL: Final = "a bool is neither 0 nor 1"
+BAD_TAG: Final = "unknown tag"
+CUT_SHORT: Final = "cut short"
+
+_MAX_CHAIN: Final = 8
+"""Sums with more variants are dispatched through a table instead of an if-chain."""
+
+_ZERO_ONE: Final = b"\x00\x01"
+_FLATTEN: Final = chain.from_iterable
+
+
+class Decoder:
+    """Writes the reading of values into a `Function` that has ``data`` and ``pos``.
+
+    `value` emits statements and returns an expression that is valid after the next `flush`.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.program = function.program
+        self.uses_length = False
+        self.is_checked = True
+        """Whether `pos` is known to lie within the data."""
+        self._layout: list[str] = []
+        self._variables: list[str] = []
+        self._bools: list[str] = []
+        self._size = 0
+
+    # --- runs
+
+    def read(self, code: str, width: int) -> str:
+        """Add a fixed-width field to the run; return the variable that will hold it."""
+        name = self.function.variable()
+        self._layout.append(code)
+        self._variables.append(name)
+        self._size += width
+        return name
+
+    def flush(self) -> None:
+        """Write the reading of the run."""
+        if not self._variables:
+            return
+        line = self.function.line
+        names = ", ".join(self._variables)
+        if self._layout == ["B"]:
+            line(f"{names} = data[pos]")
+        else:
+            comma = "," if len(self._variables) == 1 else ""
+            unpack = self.program.unpack_from("".join(self._layout))
+            line(f"{names}{comma} = {unpack}(data, pos)")
+        line(f"pos += {self._size}")
+        if self._bools:
+            self.function.fail(f"{' | '.join(self._bools)} > 1", BAD_BOOL)
+        self._layout, self._variables, self._bools, self._size = [], [], [], 0
+        self.is_checked = True
+
+    # --- values
+
+    def value(self, ty: AlgebraicType, level: int = 0) -> str:
+        """Write the reading of a value of `ty`; return its expression."""
+        if is_apart(self.program, ty, level):
+            return self._call(ty)
+        return self.inline(ty, level)
+
+    def inline(self, ty: AlgebraicType, level: int = 0) -> str:
+        """Same as `value`, but never by calling a function for the type as a whole."""
+        shape = self.program.shapes.shape(ty)
+        match shape:
+            case ProductShape():
+                fields = [self.value(element, level + 1) for element in shape.types]
+                return construct(self.program, shape, fields)
+            case PrimitiveShape("Bool"):
+                name = self.read("B", 1)
+                self._bools.append(name)
+                return f"({name} == 1)"
+            case PrimitiveShape("String"):
+                return self._slice(".decode()")
+            case BytesShape():
+                return self._slice("")
+            case ArrayShape(element):
+                return self._array(element, level)
+            case OptionShape():
+                return self._option(shape, level)
+            case ResultShape():
+                return self._result(shape, level)
+            case SumShape(cls, variants) if cls is not ScheduleAt:
+                return self._sum(shape, level) if variants else self._never()
+            case _:
+                expression = fixed_value(self.program, shape, self.read)
+                assert expression is not None
+                return expression
+
+    def _call(self, ty: AlgebraicType) -> str:
+        self.flush()
+        result = self.function.variable()
+        self.function.line(f"{result}, pos = {self._apart(ty)}(data, pos, depth)")
+        self.is_checked = False
+        return result
+
+    def _apart(self, ty: AlgebraicType) -> str:
+        """Return the name of the function that decodes `ty`."""
+        return self.program.call("decode", ty, lambda name: decode_part(self.program, name, ty))
+
+    def _slice(self, convert: str) -> str:
+        length = self.read("I", 4)
+        self.flush()
+        result = self.function.variable()
+        self.function.line(f"{result} = data[pos:(pos := pos + {length})]{convert}")
+        self.is_checked = False
+        return result
+
+    def _branch(self, ty: AlgebraicType, level: int, result: str, wrap: str = "") -> None:
+        """Write the body of one alternative, which leaves its value in `result`."""
+        self.function.indent()
+        expression = self.value(ty, level + 1)
+        self.flush()
+        self.function.line(
+            f"{result} = {wrap}({expression})" if wrap else f"{result} = {expression}"
+        )
+        self.function.dedent()
+        self.is_checked = False
+
+    def _option(self, shape: OptionShape, level: int) -> str:
+        tag = self.read("B", 1)
+        self.flush()
+        result = self.function.variable()
+        line = self.function.line
+        line(f"if {tag} == 0:")
+        wrap = self.program.constant(Some) if shape.is_nested else ""
+        self._branch(shape.payload, level, result, wrap)
+        line(f"elif {tag} == 1:")
+        line(f"    {result} = None")
+        self._unknown_tag()
+        return result
+
+    def _result(self, shape: ResultShape, level: int) -> str:
+        tag = self.read("B", 1)
+        self.flush()
+        result = self.function.variable()
+        self.function.line(f"if {tag} == 0:")
+        self._branch(shape.ok, level, result, self.program.constant(Ok))
+        self.function.line(f"elif {tag} == 1:")
+        self._branch(shape.err, level, result, self.program.constant(Err))
+        self._unknown_tag()
+        return result
+
+    def _unknown_tag(self) -> None:
+        self.function.line("else:")
+        self.function.line(f"    raise ValueError({BAD_TAG!r})")
+
+    def _never(self) -> str:
+        self.flush()
+        self.function.line('raise ValueError("a type without variants has no values")')
+        return "None"
+
+    def _sum(self, shape: SumShape, level: int) -> str:
+        tag = self.read("B", 1)
+        self.flush()
+        result = self.function.variable()
+        line = self.function.line
+        if len(shape.variants) > _MAX_CHAIN:
+            self._dispatch(shape, tag, result)
+            return result
+        for number, variant in enumerate(shape.variants):
+            line(f"{'elif' if number else 'if'} {tag} == {number}:")
+            if variant.is_unit:
+                line(f"    {result} = {self.program.constant(variant.cls())}")
+            else:
+                self._branch(variant.payload, level, result, self.program.constant(variant.cls))
+        self._unknown_tag()
+        return result
+
+    def _dispatch(self, shape: SumShape, tag: str, result: str) -> None:
+        """Write a sum of many variants: tables of unit values, payload decoders and classes."""
+        constant = self.program.constant
+        variants = shape.variants
+        units = constant(tuple(item.cls() if item.is_unit else None for item in variants))
+        classes = constant(tuple(item.cls for item in variants))
+        readers = self.program.table(
+            [None if item.is_unit else self._apart(item.payload) for item in variants]
+        )
+        payload = self.function.variable()
+        line = self.function.line
+        line(f"{result} = {units}[{tag}]")
+        line(f"if {result} is None:")
+        line(f"    {payload}, pos = {readers}[{tag}](data, pos, depth)")
+        line(f"    {result} = {classes}[{tag}]({payload})")
+        self.is_checked = False
+
+    # --- arrays
+
+    def _array(self, element: AlgebraicType, level: int) -> str:
+        count = self.read("I", 4)
+        self.flush()
+        result = self.function.variable()
+        line = self.function.line
+        minimum = self.program.layout.size(element).minimum
+        fused = fuse(self.program, element, self.function.variable)
+        if minimum == 0:
+            self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
+        if fused is not None and fused.size == 0:
+            line(f"{result} = [{fused.expression}] * {count}")
+            return result
+        self.uses_length = True
+        self.function.fail(f"{count} * {minimum} > length - pos", CUT_SHORT)
+        if fused is not None:
+            end = self.function.variable()
+            line(f"{end} = pos + {count} * {fused.size}")
+            items = self.unpacked(fused, f"data[pos:{end}]")
+            self.consecutive(fused, result, items, start="pos", end=end, step=str(fused.size))
+            line(f"pos = {end}")
+            return result
+        line(f"{result} = []")
+        line(f"for _ in range({count}):")
+        self.function.indent()
+        expression = self.value(element, level + 1)
+        self.flush()
+        line(f"{result}.append({expression})")
+        self.function.dedent()
+        self.is_checked = False
+        return result
+
+    def consecutive(
+        self, fused: Fused, result: str, items: str, *, start: str, end: str, step: str
+    ) -> None:
+        """Write the reading of values of fixed size that lie one after the other.
+
+        Args:
+            fused: how to read one.
+            result: the variable for the list of them.
+            items: expression for an iterator over the unpacked values.
+            start: expression for the position of the first.
+            end: expression for the position after the last.
+            step: expression for the distance from one to the next.
+        """
+        for offset in fused.bools:
+            column = f"data[{start} + {offset}:{end}:{step}]"
+            self.function.fail(f"{column}.strip({self.program.constant(_ZERO_ONE)})", BAD_BOOL)
+        names = ", ".join(fused.variables)
+        if fused.maker:
+            made = f"list({self.program.constant(starmap)}({fused.maker}, {items}))"
+        elif fused.expression == names:
+            made = f"list({self.program.constant(_FLATTEN)}({items}))"
+        else:
+            made = f"[{fused.expression} for ({names},) in {items}]"
+        self.function.line(f"{result} = {made}")
+
+    def unpacked(self, fused: Fused, window: str) -> str:
+        """Return the expression for an iterator over the values in the bytes `window`."""
+        return f"{self.program.iter_unpack(''.join(fused.layout))}({window})"
+
+    # --- whole functions
+
+    def finish(self, *returns: str) -> Function:
+        """Write the final test and the return; add what the body turned out to need."""
+        if not self.is_checked:
+            self.uses_length = True
+            self.function.fail("pos > length", CUT_SHORT)
+        self.function.line(f"return {', '.join(returns)}")
+        self.prepare()
+        return self.function
+
+    def prepare(self) -> None:
+        """Insert the set-up of local variables that the body turned out to need."""
+        if self.uses_length:
+            self.function.first("length = len(data)")
+
+
+def decode_part(program: Program, name: str, ty: AlgebraicType) -> Function:
+    """Write a function ``(data, pos, depth) -> (value, pos)`` that others call.
+
+    It does not test for the end of the data: its callers do.
+    """
+    function = Function(program, name, "data, pos, depth")
+    function.enter(ty)
+    decoder = Decoder(function)
+    expression = decoder.inline(ty)
+    decoder.flush()
+    function.line(f"return {expression}, pos")
+    decoder.prepare()
+    return function
+
+
+def decode_function(program: Program, ty: AlgebraicType) -> Function:
+    """Write the function ``(data, pos) -> (value, pos)`` of a codec."""
+    decoder = Decoder(Function(program, program.name("decode"), "data, pos, depth=0"))
+    expression = decoder.value(ty)
+    decoder.flush()
+    return decoder.finish(expression, "pos")
+
+
+def rows_function(program: Program, ty: AlgebraicType) -> Function:
+    """Write the function ``(data, pos, ends) -> rows`` for rows that lie one after the other."""
+    function = Function(program, program.name("rows"), "data, pos, ends, depth=0")
+    decoder = Decoder(function)
+    function.line("rows = []")
+    function.line("append = rows.append")
+    function.line("for end in ends:")
+    function.indent()
+    expression = decoder.value(ty)
+    decoder.flush()
+    function.line(f"append({expression})")
+    function.fail("pos != end", "a row is longer or shorter than its type")
+    function.dedent()
+    function.line("return rows")
+    decoder.prepare()
+    return function
+
+
+def fixed_rows_function(program: Program, ty: AlgebraicType) -> Function | None:
+    """Write the function ``(data, start, end) -> rows`` for rows that one ``unpack`` can read.
+
+    None if the type is not of that kind.
+    """
+    function = Function(program, program.name("rows"), "data, start, end")
+    fused = fuse(program, ty, function.variable)
+    if fused is None or not fused.size:
+        return None
+    decoder = Decoder(function)
+    items = decoder.unpacked(fused, "memoryview(data)[start:end]")
+    decoder.consecutive(fused, "rows", items, start="start", end="end", step=str(fused.size))
+    function.line("return rows")
+    return function
