@@ -50,6 +50,7 @@ _OWN = frozenset(
         "upgrade",
     }
 )
+_HTTP = b"HTTP/"
 _SUBPROTOCOL = "sec-websocket-protocol"
 #: 16 bytes as base64: 22 characters, of which the last has 4 bits unused, and padding.
 _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
@@ -189,7 +190,7 @@ class ClientHandshake:
         self._offered = tuple(subprotocols)
         self._host = host_header
         self._header_size = header_size
-        self._fed = False
+        self._first = b""
         self._response: h11.Response | None = None
         self._body = bytearray()
         own = [
@@ -216,16 +217,26 @@ class ClientHandshake:
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the answer. Not to be called when `done`."""
-        if data:  # to h11 an empty string is the end of the stream
-            self._fed = True
-            self._h11.receive_data(data)
-            self._advance(data)
+        if not data:  # to h11 an empty string is the end of the stream
+            return
+        if len(self._first) < len(_HTTP):
+            self._first = (self._first + data)[: len(_HTTP)]
+            if not _HTTP.startswith(self._first):
+                # Said at once: a server of another protocol may never send the line that h11
+                # waits for. 0x15 is a TLS alert.
+                tls = self._first[0] == 0x15
+                self._fail(
+                    "speaks TLS; use an https:// address" if tls else "did not answer in HTTP"
+                )
+                return
+        self._h11.receive_data(data)
+        self._advance()
 
     def receive_eof(self) -> None:
         """Take note that no more bytes will come. Not to be called when `done`."""
         if self._response is not None:
             self._refuse()  # the body ended early, but its words are there
-        elif self._fed:
+        elif self._first:
             self._fail("closed the connection in the middle of its answer")
         else:
             self._fail("closed the connection without an answer")
@@ -237,7 +248,7 @@ class ClientHandshake:
         else:
             self._fail(f"did not answer within {seconds:g} s")
 
-    def _advance(self, data: bytes) -> None:
+    def _advance(self) -> None:
         try:
             while not self.done:
                 event = self._h11.next_event()
@@ -257,7 +268,7 @@ class ClientHandshake:
             elif error.error_status_hint == 431:
                 self._fail_headers()
             else:
-                self._garbage(data, error)
+                self._fail(f"did not answer in HTTP ({error})")
 
     def _on_head(self, event: h11.InformationalResponse | h11.Response) -> None:
         if head_size(event) > self._header_size:
@@ -297,12 +308,6 @@ class ClientHandshake:
         body = bytes(self._body[:BODY_SIZE]).decode("utf-8", "replace")
         headers = Headers.received(response.headers)
         self.failure = refusal(response.status_code, body, host=self._host, headers=headers)
-
-    def _garbage(self, data: bytes, error: h11.RemoteProtocolError) -> None:
-        if data[:2] == b"\x15\x03":  # a TLS alert record
-            self._fail("speaks TLS; use an https:// or wss:// address")
-        else:
-            self._fail(f"did not answer in HTTP ({error})")
 
     def _fail_headers(self) -> None:
         self._fail(f"sent more than {self._header_size} bytes of HTTP headers (limit header_size)")

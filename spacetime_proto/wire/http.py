@@ -177,8 +177,6 @@ class HttpExchange:
                     self._on_body(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     self._on_end()
-                elif isinstance(event, h11.ConnectionClosed):
-                    self._fail(Disconnected(f"{self._what}: the server hung up without an answer"))
                 else:
                     return
         except h11.RemoteProtocolError as error:
