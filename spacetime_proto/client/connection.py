@@ -33,8 +33,7 @@ from .subscriptions import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..cache.cache import Cache
-    from ..cache.planning import Plan
+    from ..cache.cache import Cache, Plan
     from ..schema.bound import BoundModule
     from ..types import ConnectionId, Identity
     from .calls import PendingCall

@@ -14,7 +14,7 @@ from . import events as ev
 from .handles import CallbackHandle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 __all__ = ["Callbacks"]
@@ -50,13 +50,11 @@ class Callbacks:
             found.remove(callback)
             self._by_kind[kind] = tuple(found)
 
-    def calls(self, event: ev.Event) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
         return _CALLS[type(event)](self, event)
 
-    def _table_changed(
-        self, event: ev.TableChanged
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _table_changed(self, event: ev.TableChanged) -> Calls:
         listeners = event.listeners
         ctx = event.ctx
         if listeners.insert:
@@ -72,16 +70,12 @@ class Callbacks:
                 for callback in listeners.update:
                     yield callback, (ctx, old, new)
 
-    def _before_delete(
-        self, event: ev.BeforeDelete
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _before_delete(self, event: ev.BeforeDelete) -> Calls:
         for row in event.rows:
             for callback in event.listeners.before_delete:
                 yield callback, (event.ctx, row)
 
-    def _set_applied(
-        self, event: ev.SetApplied
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _set_applied(self, event: ev.SetApplied) -> Calls:
         subscription = event.subscription
         if subscription.on_change is not None:
             yield subscription.on_change, (subscription,)
@@ -90,55 +84,41 @@ class Callbacks:
         for callback in self._by_kind["subscription_applied"]:
             yield callback, (event.ctx,)
 
-    def _set_ended(
-        self, event: ev.SetEnded
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _set_ended(self, event: ev.SetEnded) -> Calls:
         subscription = event.subscription
         if subscription.on_end is not None:
             yield subscription.on_end, (event.ctx,)
         if subscription.on_change is not None:
             yield subscription.on_change, (subscription,)
 
-    def _set_failed(
-        self, event: ev.SetFailed
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _set_failed(self, event: ev.SetFailed) -> Calls:
         subscription = event.subscription
         if subscription.on_error is not None:
             yield subscription.on_error, (event.ctx, event.error)
         if subscription.on_change is not None:
             yield subscription.on_change, (subscription,)
 
-    def _call_done(
-        self, event: ev.CallDone
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _call_done(self, event: ev.CallDone) -> Calls:
         if event.pending.on_done is not None:
             yield event.pending.on_done, (event.pending,)
 
-    def _connected(
-        self, event: ev.Connected
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _connected(self, event: ev.Connected) -> Calls:
         for callback in self._by_kind["connect"]:
             yield callback, (event.ctx, event.identity, event.token)
 
-    def _connect_failed(
-        self, event: ev.ConnectFailed
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _connect_failed(self, event: ev.ConnectFailed) -> Calls:
         for callback in self._by_kind["connect_error"]:
             yield callback, (event.ctx, event.error)
 
-    def _ended(self, event: ev.Ended) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _ended(self, event: ev.Ended) -> Calls:
         for callback in self._by_kind["disconnect"]:
             yield callback, (event.ctx, event.error)
 
-    def _transaction(
-        self, event: ev.TransactionApplied
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _transaction(self, event: ev.TransactionApplied) -> Calls:
         for callback in self._by_kind["transaction"]:
             yield callback, (event.ctx, event.changes)
 
-    def _reducer(
-        self, event: ev.ReducerCompleted
-    ) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    def _reducer(self, event: ev.ReducerCompleted) -> Calls:
         for callback in self._by_kind["reducer"]:
             yield callback, (event.ctx,)
 
@@ -147,9 +127,7 @@ class Callbacks:
         return bool(self._by_kind[kind])
 
 
-_Calls = "Callable[[Callbacks, Any], Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]]"
-
-_CALLS: dict[type, Any] = {
+_CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {
     ev.TableChanged: Callbacks._table_changed,
     ev.BeforeDelete: Callbacks._before_delete,
     ev.SetApplied: Callbacks._set_applied,

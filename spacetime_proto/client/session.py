@@ -12,14 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..cache.cache import Cache
-from ..errors import Disconnected, LocalProtocolError, ProtocolError, SpacetimeError
+from ..errors import Disconnected, LocalProtocolError, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
 from .connection import Connection
 from .context import Context
 from .dialects import dialect_for
-from .query_sets import end_subscriptions
 from .state import (
     SessionInput,
     SessionState,
@@ -28,6 +27,7 @@ from .state import (
     next_session_state,
 )
 from .subscriptions import Subscription, query_text
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -79,8 +79,7 @@ class ClientSession(Generic[DbT]):
         self._token: str | None = None
         self._failure: BaseException | None = None
         self._was_open = False
-        self._waiting_calls: list[PendingCall[Any]] = []
-        self._waiting_sets: list[Subscription] = []
+        self._waiting = Waiting()
         self._current: Generator[Event, None, None] | None = None
         self._end_pending = False
         self._closing_by_user = False
@@ -271,7 +270,7 @@ class ClientSession(Generic[DbT]):
             assert self._connection is not None
             self._connection.call(pending)
         else:
-            self._waiting_calls.append(pending)
+            self._waiting.calls.append(pending)
         return pending
 
     def submit(self, call: Call[Any]) -> None:
@@ -290,7 +289,7 @@ class ClientSession(Generic[DbT]):
             assert self._connection is not None
             self._connection.query(pending)
         else:
-            self._waiting_calls.append(pending)
+            self._waiting.calls.append(pending)
         return pending
 
     def subscribe(
@@ -332,13 +331,13 @@ class ClientSession(Generic[DbT]):
             assert self._connection is not None
             self._connection.subscribe(subscription)
         else:
-            self._waiting_sets.append(subscription)
+            self._waiting.sets.append(subscription)
         return subscription
 
     def _unsubscribe(self, subscription: Subscription) -> None:
         if subscription.state is SubscriptionState.PENDING:
             subscription.move(SubscriptionInput.UNSUBSCRIBE)
-            self._waiting_sets = [s for s in self._waiting_sets if s is not subscription]
+            self._waiting.forget(subscription)
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
             return
         if self._connection is None:
@@ -481,9 +480,7 @@ class ClientSession(Generic[DbT]):
         protocol = accepted.subprotocol
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again = self._was_open
-        replayed: list[Subscription] = []
-        if again:
-            replayed, self._waiting_sets = self._waiting_sets, []
+        replayed = self._waiting.take_sets() if again else []
         connection = Connection(
             self.module.bound,
             self.options,
@@ -513,29 +510,13 @@ class ClientSession(Generic[DbT]):
         else:
             self._move(SessionInput.GREETED)
             self._was_open = True
-            self._send_waiting(connection)
+            self._extra += self._waiting.send(connection, Context(self, None))
         return None
 
     def _replayed(self, connection: Connection) -> None:
         self._cache = connection.cache
         self._move(SessionInput.REPLAYED)
-        self._send_waiting(connection)
-
-    def _send_waiting(self, connection: Connection) -> None:
-        """Send what was asked for before the connection was ready."""
-        sets, self._waiting_sets = self._waiting_sets, []
-        calls, self._waiting_calls = self._waiting_calls, []
-        for subscription in sets:
-            connection.subscribe(subscription)
-        for pending in calls:
-            try:
-                if pending.call is None:
-                    connection.query(pending)
-                else:
-                    connection.call(pending)
-            except SpacetimeError as error:
-                pending.settle(error=error)
-                self._extra.append(ev.CallDone(Context(self, None), pending))
+        self._extra += self._waiting.send(connection, Context(self, None))
 
     def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: settle what waits, then say so."""
@@ -560,33 +541,15 @@ class ClientSession(Generic[DbT]):
         if connection is not None:
             kept = [] if for_good else connection.subscriptions
             yield from connection.end(cause, for_good=for_good)
-            self._waiting_sets = [s for s in kept if not s.is_ended] + self._waiting_sets
+            self._waiting.take_over(kept)
         if for_good:
-            yield from self._drop_waiting(cause, ctx)
+            yield from self._waiting.drop(cause, ctx)
         elif self.options.offline == "fail":
-            yield from self._drop_waiting_calls(cause, ctx)
+            yield from self._waiting.drop_calls(cause, ctx)
         if greeted:
             yield ev.Ended(ctx, cause)
         elif cause is not None:
             yield ev.ConnectFailed(ctx, cause)
-
-    def _drop_waiting(
-        self, cause: BaseException | None, ctx: Context[Any]
-    ) -> Generator[Event, None, None]:
-        yield from self._drop_waiting_calls(cause, ctx)
-        sets, self._waiting_sets = self._waiting_sets, []
-        yield from end_subscriptions(sets, cause, ctx, for_good=True)
-
-    def _drop_waiting_calls(
-        self, cause: BaseException | None, ctx: Context[Any]
-    ) -> Generator[Event, None, None]:
-        calls, self._waiting_calls = self._waiting_calls, []
-        for pending in calls:
-            what = "this client was closed" if cause is None else str(cause)
-            error = Disconnected(f"{pending.name} was not sent: {what}")
-            error.__cause__ = cause
-            pending.settle(error=error)
-            yield ev.CallDone(ctx, pending)
 
     def give_up(self, cause: BaseException) -> None:
         """Say that no further attempt will be made: the session closes with `cause`."""
