@@ -1,0 +1,53 @@
+# Shared by the scripts of this folder: where things are cached, how steps are timed. Sourced, not run.
+set -euo pipefail
+
+LIVE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$LIVE_DIR/../.." && pwd)
+CACHE=${SPACETIMEDB_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spacetimedb-client-ci}
+MODULE_DIR=$ROOT/tests/live/module
+SERVER_VERSION=1.3.0
+JOBS=${SPACETIMEDB_CI_JOBS:-2}
+mkdir -p "$CACHE"
+
+# Results go to stdout (one path), everything a person reads to stderr.
+say() { printf '%s\n' "$*" >&2; }
+
+# step NAME COMMAND...: runs the command with its output in a log, prints how long it took, shows the log's end on failure.
+step() {
+    local name=$1 log start code=0
+    shift
+    mkdir -p "$CACHE/logs"
+    log=$CACHE/logs/${name//[^a-z0-9.-]/-}.log
+    start=$(date +%s)
+    # `("$@") || code=$?` would switch `set -e` off inside the command.
+    set +e
+    (set -e; "$@") >"$log" 2>&1
+    code=$?
+    set -e
+    say "$(printf '[%5ds] %s%s' $(($(date +%s) - start)) "$name" "$([ $code = 0 ] || printf ': FAILED')")"
+    if [ $code != 0 ]; then
+        say "the end of $log:"
+        tail -n 40 "$log" >&2
+    fi
+    return $code
+}
+
+# locked NAME: holds a lock until the script ends, so that two runs on one machine build a thing once.
+locked() {
+    exec 9>"$CACHE/$1.lock"
+    flock 9
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+apt_install() {
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# version_at_least WANTED FOUND
+version_at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}

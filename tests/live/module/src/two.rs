@@ -1,0 +1,2 @@
+use spacetimedb::ReducerContext;
+pub fn clear_two(_ctx: &ReducerContext) {}
