@@ -81,8 +81,6 @@ class Connection:
         self.connection_id: ConnectionId | None = None
         self.token: str | None = None
         self.on_error_hook: Callable[[BaseException], None] | None = None
-        self.wants_everything = True
-        """Build row differences for every table, also where no callback is registered."""
         self.db = db
         self._owner = owner
         self._previous = previous
@@ -247,7 +245,7 @@ class Connection:
     def _wants(self, table: str) -> bool:
         if self._previous is not None:
             return False
-        return self.wants_everything or self.db[table].listeners.wants_rows
+        return self._owner.wants_everything or self.db[table].listeners.wants_rows
 
     def before(self, plan: Plan, ctx: Context[Any]) -> Iterator[Event]:
         """Yield what has to be seen before the plan is applied."""

@@ -26,7 +26,10 @@ else:
 
 
 class ContextOwner(Protocol):
-    """What a context can ask of the session it belongs to."""
+    """What a context, or a connection, can ask of the session it belongs to."""
+
+    wants_everything: bool
+    """Whether row differences are built for tables without callbacks too."""
 
     @property
     def db(self) -> Any: ...

@@ -8,16 +8,16 @@ so whoever registers or unregisters during a dispatch does so for the next messa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 from . import events as ev
 from .handles import CallbackHandle
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["Callbacks", "Calls"]
 
-
-__all__ = ["Callbacks"]
+#: (function, arguments), in the order in which they run.
+Calls: TypeAlias = Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 
 _KINDS = (
     "connect",

@@ -79,6 +79,8 @@ def pump(
     """
     while True:
         while (message := session.message_events()) is not None:
+            # Looked up anew for each message: an on_transaction may have come or gone.
+            session.wants_everything = callbacks.listens("transaction")
             ended = False
             for event in message:
                 kind = type(event)

@@ -491,7 +491,6 @@ class ClientSession(Generic[DbT]):
             previous=self._cache if again else None,
             replayed=replayed,
         )
-        connection.wants_everything = self.wants_everything
         return connection
 
     def _greet(self, connection: Connection, event: ev.Connected) -> BaseException | None:
