@@ -1,1 +1,138 @@
-"""SpacetimeDB without I/O: protocol, cache, bindings, both roles."""
+"""SpacetimeDB without I/O: protocol, client cache, bindings, and both roles of a connection.
+
+Nothing in this package opens a socket, reads a clock, starts a thread or draws a random number; bytes,
+times and entropy come in as arguments, bytes and events go out. `spacetime_transports` puts it on
+asyncio, trio and blocking sockets. The names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+
+if TYPE_CHECKING:
+    from .cache.views import IndexView, Range, TableView, UniqueColumn
+    from .client.calls import Call, PendingCall
+    from .client.context import Context
+    from .client.events import (
+        Disconnected,
+        Reconnected,
+        ReducerEvent,
+        SubscribeApplied,
+        SubscriptionFailed,
+        Transaction,
+        UnsubscribeApplied,
+    )
+    from .client.handles import (
+        CallbackHandle,
+        Delete,
+        EventTableHandle,
+        Insert,
+        KeyedTableHandle,
+        TableHandle,
+        Update,
+    )
+    from .client.options import ClientOptions, Target
+    from .client.session import ClientSession
+    from .client.subscriptions import Subscription
+    from .errors import SpacetimeError
+    from .messages.limits import Limits
+    from .schema.load import load_schema
+    from .schema.model import ModuleDef
+    from .types import (
+        ConnectionId,
+        Err,
+        Identity,
+        Ok,
+        ScheduleAt,
+        Some,
+        SumValue,
+        TimeDuration,
+        Timestamp,
+        Uuid,
+    )
+
+__all__ = [
+    "Call",
+    "CallbackHandle",
+    "ClientOptions",
+    "ClientSession",
+    "ConnectionId",
+    "Context",
+    "Delete",
+    "Disconnected",
+    "Err",
+    "EventTableHandle",
+    "Identity",
+    "IndexView",
+    "Insert",
+    "KeyedTableHandle",
+    "Limits",
+    "ModuleDef",
+    "Ok",
+    "PendingCall",
+    "Range",
+    "Reconnected",
+    "ReducerEvent",
+    "ScheduleAt",
+    "Some",
+    "SpacetimeError",
+    "SubscribeApplied",
+    "Subscription",
+    "SubscriptionFailed",
+    "SumValue",
+    "TableHandle",
+    "TableView",
+    "Target",
+    "TimeDuration",
+    "Timestamp",
+    "Transaction",
+    "UniqueColumn",
+    "UnsubscribeApplied",
+    "Update",
+    "Uuid",
+    "errors",
+    "load_schema",
+]
+
+_HOMES = {
+    ".cache.views": ("IndexView", "Range", "TableView", "UniqueColumn"),
+    ".client.calls": ("Call", "PendingCall"),
+    ".client.context": ("Context",),
+    ".client.events": (
+        "Disconnected", "Reconnected", "ReducerEvent", "SubscribeApplied", "SubscriptionFailed",
+        "Transaction", "UnsubscribeApplied",
+    ),
+    ".client.handles": (
+        "CallbackHandle", "Delete", "EventTableHandle", "Insert", "KeyedTableHandle",
+        "TableHandle", "Update",
+    ),
+    ".client.options": ("ClientOptions", "Target"),
+    ".client.session": ("ClientSession",),
+    ".client.subscriptions": ("Subscription",),
+    ".errors": ("SpacetimeError",),
+    ".messages.limits": ("Limits",),
+    ".schema.load": ("load_schema",),
+    ".schema.model": ("ModuleDef",),
+    ".types": (
+        "ConnectionId", "Err", "Identity", "Ok", "ScheduleAt", "Some", "SumValue",
+        "TimeDuration", "Timestamp", "Uuid",
+    ),
+}  # fmt: skip
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
