@@ -1,0 +1,194 @@
+"""`load_schema`: a module description from JSON of any version; `to_v10_json`: the way back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SchemaError
+from ..sats.algebraic import ArrayType, Primitive, RefType
+from .reader import type_to_json
+from .v9 import load_v9
+from .v10 import load_v10
+
+if TYPE_CHECKING:
+    from .model import IndexDef, ModuleDef, ProcedureDef, ReducerDef, SequenceDef, TableDef
+
+__all__ = ["load_schema", "to_v10_json"]
+
+_ALGORITHMS = {"btree": "BTree", "hash": "Hash", "direct": "Direct"}
+_LIFECYCLES = {"init": "Init", "on_connect": "OnConnect", "on_disconnect": "OnDisconnect"}
+
+
+def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
+    """Read a module description.
+
+    Args:
+        schema: JSON text or parsed JSON: version 10, version 9, or either wrapped as
+            ``{"V10": ...}`` as ``extract-schema`` prints it.
+
+    Raises:
+        SchemaError: it is none of these, or not valid; the error names the path.
+    """
+    parsed: Any = schema
+    if isinstance(schema, str | bytes | bytearray):
+        try:
+            parsed = json.loads(schema)
+        except (ValueError, RecursionError) as error:
+            raise SchemaError(f"schema: not JSON: {error}") from error
+    if isinstance(parsed, dict):
+        if len(parsed) == 1 and "V10" in parsed:
+            return load_v10(parsed["V10"])
+        if len(parsed) == 1 and "V9" in parsed:
+            return load_v9(parsed["V9"])
+        if "sections" in parsed:
+            return load_v10(parsed)
+        if "typespace" in parsed:
+            return load_v9(parsed)
+    raise SchemaError("schema: neither version 9 nor version 10 of a module description")
+
+
+def to_v10_json(module: ModuleDef) -> str:
+    """Return a module as version 10 JSON text, ASCII only; `load_schema` gives the same back."""
+    sections: list[dict[str, Any]] = [
+        {"Typespace": {"types": [type_to_json(ty) for ty in module.typespace.types]}},
+        {
+            "Types": [
+                {
+                    "source_name": {"scope": [], "source_name": named.name},
+                    "ty": named.ref,
+                    "custom_ordering": True,
+                }
+                for named in module.types
+            ]
+        },
+    ]
+    tables = [table for table in module.tables if not table.is_view]
+    views = [table for table in module.tables if table.is_view]
+    optional: list[tuple[str, list[dict[str, Any]]]] = [
+        ("Tables", [_table(table) for table in tables]),
+        ("Reducers", [_reducer(reducer) for reducer in module.reducers]),
+        ("Procedures", [_procedure(procedure) for procedure in module.procedures]),
+        ("Views", [_view(view, index) for index, view in enumerate(views)]),
+        (
+            "Schedules",
+            [
+                {
+                    "source_name": _option(table.schedule.name),
+                    "table_name": table.schedule.table,
+                    "schedule_at_col": table.schedule.at_column,
+                    "function_name": table.schedule.function,
+                }
+                for table in tables
+                if table.schedule is not None
+            ],
+        ),
+        (
+            "LifeCycleReducers",
+            [
+                {
+                    "lifecycle_spec": {_LIFECYCLES[reducer.lifecycle]: []},
+                    "function_name": reducer.name,
+                }
+                for reducer in module.reducers
+                if reducer.lifecycle is not None
+            ],
+        ),
+        ("RowLevelSecurity", [{"sql": sql} for sql in module.row_level_security]),
+        (
+            "ViewPrimaryKeys",
+            [
+                {
+                    "view_source_name": view.accessor,
+                    "columns": [view.columns[view.primary_key].name],
+                }
+                for view in views
+                if view.primary_key is not None
+            ],
+        ),
+    ]
+    sections += [{name: payload} for name, payload in optional if payload]
+    entries = [_names("Table", table) for table in tables]
+    entries += [_names("Function", function) for function in module.reducers]
+    entries += [_names("Function", function) for function in module.procedures]
+    entries += [_names("Function", view) for view in views]
+    sections.append({"ExplicitNames": {"entries": entries}})
+    return json.dumps({"sections": sections}, separators=(",", ":"))
+
+
+def _option(value: object) -> dict[str, Any]:
+    return {"none": []} if value is None else {"some": value}
+
+
+def _names(kind: str, item: TableDef | ReducerDef | ProcedureDef) -> dict[str, Any]:
+    return {kind: {"source_name": item.accessor, "canonical_name": item.name}}
+
+
+def _table(table: TableDef) -> dict[str, Any]:
+    return {
+        "source_name": table.accessor,
+        "product_type_ref": table.row_ref,
+        "primary_key": [] if table.primary_key is None else [table.primary_key],
+        "indexes": [_index(index) for index in table.indexes],
+        "constraints": [
+            {"source_name": _option(None), "data": {"Unique": {"columns": list(columns)}}}
+            for columns in table.unique_constraints
+        ],
+        "sequences": [_sequence(sequence) for sequence in table.sequences],
+        "table_type": {"System" if table.is_system else "User": []},
+        "table_access": {"Public" if table.is_public else "Private": []},
+        "default_values": [
+            {"col_id": column, "value": value.hex()} for column, value in table.default_values
+        ],
+        "is_event": table.is_event,
+    }
+
+
+def _index(index: IndexDef) -> dict[str, Any]:
+    columns: Any = index.columns[0] if index.algorithm == "direct" else list(index.columns)
+    return {
+        "source_name": _option(index.name),
+        "accessor_name": _option(index.accessor),
+        "algorithm": {_ALGORITHMS[index.algorithm]: columns},
+    }
+
+
+def _sequence(sequence: SequenceDef) -> dict[str, Any]:
+    return {
+        "source_name": _option(sequence.name),
+        "column": sequence.column,
+        "start": _option(sequence.start),
+        "min_value": _option(sequence.min_value),
+        "max_value": _option(sequence.max_value),
+        "increment": sequence.increment,
+    }
+
+
+def _function(function: ReducerDef | ProcedureDef) -> dict[str, Any]:
+    return {
+        "source_name": function.accessor,
+        "params": type_to_json(function.params)["Product"],
+        "visibility": {"Private" if function.is_private else "ClientCallable": []},
+    }
+
+
+def _reducer(reducer: ReducerDef) -> dict[str, Any]:
+    return _function(reducer) | {
+        "ok_return_type": type_to_json(reducer.ok_type),
+        "err_return_type": type_to_json(reducer.err_type or Primitive("String")),
+    }
+
+
+def _procedure(procedure: ProcedureDef) -> dict[str, Any]:
+    return _function(procedure) | {"return_type": type_to_json(procedure.return_type)}
+
+
+def _view(view: TableDef, index: int) -> dict[str, Any]:
+    return {
+        "source_name": view.accessor,
+        "index": index,
+        "is_public": view.is_public,
+        "is_anonymous": True,
+        "params": {"elements": []},
+        "return_type": type_to_json(ArrayType(RefType(view.row_ref))),
+    }

@@ -1,0 +1,93 @@
+"""What a module says of itself, before it is resolved: the common form of v9 and v10.
+
+References between the parts are still names and numbers; `resolve` follows them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..sats.algebraic import AlgebraicType, ProductType, Typespace
+from .model import IndexDef, Lifecycle, SequenceDef
+
+__all__ = ["RawFunction", "RawModule", "RawSchedule", "RawTable", "RawType", "RawView"]
+
+
+class RawType(msgspec.Struct):
+    """A name for a typespace entry."""
+
+    segments: tuple[str, ...]
+    """Scope and name."""
+    ref: int
+
+
+class RawTable(msgspec.Struct):
+    """A table; `name` is its source name."""
+
+    name: str
+    row_ref: int
+    path: str
+    """Where in the schema it was found, for errors."""
+    primary_key: tuple[int, ...] = ()
+    indexes: tuple[IndexDef, ...] = ()
+    unique_constraints: tuple[tuple[int, ...], ...] = ()
+    sequences: tuple[SequenceDef, ...] = ()
+    is_public: bool = True
+    is_system: bool = False
+    is_event: bool = False
+
+
+class RawFunction(msgspec.Struct):
+    """A reducer, or a procedure if it has a `return_type`."""
+
+    name: str
+    params: ProductType
+    is_private: bool
+    return_type: AlgebraicType | None = None
+    ok_type: AlgebraicType = msgspec.field(default_factory=ProductType)
+    err_type: AlgebraicType | None = None
+
+
+class RawView(msgspec.Struct):
+    """A view; what rows it has is in its return type."""
+
+    name: str
+    return_type: AlgebraicType
+    path: str
+    is_public: bool = True
+
+
+class RawSchedule(msgspec.Struct):
+    """A schedule: `table` and `function` are canonical names, or source names if not canonicalised."""
+
+    name: str | None
+    table: str
+    at_column: int
+    function: str
+
+
+class RawModule(msgspec.Struct):
+    """All that a module description says."""
+
+    typespace: Typespace = msgspec.field(default_factory=Typespace)
+    types: list[RawType] = []
+    tables: list[RawTable] = []
+    reducers: list[RawFunction] = []
+    procedures: list[RawFunction] = []
+    views: list[RawView] = []
+    schedules: list[RawSchedule] = []
+    lifecycles: dict[str, Lifecycle] = {}
+    """Function name -> what it is called for."""
+    row_level_security: list[str] = []
+    table_names: dict[str, str] = {}
+    """Source name -> canonical name, where they may differ."""
+    function_names: dict[str, str] = {}
+    index_names: dict[str, str] = {}
+    view_keys: dict[str, tuple[str, ...]] = {}
+    """Source name of the view -> names of the key columns."""
+    default_values: dict[str, list[tuple[int, bytes]]] = {}
+    """Source name of the table -> (column, BSATN)."""
+    submodules: list[tuple[str, Any]] = []
+    """(namespace, `RawModule`)."""
