@@ -1,0 +1,105 @@
+"""What can go wrong while connecting, as sentences: one `ConnectError` per kind of trouble."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING
+
+from spacetime_proto.errors import ConnectError
+
+if TYPE_CHECKING:
+    from spacetime_proto.wire.proxy import ProxyTunnel
+
+    from .address import Address, Proxy
+
+__all__ = [
+    "check_tunnel",
+    "connect_failure",
+    "default_ssl_context",
+    "timeout_failure",
+    "tls_failure",
+]
+
+
+@cache
+def default_ssl_context() -> ssl.SSLContext:
+    """Return the context for https: the system's authorities, host names checked.
+
+    Made once: loading the authorities takes tens of milliseconds.
+    """
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def connect_failure(peer: Address | Proxy, error: OSError) -> ConnectError:
+    """Return the error for a TCP connection to `peer` that could not be made."""
+    where = f"{peer.authority}"
+    if hasattr(peer, "scheme"):
+        where = f"the proxy {where}"
+    cause = _root(error)
+    if isinstance(cause, socket.gaierror):
+        text = f"the name {peer.host} cannot be resolved ({cause.strerror})"
+    elif isinstance(cause, ConnectionRefusedError):
+        text = f"nothing listens at {where} (connection refused)"
+    elif isinstance(cause, TimeoutError) or cause.errno == errno.ETIMEDOUT:
+        text = f"{where} did not answer"
+    elif cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        text = f"{where} cannot be reached ({os.strerror(cause.errno)})"
+    else:
+        text = f"cannot connect to {where}: {cause.strerror or cause}"
+    failure = ConnectError(text)
+    failure.__cause__ = error
+    return failure
+
+
+def _root(error: OSError) -> OSError:
+    """Return the first of the errors behind anyio's "All connection attempts failed"."""
+    cause: BaseException | None = error.__cause__ if error.errno is None else None
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, OSError) else error
+
+
+def tls_failure(address: Address, error: Exception) -> ConnectError:
+    """Return the error for a TLS handshake that failed, or was cut off, for whatever reason."""
+    where = address.authority
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = (
+            f"the certificate of {where} was not accepted: {error.verify_message.rstrip('.')}"
+            " (option ssl_context)"
+        )
+    elif isinstance(error, ssl.SSLError) and error.reason in (
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "RECORD_LAYER_FAILURE",
+    ):
+        text = f"{where} does not speak TLS; use an http:// address"
+    elif isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        text = f"TLS with {where} failed: {error.reason or error}"
+    else:
+        text = f"{where} hung up during the TLS handshake"
+    failure = ConnectError(text)
+    failure.__cause__ = error
+    return failure
+
+
+def check_tunnel(tunnel: ProxyTunnel, proxy: Proxy) -> None:
+    """Raise ConnectError unless `tunnel`, which is done, stands."""
+    if tunnel.failure is not None:
+        raise ConnectError(f"{tunnel.failure} ({proxy.authority})") from tunnel.failure
+    if tunnel.leftover:
+        # In HTTP and in TLS the client speaks first: these bytes are nobody's we want to talk to.
+        raise ConnectError(f"the proxy {proxy.authority} sent data of its own into the tunnel")
+
+
+def timeout_failure(address: Address, seconds: float) -> ConnectError:
+    """Return the error for an address that was not connected to in time."""
+    return ConnectError(
+        f"{address.authority} did not accept the connection within {seconds:g} s"
+        " (option connect_timeout)"
+    )
