@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .shapes import Shapes
 
-__all__ = ["RAW_DECODE_ERRORS", "RAW_ENCODE_ERRORS", "decode", "encode", "fields_of"]
+__all__ = ["RAW_DECODE_ERRORS", "RAW_ENCODE_ERRORS", "decode", "encode", "fields_of", "path_text"]
 
 RAW_DECODE_ERRORS: Final = (
     struct.error,
@@ -56,6 +56,13 @@ RAW_ENCODE_ERRORS: Final = (
 """What a compiled encoder raises on a value that does not fit; turned into `EncodeError`."""
 
 _FLOATS: Final = {"F32": struct.Struct("<f"), "F64": struct.Struct("<d")}
+
+
+def path_text(path: list[str]) -> str:
+    """Return the way to a field as text, with the middle of a very long one left out."""
+    if len(path) > 16:
+        path = [*path[:8], ".(...)", *path[-4:]]
+    return "".join(path).lstrip(".")
 
 
 def fields_of(shape: ProductShape, value: Any) -> tuple[Any, ...] | None:
@@ -102,8 +109,7 @@ class _Reader:
         self.path: list[str] = []
 
     def error(self, message: str, back: int = 0) -> DecodeError:
-        path = "".join(self.path).lstrip(".")
-        return DecodeError(message, what=path, offset=self.pos - back)
+        return DecodeError(message, what=path_text(self.path), offset=self.pos - back)
 
     def take(self, count: int) -> bytes:
         start = self.pos
@@ -122,11 +128,7 @@ class _Reader:
         return value
 
     def value(self, ty: AlgebraicType, depth: int) -> Any:
-        _, reference = self.shapes.resolve(ty)
-        if reference is not None and self.layout.is_recursive(reference):
-            if depth >= self.layout.max_depth:
-                raise self.error(f"nested deeper than {self.layout.max_depth} levels")
-            depth += 1
+        depth = self.layout.enter(ty, depth, self.error)
         shape = self.shapes.shape(ty)
         match shape:
             case PrimitiveShape(name):
@@ -225,7 +227,7 @@ class _Writer:
         self.path: list[str] = []
 
     def error(self, message: str) -> EncodeError:
-        return EncodeError(message, what="".join(self.path).lstrip("."))
+        return EncodeError(message, what=path_text(self.path))
 
     def wrong(self, expected: str, value: object) -> EncodeError:
         # The kind of the value, never the value: it may be a secret.
@@ -242,11 +244,7 @@ class _Writer:
         self.path.pop()
 
     def value(self, ty: AlgebraicType, value: Any, depth: int) -> None:
-        _, reference = self.shapes.resolve(ty)
-        if reference is not None and self.layout.is_recursive(reference):
-            if depth >= self.layout.max_depth:
-                raise self.error(f"nested deeper than {self.layout.max_depth} levels")
-            depth += 1
+        depth = self.layout.enter(ty, depth, self.error)
         shape = self.shapes.shape(ty)
         match shape:
             case PrimitiveShape(name):

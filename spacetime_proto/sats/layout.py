@@ -10,7 +10,7 @@ from ..errors import SchemaError
 from .algebraic import PRIMITIVE_SIZES, ArrayType, Primitive, ProductType, RefType, SumType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .algebraic import AlgebraicType
     from .shapes import Shapes
@@ -71,6 +71,21 @@ class Layout:
     def is_recursive(self, index: int) -> bool:
         """Say whether the type at `index` contains itself."""
         return index in self._reach(index)
+
+    def enter(self, ty: AlgebraicType, depth: int, fail: Callable[[str], Exception]) -> int:
+        """Return the depth inside a value of `ty` that is itself met at `depth`.
+
+        Only references to recursive types count; compiled functions count in the same way.
+
+        Raises:
+            what `fail` returns: that would be more than `max_depth`.
+        """
+        _, index = self._shapes.resolve(ty)
+        if index is None or not self.is_recursive(index):
+            return depth
+        if depth >= self.max_depth:
+            raise fail(f"nested deeper than {self.max_depth} levels")
+        return depth + 1
 
     def _reach(self, start: int) -> frozenset[int]:
         """Return the indices that can be reached from a typespace entry by one reference or more."""

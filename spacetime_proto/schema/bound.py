@@ -1,0 +1,268 @@
+"""A module description with classes and codecs bound to it; everything is made on first use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DecodeError, EncodeError, SchemaError
+from ..sats.algebraic import Primitive
+from ..sats.compile import TypeContext
+from ..sats.names import python_names
+from ..sats.sats_json import dumps, from_json, loads, to_json
+from .model import ProcedureDef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..sats.algebraic import AlgebraicType
+    from ..sats.compile import Codec, RowCodec
+    from .model import ModuleDef, ReducerDef, TableDef
+
+__all__ = ["BoundFunction", "BoundModule", "BoundTable"]
+
+_STRING = Primitive("String")
+
+
+class BoundTable:
+    """A table or view, its row class and its codec.
+
+    Attributes:
+        definition: what the schema says of it.
+        name: its canonical name.
+    """
+
+    def __init__(self, definition: TableDef, types: TypeContext) -> None:
+        self.definition = definition
+        self.name = definition.name
+        self._types = types
+
+    def __repr__(self) -> str:
+        return f"BoundTable({self.name!r})"
+
+    @cached_property
+    def codec(self) -> RowCodec[Any]:
+        """The codec of its rows."""
+        return self._types.row_codec(self.definition.row_ref)
+
+    @cached_property
+    def row_class(self) -> type:
+        """The class of its rows; `tuple` for a table whose row type is the nameless unit."""
+        return self._types.classes.get(self.definition.row_ref, tuple)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The attribute of each column on `row_class`."""
+        return self.codec.names
+
+    def key_codec(self) -> Codec[Any] | None:
+        """Return the codec of the primary key, None if there is no key."""
+        key = self.definition.primary_key
+        return None if key is None else self.codec.column_codec(key)
+
+
+class BoundFunction:
+    """A reducer or procedure and the codecs of what goes in and comes out.
+
+    Attributes:
+        definition: what the schema says of it.
+        name: its canonical name.
+        is_procedure: which of the two it is.
+    """
+
+    def __init__(self, definition: ReducerDef | ProcedureDef, types: TypeContext) -> None:
+        self.definition = definition
+        self.name = definition.name
+        self.is_procedure = isinstance(definition, ProcedureDef)
+        self._types = types
+
+    def __repr__(self) -> str:
+        return f"BoundFunction({self.name!r})"
+
+    @cached_property
+    def param_names(self) -> tuple[str, ...]:
+        """The parameters as Python names."""
+        elements = self.definition.params.elements
+        return python_names((element.name for element in elements), prefix="arg_")
+
+    @cached_property
+    def _args(self) -> Codec[Any]:
+        return self._types.codec(self.definition.params)
+
+    @property
+    def return_type(self) -> AlgebraicType:
+        """The type of a good outcome."""
+        definition = self.definition
+        if isinstance(definition, ProcedureDef):
+            return definition.return_type
+        return definition.ok_type
+
+    @property
+    def error_type(self) -> AlgebraicType:
+        """The type of what a reducer says when it refuses; String for every module of today."""
+        definition = self.definition
+        if isinstance(definition, ProcedureDef):
+            return _STRING
+        return definition.err_type or _STRING
+
+    # --- BSATN
+
+    def encode_args(self, args: Sequence[Any]) -> bytes:
+        """Encode arguments, one per parameter, in order.
+
+        Raises:
+            EncodeError: there are too few or too many, or one does not fit its type.
+        """
+        self._count(args)
+        return self._args.encode(tuple(args), what=f"arguments of {self.name}")
+
+    def decode_args(self, data: bytes) -> tuple[Any, ...]:
+        """Decode arguments.
+
+        Raises:
+            DecodeError: they are damaged.
+        """
+        value = self._args.decode_exact(data, what=f"arguments of {self.name}")
+        return self._in_order(value)
+
+    def decode_return(self, data: bytes) -> Any:
+        """Decode what the function returned.
+
+        Raises:
+            DecodeError: it is damaged.
+        """
+        codec = self._types.codec(self.return_type)
+        return codec.decode_exact(data, what=f"return value of {self.name}")
+
+    def encode_return(self, value: Any) -> bytes:
+        """Encode what the function returns.
+
+        Raises:
+            EncodeError: it does not fit the return type.
+        """
+        codec = self._types.codec(self.return_type)
+        return codec.encode(value, what=f"return value of {self.name}")
+
+    def decode_error(self, data: bytes) -> Any:
+        """Decode the error value of a reducer.
+
+        Raises:
+            DecodeError: it is damaged.
+        """
+        codec = self._types.codec(self.error_type)
+        return codec.decode_exact(data, what=f"error of {self.name}")
+
+    # --- JSON
+
+    def args_to_json(self, args: Sequence[Any]) -> str:
+        """Return arguments as a JSON array.
+
+        Raises:
+            EncodeError: there are too few or too many, or one does not fit its type.
+        """
+        self._count(args)
+        try:
+            value = to_json(self.definition.params, self._types, tuple(args), style="positional")
+        except EncodeError as error:
+            raise error.within(f"arguments of {self.name}") from error.__cause__
+        return dumps(value)
+
+    def args_from_json(self, text: str) -> tuple[Any, ...]:
+        """Read arguments from a JSON array, or an object by parameter name.
+
+        Raises:
+            DecodeError: they are not valid.
+        """
+        return self._in_order(self._read(self.definition.params, text, f"arguments of {self.name}"))
+
+    def return_from_json(self, text: str) -> Any:
+        """Read what the function returned from JSON text.
+
+        Raises:
+            DecodeError: it is not valid.
+        """
+        return self._read(self.return_type, text, f"return value of {self.name}")
+
+    def return_to_json(self, value: Any) -> str:
+        """Return what the function returns as JSON text.
+
+        Raises:
+            EncodeError: it does not fit the return type.
+        """
+        return dumps(to_json(self.return_type, self._types, value, style="positional"))
+
+    def _read(self, ty: AlgebraicType, text: str, what: str) -> Any:
+        try:
+            return from_json(ty, self._types, loads(text))
+        except DecodeError as error:
+            raise error.within(what) from error.__cause__
+
+    def _count(self, args: Sequence[Any]) -> None:
+        expected = len(self.definition.params.elements)
+        if len(args) != expected:
+            raise EncodeError(f"{self.name} takes {expected} arguments, not {len(args)}")
+
+    def _in_order(self, value: Any) -> tuple[Any, ...]:
+        shape: Any = self._types.shape(self.definition.params)
+        return tuple(getattr(value, attribute) for attribute in shape.attributes)
+
+
+class BoundModule:
+    """A module, ready to encode and decode.
+
+    Args:
+        definition: the description.
+        classes: classes to use, by type name (`TypeDef.name`); dynamic ones are made for the rest.
+        max_depth: how deep values may nest.
+
+    Raises:
+        SchemaError: a class is given for a type that does not exist, or does not fit its type.
+
+    Attributes:
+        definition: the description.
+        types: the classes and codecs of its types.
+        tables: tables and views by canonical name.
+        reducers: reducers by canonical name.
+        procedures: procedures by canonical name.
+    """
+
+    def __init__(
+        self,
+        definition: ModuleDef,
+        classes: Mapping[str, type] | None = None,
+        *,
+        max_depth: int = 128,
+    ) -> None:
+        self.definition = definition
+        refs = {named.name: named.ref for named in definition.types}
+        unknown = sorted(set(classes or {}) - set(refs))
+        if unknown:
+            raise SchemaError(f"classes are given for types that do not exist: {unknown}")
+        self.types = TypeContext(
+            definition.typespace,
+            {ref: name for name, ref in refs.items()},
+            {refs[name]: cls for name, cls in (classes or {}).items()},
+            max_depth=max_depth,
+        )
+        self.tables: Mapping[str, BoundTable] = MappingProxyType(
+            {table.name: BoundTable(table, self.types) for table in definition.tables}
+        )
+        self.reducers: Mapping[str, BoundFunction] = MappingProxyType(
+            {one.name: BoundFunction(one, self.types) for one in definition.reducers}
+        )
+        self.procedures: Mapping[str, BoundFunction] = MappingProxyType(
+            {one.name: BoundFunction(one, self.types) for one in definition.procedures}
+        )
+
+    def table_by_accessor(self, name: str) -> BoundTable:
+        """Return the table or view with this name in the module's source.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._by_accessor[name]
+
+    @cached_property
+    def _by_accessor(self) -> dict[str, BoundTable]:
+        return {table.definition.accessor: table for table in self.tables.values()}
