@@ -86,6 +86,7 @@ __all__ = [
     "decode_server",
     "encode_client",
     "encode_server",
+    "read_server",
 ]
 
 _U32X2: Final = struct.Struct("<II")
@@ -163,20 +164,34 @@ def decode_server(data: bytes, pos: int = 0, max_rows: int = MAX_ROWS) -> tuple[
         DecodeError: names the message, the table and the offset of the damage.
         LimitExceeded: more rows than `max_rows`.
     """
-    start = pos
-    tag, pos = reading.u8(data, pos)
+    try:
+        message, pos, _ = read_server(data, pos, max_rows)
+    except reading.RowBudgetSpent:
+        raise reading.over_budget("a server message", max_rows) from None
+    return message, pos
+
+
+def read_server(data: bytes, pos: int, left: int) -> tuple[ServerMessage, int, int]:
+    """Decode one message of a payload that has a common row budget (see `frames`).
+
+    Returns:
+        the message, the position after it, and what is left of the budget.
+
+    Raises:
+        DecodeError: as `decode_server`.
+        RowBudgetSpent: more rows than `left`.
+    """
+    tag, at = reading.u8(data, pos)
     if tag >= len(_SERVER_DECODERS):
-        reading.unknown_tag(tag, "ServerMessage", start)
+        reading.unknown_tag(tag, "ServerMessage", pos)
     name, decode = _SERVER_DECODERS[tag]
     try:
-        return decode(data, pos, max_rows)
+        return decode(data, at, left)
     except DecodeError as error:
         raise error.within(name) from error.__cause__
-    except reading.RowBudgetSpent:
-        raise reading.over_budget(name, max_rows) from None
 
 
-def _transaction_update(data: bytes, pos: int, left: int) -> tuple[TransactionUpdate, int]:
+def _transaction_update(data: bytes, pos: int, left: int) -> tuple[TransactionUpdate, int, int]:
     # Every slice below is followed by a read, so a slice that came out short is always noticed.
     unpack_u32 = U32.unpack_from
     unpack_u32x2 = _U32X2.unpack_from
@@ -216,7 +231,7 @@ def _transaction_update(data: bytes, pos: int, left: int) -> tuple[TransactionUp
             if left < 0:
                 raise reading.RowBudgetSpent
             query_sets.append(QuerySetUpdate(query_set_id, tuple(tables)))
-        return TransactionUpdate(tuple(query_sets)), pos
+        return TransactionUpdate(tuple(query_sets)), pos, left
     except (struct.error, IndexError) as error:
         raise DecodeError("data ends too early", what=_table(name), offset=len(data)) from error
     except UnicodeDecodeError as error:
@@ -229,7 +244,7 @@ def _table(name: str) -> str:
     return f"table {name!r}" if name else ""
 
 
-def _query_rows(data: bytes, pos: int, left: int) -> tuple[tuple[SingleTableRows, ...], int]:
+def _query_rows(data: bytes, pos: int, left: int) -> tuple[tuple[SingleTableRows, ...], int, int]:
     count, pos = reading.u32(data, pos)
     tables = []
     for _ in range(count):
@@ -239,62 +254,62 @@ def _query_rows(data: bytes, pos: int, left: int) -> tuple[tuple[SingleTableRows
         except DecodeError as error:
             raise error.within(_table(name)) from error.__cause__
         tables.append(SingleTableRows(name, rows))
-    return tuple(tables), pos
+    return tuple(tables), pos, left
 
 
-def _initial_connection(data: bytes, pos: int, left: int) -> tuple[InitialConnection, int]:
+def _initial_connection(data: bytes, pos: int, left: int) -> tuple[InitialConnection, int, int]:
     identity, pos = reading.identity(data, pos)
     connection_id, pos = reading.connection_id(data, pos)
     token, pos = reading.string(data, pos)
-    return InitialConnection(identity, connection_id, token), pos
+    return InitialConnection(identity, connection_id, token), pos, left
 
 
-def _subscribe_applied(data: bytes, pos: int, left: int) -> tuple[SubscribeApplied, int]:
+def _subscribe_applied(data: bytes, pos: int, left: int) -> tuple[SubscribeApplied, int, int]:
     request_id, pos = reading.u32(data, pos)
     query_set_id, pos = reading.u32(data, pos)
-    rows, pos = _query_rows(data, pos, left)
-    return SubscribeApplied(request_id, query_set_id, rows), pos
+    rows, pos, left = _query_rows(data, pos, left)
+    return SubscribeApplied(request_id, query_set_id, rows), pos, left
 
 
-def _unsubscribe_applied(data: bytes, pos: int, left: int) -> tuple[UnsubscribeApplied, int]:
+def _unsubscribe_applied(data: bytes, pos: int, left: int) -> tuple[UnsubscribeApplied, int, int]:
     request_id, pos = reading.u32(data, pos)
     query_set_id, pos = reading.u32(data, pos)
     tag, pos = reading.u8(data, pos)
     if tag == 1:
-        return UnsubscribeApplied(request_id, query_set_id, None), pos
+        return UnsubscribeApplied(request_id, query_set_id, None), pos, left
     if tag:
         reading.unknown_tag(tag, "Option", pos - 1)
-    rows, pos = _query_rows(data, pos, left)
-    return UnsubscribeApplied(request_id, query_set_id, rows), pos
+    rows, pos, left = _query_rows(data, pos, left)
+    return UnsubscribeApplied(request_id, query_set_id, rows), pos, left
 
 
-def _subscription_error(data: bytes, pos: int, left: int) -> tuple[SubscriptionError, int]:
+def _subscription_error(data: bytes, pos: int, left: int) -> tuple[SubscriptionError, int, int]:
     request_id, pos = reading.option_u32(data, pos)
     query_set_id, pos = reading.u32(data, pos)
     text, pos = reading.string(data, pos)
-    return SubscriptionError(request_id, query_set_id, text), pos
+    return SubscriptionError(request_id, query_set_id, text), pos, left
 
 
-def _one_off_query_result(data: bytes, pos: int, left: int) -> tuple[OneOffQueryResult, int]:
+def _one_off_query_result(data: bytes, pos: int, left: int) -> tuple[OneOffQueryResult, int, int]:
     request_id, pos = reading.u32(data, pos)
     tag, pos = reading.u8(data, pos)
     if tag == 0:
-        rows, pos = _query_rows(data, pos, left)
-        return OneOffQueryResult(request_id, rows), pos
+        rows, pos, left = _query_rows(data, pos, left)
+        return OneOffQueryResult(request_id, rows), pos, left
     if tag > 1:
         reading.unknown_tag(tag, "Result", pos - 1)
     text, pos = reading.string(data, pos)
-    return OneOffQueryResult(request_id, text), pos
+    return OneOffQueryResult(request_id, text), pos, left
 
 
-def _reducer_result(data: bytes, pos: int, left: int) -> tuple[ReducerResult, int]:
+def _reducer_result(data: bytes, pos: int, left: int) -> tuple[ReducerResult, int, int]:
     request_id, pos = reading.u32(data, pos)
     micros, pos = reading.i64(data, pos)
     tag, pos = reading.u8(data, pos)
     outcome: ReducerOutcome
     if tag == 0:
         ret_value, pos = reading.blob(data, pos)
-        update, pos = _transaction_update(data, pos, left)
+        update, pos, left = _transaction_update(data, pos, left)
         outcome = ReducerOk(ret_value, update)
     elif tag == 1:
         outcome = ReducerOkEmpty()
@@ -306,10 +321,10 @@ def _reducer_result(data: bytes, pos: int, left: int) -> tuple[ReducerResult, in
         outcome = ReducerInternalError(text)
     else:
         reading.unknown_tag(tag, "ReducerOutcome", pos - 1)
-    return ReducerResult(request_id, Timestamp(micros), outcome), pos
+    return ReducerResult(request_id, Timestamp(micros), outcome), pos, left
 
 
-def _procedure_result(data: bytes, pos: int, left: int) -> tuple[ProcedureResult, int]:
+def _procedure_result(data: bytes, pos: int, left: int) -> tuple[ProcedureResult, int, int]:
     tag, pos = reading.u8(data, pos)
     status: ProcedureStatus
     if tag == 0:
@@ -323,12 +338,12 @@ def _procedure_result(data: bytes, pos: int, left: int) -> tuple[ProcedureResult
     micros, pos = reading.i64(data, pos)
     duration, pos = reading.i64(data, pos)
     request_id, pos = reading.u32(data, pos)
-    return ProcedureResult(status, Timestamp(micros), TimeDuration(duration), request_id), pos
+    return ProcedureResult(status, Timestamp(micros), TimeDuration(duration), request_id), pos, left
 
 
 #: Name and decoder of each server message, by tag.
 _SERVER_DECODERS: Final[
-    tuple[tuple[str, Callable[[bytes, int, int], tuple[ServerMessage, int]]], ...]
+    tuple[tuple[str, Callable[[bytes, int, int], tuple[ServerMessage, int, int]]], ...]
 ] = (
     ("InitialConnection", _initial_connection),
     ("SubscribeApplied", _subscribe_applied),
