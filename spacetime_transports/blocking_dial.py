@@ -1,0 +1,128 @@
+"""Getting a connected socket and a token for one attempt of a blocking client."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from spacetime_proto.errors import LocalProtocolError
+
+from .driving import callback_name, stored_token
+from .net.blocking import open_socket
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from .http import HttpClient
+    from .net.address import Address
+    from .options import ConnectOptions
+
+__all__ = ["Attempt", "Dialer"]
+
+
+class Attempt:
+    """What one attempt came to: a socket and the tokens used, or an error.
+
+    It may be made in another thread than the one that waits for it, and be given up meanwhile; then
+    whoever comes last closes the socket.
+    """
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        self.token: str | None = None
+        self.query_token: str | None = None
+        self.error: Exception | None = None
+        self.is_done = False
+        self._is_abandoned = False
+        self._lock = threading.Lock()
+
+    def finish(self) -> None:
+        """Say that it is made, in whichever way."""
+        with self._lock:
+            self.is_done = True
+            if self._is_abandoned and self.socket is not None:
+                self.socket.close()
+
+    def abandon(self) -> None:
+        """Say that nobody wants it any more."""
+        with self._lock:
+            self._is_abandoned = True
+            if self.is_done and self.socket is not None:
+                self.socket.close()
+
+
+class Dialer:
+    """Makes attempts for one client."""
+
+    def __init__(self, address: Address, options: ConnectOptions) -> None:
+        self._address = address
+        self._options = options
+
+    def make(self, attempt: Attempt, issued_token: str | None) -> None:
+        """Fill `attempt`; whatever goes wrong becomes its error.
+
+        Args:
+            attempt: what to fill.
+            issued_token: the token that the server issued earlier, used where the options have none.
+        """
+        options = self._options
+        try:
+            attempt.token = self.resolve_token() or issued_token
+            if options.token_via == "websocket-token" and attempt.token is not None:
+                with self.http(attempt.token) as http:
+                    attempt.query_token = http.websocket_token()
+            attempt.socket = open_socket(
+                self._address,
+                ssl_context=options.ssl_context,
+                proxy=options.proxy,
+                timeout=options.connect_timeout,
+            )
+        except Exception as error:
+            attempt.error = error
+        finally:
+            attempt.finish()
+
+    def make_in_thread(
+        self, attempt: Attempt, issued_token: str | None, when_done: Callable[[], None]
+    ) -> None:
+        """Fill `attempt` in a thread of its own, so that neither a frame nor Ctrl-C waits for it."""
+
+        def run() -> None:
+            self.make(attempt, issued_token)
+            when_done()
+
+        threading.Thread(target=run, name="spacetime-dial", daemon=True).start()
+
+    def resolve_token(self) -> str | None:
+        """Return the token of the options for this attempt.
+
+        Raises:
+            LocalProtocolError: the token callable is an async one, or a file cannot be read.
+        """
+        source = self._options.token
+        if not callable(source):
+            return stored_token(self._options)
+        found = source()
+        if found is None or isinstance(found, str):
+            return found
+        close = getattr(found, "close", None)
+        if close is not None:
+            close()  # or Python warns that it was never awaited
+        raise LocalProtocolError(
+            f"the token callable {callback_name(source)} returned an awaitable; a blocking client "
+            "needs a plain function"
+        )
+
+    def http(self, token: str | None) -> HttpClient:
+        """Return an HTTP client for the same server and options."""
+        from .http import HttpClient
+
+        return HttpClient(
+            self._address.url,
+            token=token,
+            headers=self._options.headers,
+            ssl_context=self._options.ssl_context,
+            proxy=self._options.proxy,
+            timeout=self._options.connect_timeout,
+        )

@@ -1,0 +1,234 @@
+"""``spacetime-py logs | describe | identity | publish``: looking after a database, over HTTP."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .common import (
+    DEFAULT_HOST,
+    CommandError,
+    DatabaseOption,
+    HostOption,
+    TokenFileOption,
+    TokenOption,
+    encode_json,
+    print_table,
+    printable,
+    token_from,
+    writing_to_a_pipe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spacetime_proto.sats.algebraic import AlgebraicType, ProductType, Typespace
+    from spacetime_proto.schema.model import ModuleDef, TableDef
+
+__all__ = ["describe", "identity", "logs", "publish"]
+
+
+def logs(
+    database: DatabaseOption,
+    host: HostOption = DEFAULT_HOST,
+    token: TokenOption = None,
+    token_file: TokenFileOption = None,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", min=0, help="Only the last N lines.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay, and print new lines as they come.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
+) -> None:
+    """Print a database's log (its owner's token is needed)."""
+    from ..http import HttpClient
+
+    with HttpClient(host, token=token_from(token, token_file)) as client, writing_to_a_pipe():
+        for entry in client.logs(database, num_lines=lines, follow=follow):
+            print(encode_json(entry) if as_json else _log_line(entry), flush=follow)
+
+
+def _log_line(entry: Any) -> str:
+    when = datetime.datetime.fromtimestamp(entry.get("ts", 0) / 1e6, datetime.UTC)
+    place = entry.get("filename")
+    if place and entry.get("line_number") is not None:
+        place = f"{place}:{entry['line_number']}"
+    where = f" ({place})" if place else ""
+    level = str(entry.get("level", "")).upper()
+    text = printable(str(entry.get("message", "")))
+    return f"{when:%Y-%m-%d %H:%M:%S.%f} {level:5}{where} {text}"
+
+
+def describe(
+    database: DatabaseOption,
+    host: HostOption = DEFAULT_HOST,
+    token: TokenOption = None,
+    token_file: TokenFileOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the schema (version 10) as JSON.")
+    ] = False,
+) -> None:
+    """Describe a database's tables, reducers and procedures."""
+    from ..http import HttpClient
+
+    with HttpClient(host, token=token_from(token, token_file)) as client:
+        module = client.schema(database)
+    with writing_to_a_pipe():
+        if as_json:
+            from spacetime_proto.schema.load import to_v10_json
+
+            print(to_v10_json(module))
+        else:
+            _print_module(module)
+
+
+def _print_module(module: ModuleDef) -> None:
+    names = {definition.ref: definition.name for definition in module.types}
+
+    def text(ty: AlgebraicType) -> str:
+        return type_text(ty, module.typespace, names)
+
+    for table in module.tables:
+        kind = "view" if table.is_view else "event table" if table.is_event else "table"
+        access = "" if table.is_public else ", private"
+        rows = [
+            (column.name, text(column.type), _column_notes(table, column.index))
+            for column in table.columns
+        ]
+        print_table(("column", "type", ""), rows, title=f"{table.name} ({kind}{access})")
+    functions: list[tuple[str, str, str]] = [
+        (
+            reducer.lifecycle or ("private reducer" if reducer.is_private else "reducer"),
+            f"{reducer.name}({_parameters(reducer.params, text)})",
+            "",
+        )
+        for reducer in module.reducers
+    ]
+    functions += [
+        (
+            "procedure",
+            f"{procedure.name}({_parameters(procedure.params, text)})",
+            text(procedure.return_type),
+        )
+        for procedure in module.procedures
+    ]
+    print_table(("", "function", "returns"), functions)
+
+
+def _parameters(params: ProductType, text: Callable[[AlgebraicType], str]) -> str:
+    return ", ".join(f"{element.name}: {text(element.type)}" for element in params.elements)
+
+
+def _column_notes(table: TableDef, index: int) -> str:
+    notes = []
+    if table.primary_key == index:
+        notes.append("primary key")
+    elif index in table.unique_columns:
+        notes.append("unique")
+    notes.extend(
+        i.algorithm for i in table.indexes if i.columns == (index,) and "unique" not in notes
+    )
+    if any(sequence.column == index for sequence in table.sequences):
+        notes.append("auto increment")
+    return ", ".join(dict.fromkeys(notes))
+
+
+def type_text(ty: AlgebraicType, typespace: Typespace, names: dict[int, str]) -> str:
+    """Return a type in the words of the module's author: ``Option<Identity>``, ``Array<U8>``."""
+    from spacetime_proto.sats import algebraic
+
+    def of(inner: AlgebraicType) -> str:
+        return type_text(inner, typespace, names)
+
+    special = algebraic.special_name(ty)
+    if special is not None:
+        return special
+    match ty:
+        case algebraic.Primitive():
+            return ty.name
+        case algebraic.RefType():
+            return names.get(ty.index, f"type #{ty.index}")
+        case algebraic.ArrayType():
+            return f"Array<{of(ty.element)}>"
+        case algebraic.ProductType():
+            return "(" + ", ".join(f"{e.name}: {of(e.type)}" for e in ty.elements) + ")"
+        case algebraic.SumType():
+            payload = algebraic.option_payload(ty)
+            if payload is not None:
+                return f"Option<{of(payload)}>"
+            pair = algebraic.result_payloads(ty)
+            if pair is not None:
+                return f"Result<{of(pair[0])}, {of(pair[1])}>"
+            return " | ".join(str(variant.name) for variant in ty.variants)
+    raise AssertionError(ty)
+
+
+def identity(
+    host: HostOption = DEFAULT_HOST,
+    token: TokenOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Print the identity that a token stands for, or ask the server for a new identity and token."""
+    from ..http import HttpClient
+    from ..options import TokenFile
+
+    source = token_from(token, token_file)
+    known = source.load() if isinstance(source, TokenFile) else source
+    if known is not None:
+        print(encode_json({"identity": _identity_of(known)}))
+        return
+    with HttpClient(host) as client:
+        issued = client.identity()
+    if isinstance(source, TokenFile):
+        source.save(issued.token)
+        print(encode_json({"identity": issued.identity.to_hex(), "token_file": source.path}))
+    else:
+        print(encode_json({"identity": issued.identity.to_hex(), "token": issued.token}))
+
+
+def _identity_of(token: str) -> str:
+    """Read the identity in a token; its signature is the server's to check.
+
+    Raises:
+        CommandError: it is no token, or one of an issuer that leaves the identity out.
+    """
+    import jwt
+
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError as error:
+        raise CommandError(f"the token is not a JSON web token: {error}") from None
+    found = claims.get("hex_identity")
+    if not isinstance(found, str):
+        raise CommandError("the token does not say its identity; connect with it to learn it")
+    return found
+
+
+def publish(
+    module: Annotated[
+        str, typer.Argument(metavar="MODULE.wasm", help="Compiled module (WebAssembly).")
+    ],
+    database: DatabaseOption,
+    host: HostOption = DEFAULT_HOST,
+    token: TokenOption = None,
+    token_file: TokenFileOption = None,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Delete all data of the database first.")
+    ] = False,
+) -> None:
+    """Publish a module, or update the one that has the name."""
+    from ..http import HttpClient
+
+    try:
+        with open(module, "rb") as file:
+            program = file.read()
+    except OSError as error:
+        raise CommandError(f"cannot read {module}: {error.strerror or error}") from error
+    with HttpClient(host, token=token_from(token, token_file)) as client:
+        result = client.publish(database, program, clear=clear)
+    print(
+        encode_json({"database": database, "identity": result.identity.to_hex(), "op": result.op})
+    )

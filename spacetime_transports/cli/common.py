@@ -1,0 +1,219 @@
+"""What all commands share: option types, one-line errors, tables and JSON on standard output.
+
+Results go to standard output, everything about the run itself to standard error. Colour appears on
+a terminal only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from spacetime_proto.errors import SpacetimeError, redact
+
+from ..options import InsecureTokenWarning, TokenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+__all__ = [
+    "CommandError",
+    "DatabaseOption",
+    "HostOption",
+    "OptionalHostOption",
+    "TokenFileOption",
+    "TokenOption",
+    "encode_json",
+    "explain",
+    "fail",
+    "print_table",
+    "read_text",
+    "stdout_console",
+    "token_from",
+    "writing_to_a_pipe",
+]
+
+DEFAULT_HOST = "http://127.0.0.1:3000"
+
+HostOption = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        "-s",
+        envvar="SPACETIMEDB_URL",
+        metavar="URL",
+        help="Server, such as http://127.0.0.1:3000 or https://maincloud.spacetimedb.com.",
+    ),
+]
+OptionalHostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        "-s",
+        envvar="SPACETIMEDB_URL",
+        metavar="URL",
+        help="Server, such as http://127.0.0.1:3000.",
+    ),
+]
+DatabaseOption = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        "-d",
+        envvar="SPACETIMEDB_DATABASE",
+        metavar="NAME",
+        help="Database name or 64-digit identity.",
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="SPACETIMEDB_TOKEN",
+        metavar="JWT",
+        help="Token to act with; without one the server gives a new identity.",
+        show_envvar=True,
+    ),
+]
+TokenFileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="File to read the token from, and to keep an issued one in (mode 0600).",
+    ),
+]
+
+
+class CommandError(Exception):
+    """A command cannot go on: its one sentence is all that the user sees."""
+
+
+def token_from(token: str | None, token_file: str | None) -> str | TokenFile | None:
+    """Return what ``--token`` and ``--token-file`` together say.
+
+    Raises:
+        CommandError: both were given.
+    """
+    if token_file is None:
+        return token
+    if token is not None:
+        raise CommandError("give --token or --token-file, not both")
+    return TokenFile(token_file)
+
+
+def explain(error: BaseException) -> str:
+    """Return one line, without tokens, that says what `error` is about."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, (SpacetimeError, CommandError)):
+        text = str(error)
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror or error}"
+    elif isinstance(error, OSError):
+        text = error.strerror or str(error)
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return redact(" ".join(text.split())) or type(error).__name__
+
+
+def fail(error: BaseException | str) -> NoReturn:
+    """Print one line to standard error and end with exit code 1."""
+    text = error if isinstance(error, str) else explain(error)
+    sys.stdout.flush()
+    print(f"spacetime-py: {text}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def encode_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+    """Return JSON text: readable Unicode, integers exact."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=sort_keys)
+
+
+def read_text(path: str) -> str:
+    """Return the text of a file, or of standard input for ``-``.
+
+    Raises:
+        CommandError: it cannot be read or is no UTF-8.
+    """
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8 text: byte {error.start}") from error
+
+
+def stdout_console() -> Console:
+    """Return a rich console on the standard output of now, as wide as its content when piped."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 200))
+    return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
+) -> None:
+    """Print a table; cells are plain text, never markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    stdout_console().print(table)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters escaped: what a database holds may not drive a terminal."""
+    return "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+@contextlib.contextmanager
+def writing_to_a_pipe() -> Iterator[None]:
+    """End quietly with exit code 0 when the reader of standard output goes away (``| head``)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more on its way out, which must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def one_line_warnings() -> None:
+    """Show this package's warnings as one line each, without source."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: Any = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, InsecureTokenWarning):
+            print(f"spacetime-py: warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = show
