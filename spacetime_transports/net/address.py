@@ -71,13 +71,21 @@ def parse_host(host: str) -> Address:
     if parts.query or parts.fragment:
         raise LocalProtocolError(f"{what} must not have a query or fragment")
     secure = _SERVER_SCHEMES[parts.scheme]
-    prefix = parts.path.rstrip("/")
     return Address(
         host=_name(parts, what),
         port=_port(parts, 443 if secure else 80, what),
         secure=secure,
-        path_prefix=check_target(prefix) if prefix else "",
+        path_prefix=_prefix(parts.path.rstrip("/")),
     )
+
+
+def _prefix(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        return check_target(path)
+    except LocalProtocolError as error:
+        raise LocalProtocolError(f"the host: {error}") from None
 
 
 class Proxy(msgspec.Struct, frozen=True):

@@ -10,8 +10,6 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 
-from spacetime_proto.errors import ConnectError
-
 from .address import Address, Proxy, open_tunnel, parse_proxy
 from .failures import check_tunnel, connect_failure, default_ssl_context, tls_failure
 
@@ -59,8 +57,6 @@ async def _connect(peer: Address | Proxy) -> ByteStream:
         stream = await anyio.connect_tcp(peer.host, peer.port)
     except OSError as error:
         raise connect_failure(peer, error) from error
-    except UnicodeError as error:  # a label of the name is too long to be looked up
-        raise ConnectError(f"the name {peer.host} cannot be resolved") from error
     raw = stream.extra(SocketAttribute.raw_socket)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream

@@ -68,19 +68,20 @@ def _root(error: OSError) -> OSError:
 def tls_failure(address: Address, error: Exception) -> ConnectError:
     """Return the error for a TLS handshake that failed, or was cut off, for whatever reason."""
     where = address.authority
+    reason = getattr(error, "reason", None)
     if isinstance(error, ssl.SSLCertVerificationError):
         text = (
             f"the certificate of {where} was not accepted: {error.verify_message.rstrip('.')}"
             " (option ssl_context)"
         )
-    elif isinstance(error, ssl.SSLError) and error.reason in (
+    elif isinstance(error, ssl.SSLError) and reason in (
         "WRONG_VERSION_NUMBER",
         "HTTP_REQUEST",
         "RECORD_LAYER_FAILURE",
     ):
         text = f"{where} does not speak TLS; use an http:// address"
     elif isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        text = f"TLS with {where} failed: {error.reason or error}"
+        text = f"TLS with {where} failed: {reason or error}"
     else:
         text = f"{where} hung up during the TLS handshake"
     failure = ConnectError(text)
