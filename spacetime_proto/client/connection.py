@@ -174,9 +174,13 @@ class Connection:
             self._next_set += 1
         self.register_subscribe(request_id, set_id, subscription)
 
-    def register_subscribe(self, request_id: int, set_id: int, subscription: Subscription) -> None:
-        """Note that a Subscribe with these ids is on its way."""
+    def register_subscribe(
+        self, request_id: int, set_id: int | None, subscription: Subscription
+    ) -> None:
+        """Note that a Subscribe with these ids is on its way; None is v1's legacy set."""
         subscription.move(SubscriptionInput.SEND)
+        if set_id is None:
+            set_id = LEGACY_SET
         subscription.set_id = set_id
         if set_id != LEGACY_SET:
             self.highest_set = max(self.highest_set, set_id)

@@ -42,7 +42,7 @@ class Db:
                     handle_class = TableHandle
             handle = handle_class(table, owner)
             self._tables[name] = handle
-            attribute = self.__attribute_names__.get(name) or table.attribute_name
+            attribute = self.__attribute_names__.get(name, table.definition.accessor)
             setattr(self, attribute, handle)
 
     def attach(self, cache: Cache) -> None:

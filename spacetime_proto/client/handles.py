@@ -131,6 +131,11 @@ class TableHandle(TableView[Row]):
         self._owner = owner
         self.listeners = NO_LISTENERS
 
+    @property
+    def owner(self) -> HandleOwner | None:
+        """The session that this handle belongs to; None for one that was made by itself."""
+        return self._owner
+
     def _add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         if not callable(callback):
             raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")

@@ -187,9 +187,10 @@ def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Itera
     if message.error is not None:
         pending.settle(error=InternalError(message.error, name=call.name))
     else:
-        value = connection.dialect.decode_return(
-            connection.module.procedures[call.name], message.value
-        )
+        function = connection.module.procedures.get(call.name)
+        if function is None:
+            raise ProtocolError(f"procedure {call.name!r} returned, which the bindings do not have")
+        value = connection.dialect.decode_return(function, message.value)
         pending.settle(None if value == () else value)
     yield CallDone(connection.context(Transaction()), pending)
 

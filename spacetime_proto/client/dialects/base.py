@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ...schema.bound import BoundFunction, BoundModule
     from ..calls import CallKind
     from ..incoming import Incoming
+    from ..outgoing import Outgoing
 
 __all__ = ["Dialect"]
 
@@ -67,6 +68,10 @@ class Dialect(ABC):
         Raises:
             ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it.
         """
+
+    @abstractmethod
+    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
+        """Yield what a recorded payload of a client asked for; DecodeError as a server has it."""
 
     @abstractmethod
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from ..incoming import (
     Unapplied,
 )
 from ..options import V2_BSATN, V3_BSATN
+from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from .base import Dialect
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ...schema.bound import BoundFunction
     from ..calls import CallKind
     from ..incoming import Incoming
+    from ..outgoing import Outgoing
 
 __all__ = ["V2", "V3"]
 
@@ -75,6 +77,12 @@ class V2(Dialect):
         data, pos = frames.decompress(payload, self.limits)
         return data, pos, self.limits.rows_for(len(payload))
 
+    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
+        if type(payload) is not bytes:
+            raise DecodeError(f"a text message on {self.protocol}")
+        message, _ = v2.decode_client(payload)
+        yield _sent(message)
+
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
         assert isinstance(args, bytes)
         return function.decode_args(args)
@@ -100,6 +108,28 @@ class V3(V2):
         while pos < end:
             message, pos = v2.decode_server(data, pos, max_rows)
             yield _MEANINGS[type(message)](message)
+
+    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
+        if type(payload) is not bytes:
+            raise DecodeError(f"a text message on {self.protocol}")
+        pos = 0
+        while pos < len(payload):
+            message, pos = v2.decode_client(payload, pos)
+            yield _sent(message)
+
+
+def _sent(message: v2.ClientMessage) -> Outgoing:
+    match message:
+        case v2.Subscribe(request_id, set_id, queries):
+            return SubscribeSent(request_id, set_id, queries)
+        case v2.Unsubscribe(request_id, set_id):
+            return UnsubscribeSent(request_id, set_id)
+        case v2.OneOffQuery(request_id, sql):
+            return QuerySent(request_id, sql)
+        case v2.CallReducer(request_id, name):
+            return CallSent(request_id, "reducer", name)
+        case v2.CallProcedure(request_id, name):
+            return CallSent(request_id, "procedure", name)
 
 
 # --- meanings ---------------------------------------------------------------------------------
