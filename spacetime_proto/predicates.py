@@ -82,6 +82,8 @@ class Relation(msgspec.Struct, frozen=True):
     name: str
     """Canonical name."""
     columns: tuple[RelationColumn, ...]
+    typespace: Typespace = Typespace()
+    """What references inside the columns' types point into."""
     indexed: frozenset[int] = frozenset()
     """Columns that have an index of their own, so that a join may look them up."""
     is_event: bool = False
@@ -110,6 +112,7 @@ def relation_of(
     return Relation(
         name=table.name,
         columns=tuple(columns),
+        typespace=typespace,
         indexed=frozenset(indexed),
         is_event=table.is_event,
         is_view=table.is_view,

@@ -1,0 +1,111 @@
+"""Writes `reducers`, `procedures` and, for each reducer, its file in the layout of the 0.7 SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..schema.words import type_words
+from .source import BINDINGS, Group, SourceFile
+from .text import docstring, literal, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .model import FunctionModel
+
+__all__ = ["render_functions", "render_legacy_reducer"]
+
+
+def render_functions(
+    functions: Sequence[FunctionModel], kind: str, names: Mapping[int, str], header: str
+) -> str:
+    """Return ``reducers.py`` or ``procedures.py``.
+
+    Args:
+        functions: what goes into it.
+        kind: ``"reducer"`` or ``"procedure"``.
+        names: class names by typespace index.
+        header: first line of the file.
+    """
+    taken = [function.name for function in functions]
+    taken.extend(parameter.attribute for function in functions for parameter in function.parameters)
+    doc = docstring(f"The {kind}s of this database: each function makes a value for `call`.")
+    file = SourceFile(doc, taken)
+    for number, function in enumerate(functions):
+        if number:
+            file.add("", "")
+        call = file.use(BINDINGS, "Call")
+        returns = f"{call}[{file.annotation(function.returns)}]"
+        file.signature(function.name, _parameters(file, function), returns)
+        file.add(*_doc(f"Call {kind} ``{plain(function.definition.name)}``.", function, names))
+        arguments = [parameter.attribute for parameter in function.parameters]
+        # A tuple of one needs its comma, which the layout adds only where it breaks the line.
+        values = (
+            [f"({arguments[0]},)"] if len(arguments) == 1 else [Group("(", tuple(arguments), ")")]
+        )
+        start = [literal(kind), literal(function.definition.name)]
+        items = (*start, *values) if arguments else tuple(start)
+        file.layout("return ", Group(f"{call}(", items, ")"), indent="    ")
+    return file.render(header)
+
+
+def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], header: str) -> str:
+    """Return the file of one reducer: ``send_message_reducer.py``."""
+    name = function.name
+    parameters = [parameter.attribute for parameter in function.parameters]
+    own = {name, f"register_on_{name}", f"unregister_on_{name}"}
+    constant = "reducer_name"
+    while constant in own:
+        constant += "_"
+    taken = [*own, constant, "callback", *parameters]
+    file = SourceFile(
+        docstring(f"Reducer ``{plain(name)}``, as programs for the 0.7 SDK use it."), taken
+    )
+    legacy, reducers = file.use("._legacy", "LEGACY"), file.use(".", "reducers")
+    file.add(f"{constant} = {literal(function.definition.name)}", "", "")
+    file.signature(name, _parameters(file, function), "None")
+    file.add(*_doc("Let the current legacy client call the reducer.", function, names))
+    called = Group(f"{legacy}.call(", (f"{reducers}.{name}", *parameters), ")")
+    file.layout("", called, indent="    ")
+    arguments = [file.annotation(parameter.annotation) for parameter in function.parameters]
+    start = f"callback: {file.use(BINDINGS, 'ReducerFunction')}["
+    callback = Group(start, tuple(arguments or ["()"]), "]")
+    for verb, text in (
+        (
+            "register",
+            f"Call `callback` after each call of ``{plain(name)}`` that this client sees.",
+        ),
+        (
+            "unregister",
+            f"Take back `register_on_{plain(name)}`; raises ValueError if there was none.",
+        ),
+    ):
+        file.add("", "")
+        file.signature(f"{verb}_on_{name}", [callback], "None")
+        details = []
+        if verb == "register":
+            details.append(
+                "It gets `(caller_identity, caller_connection_id, status, message, ...)` and the\n"
+                "arguments; or, if it takes one parameter less, the same without the connection id."
+            )
+        file.add(*docstring(text, *details, indent="    "))
+        items = (constant, str(len(parameters)), "callback")
+        file.layout("", Group(f"{legacy}.{verb}_reducer(", items, ")"), indent="    ")
+    return file.render(header)
+
+
+def _parameters(file: SourceFile, function: FunctionModel) -> list[str]:
+    return [
+        f"{parameter.attribute}: {file.annotation(parameter.annotation)}"
+        for parameter in function.parameters
+    ]
+
+
+def _doc(summary: str, function: FunctionModel, names: Mapping[int, str]) -> list[str]:
+    lines = []
+    for parameter in function.parameters:
+        words = f"``{plain(type_words(parameter.type, names))}``"
+        if parameter.attribute != parameter.name:
+            words += f", {plain(parameter.name)!r} in the module"
+        lines.append(f"    {plain(parameter.attribute)}: {words}")
+    return docstring(summary, *(["\n".join(["Args:", *lines])] if lines else []), indent="    ")

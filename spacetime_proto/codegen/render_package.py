@@ -1,0 +1,128 @@
+"""Writes what holds a package together: `__init__`, `_module`, `_schema`, `_legacy`, `tables`."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from .render_tables import columns_class, handle_class
+from .source import BINDINGS, Group, SourceFile, all_names
+from .text import WIDTH, docstring, literal, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .model import PackageModel
+
+__all__ = ["render_init", "render_legacy", "render_module", "render_schema", "render_tables"]
+
+_CHUNK: Final = WIDTH - 8
+# Lines of the embedded schema end where an entry of a list does, so that a change stays local.
+_ENTRY: Final = re.compile(r"(?<=[}\]]),(?=\{)")
+
+
+def render_schema(schema: str, header: str) -> str:
+    """Return ``_schema.py``: the module description as one string literal.
+
+    Args:
+        schema: JSON text of version 10, ASCII only.
+        header: first line of the file.
+    """
+    file = SourceFile(
+        docstring("The schema that this package was made from (JSON, version 10)."), ()
+    )
+    lines: list[str] = []
+    for entry in _ENTRY.sub(",\n", schema).split("\n"):
+        # Small entries share a line.
+        if lines and len(lines[-1]) + len(entry) <= _CHUNK:
+            lines[-1] += entry
+        else:
+            lines.extend(entry[at : at + _CHUNK] for at in range(0, len(entry), _CHUNK))
+    file.add("SCHEMA = (", *(f"    {literal(line)}" for line in lines), ")")
+    return file.render(header)
+
+
+def render_legacy(header: str) -> str:
+    """Return ``_legacy.py``: the callbacks registered through the surface of the 0.7 SDK."""
+    file = SourceFile(docstring("What programs for the 0.7 SDK have registered."), ["LEGACY"])
+    file.add(f"LEGACY = {file.use(BINDINGS, 'LegacyRegistry')}()")
+    return file.render(header)
+
+
+def render_module(model: PackageModel, header: str) -> str:
+    """Return ``_module.py``: `Db` and `MODULE`."""
+    attributes = [table.attribute for table in model.tables]
+    file = SourceFile(docstring("The module: its tables, its classes, its schema."), [
+        "MODULE", "Db", *attributes,
+    ])  # fmt: skip
+    base, module_class = file.use(BINDINGS, "DbBase"), file.use(BINDINGS, "Module")
+    make, schema = file.use(BINDINGS, "module"), file.use("._schema", "SCHEMA")
+    legacy = file.use("._legacy", "LEGACY")
+    handles = {
+        table.definition.name: file.use(f".{table.stem}", handle_class(table))
+        for table in model.tables
+    }
+    classes = [
+        f"{kind.ref}: {file.use(f'.{kind.stem}', kind.name)}"
+        for kind in sorted(model.types, key=lambda kind: kind.ref)
+    ]
+    file.add(f"class Db({base}):")
+    file.add(*docstring("The tables of this database: ``client.db``.", indent="    "))
+    if attributes:
+        file.add("")
+    for table in model.tables:
+        file.add(f"    {table.attribute}: {handles[table.definition.name]}")
+    file.add("", "", f"MODULE: {module_class}[Db] = {make}(", f"    {schema},", "    db=Db,")
+    entries = [f"{literal(name)}: {handle}" for name, handle in handles.items()]
+    file.layout("", Group("tables={", tuple(entries), "}"), ",", "    ")
+    file.layout("", Group("classes={", tuple(classes), "}"), ",", "    ")
+    file.add(f"    legacy={legacy},", ")")
+    file.add(*docstring("What `connect` takes: the whole of these bindings."))
+    return file.render(header)
+
+
+def render_tables(model: PackageModel, header: str) -> str:
+    """Return ``tables.py``: every table as the start of a query."""
+    file = SourceFile(
+        docstring("The tables of this database as queries: `tables.NAME.where(...)`."),
+        [table.attribute for table in model.tables],
+    )
+    for table in model.tables:
+        module = file.use("._module", "MODULE")
+        row = file.use(f".{table.row.stem}", table.row.name)
+        columns = file.use(f".{table.stem}", columns_class(table))
+        items = (row, columns, literal(table.definition.name))
+        file.layout(f"{table.attribute} = ", Group(f"{module}.query(", items, ")"))
+    return file.render(header)
+
+
+def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:
+    """Return ``__init__.py``.
+
+    Args:
+        model: the package.
+        header: first line of the file.
+        about: lines for its docstring.
+    """
+    file = SourceFile(docstring(about[0], "\n".join(about[1:])), ())
+    names = [
+        *(file.use(".", name) for name in ("procedures", "reducers", "tables")),
+        *(file.use("._module", name) for name in ("MODULE", "Db")),
+        *(file.use(f".{kind.stem}", kind.name) for kind in model.types),
+    ]
+    file.add("__all__ = [", *(f"    {literal(name)}," for name in all_names(names)), "]")
+    return file.render(header)
+
+
+def about_lines(model: PackageModel, source: str) -> list[str]:
+    """Return the docstring of a package."""
+    tables = ", ".join(f"`{plain(table.attribute)}`" for table in model.tables[:8]) or "none"
+    more = f" and {len(model.tables) - 8} more" if len(model.tables) > 8 else ""
+    return [
+        f"Bindings for {plain(source)}.",
+        "Pass `MODULE` to `connect`; make queries from `tables` and calls from `reducers` and",
+        "`procedures`; read `client.db`.",
+        "",
+        *textwrap.wrap(f"Tables: {tables}{more}.", WIDTH),
+    ]

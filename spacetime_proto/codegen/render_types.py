@@ -1,0 +1,140 @@
+"""Writes the classes of rows, structs, enums and sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..sats.algebraic import UNIT
+from ..schema.words import type_words
+from .source import BINDINGS, Group, SourceFile
+from .text import docstring, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .model import TableModel, TypeModel
+
+__all__ = ["add_product", "field_lines", "render_type"]
+
+
+def render_type(model: TypeModel, names: Mapping[int, str], header: str) -> str:
+    """Return the file of a type that is not written with its table."""
+    doc = docstring(f"Type ``{model.name}``.")
+    if model.kind == "product":
+        file = SourceFile(doc, [model.name, *(field.attribute for field in model.fields)])
+        add_product(file, model, names, f"A ``{model.name}``.")
+    elif model.kind == "enum":
+        file = _enum_file(model, doc)
+    else:
+        file = _sum_file(model, names, doc)
+    return file.render(header)
+
+
+def add_product(
+    file: SourceFile,
+    model: TypeModel,
+    names: Mapping[int, str],
+    summary: str,
+    table: TableModel | None = None,
+) -> None:
+    """Append the struct class of a product."""
+    struct = file.use(BINDINGS, "Struct")
+    file.add(f"class {model.name}({struct}, frozen=True, gc=False):")
+    details = field_lines(model, names, table)
+    paragraphs = (
+        ["\n".join(["Fields:" if table is None else "Columns:", *details])] if details else []
+    )
+    if table is not None:
+        paragraphs.extend(_index_lines(table))
+    file.add(*docstring(summary, *paragraphs, indent="    "))
+    if model.fields:
+        file.add("")
+    for field in model.fields:
+        file.add(f"    {field.attribute}: {file.annotation(field.annotation)}")
+
+
+def field_lines(
+    model: TypeModel, names: Mapping[int, str], table: TableModel | None = None
+) -> list[str]:
+    """Describe fields for a docstring, one line each: type, keys, the name on the wire."""
+    lines = []
+    for at, field in enumerate(model.fields):
+        words = [f"``{plain(type_words(field.type, names))}``"]
+        if table is not None:
+            words.extend(_column_facts(table, at))
+        if field.attribute != field.name:
+            words.append(f"{plain(field.name)!r} on the wire")
+        lines.append(f"    {plain(field.attribute)}: {', '.join(words)}")
+    return lines
+
+
+def _column_facts(table: TableModel, at: int) -> Iterable[str]:
+    definition = table.definition
+    if at == definition.primary_key:
+        yield "primary key"
+    elif at in definition.unique_columns:
+        yield "unique"
+    elif any(index.columns == (at,) for index in definition.indexes):
+        yield "indexed"
+    if any(sequence.column == at for sequence in definition.sequences):
+        yield "auto-increment"
+
+
+def _index_lines(table: TableModel) -> list[str]:
+    several = [
+        f"    {plain(accessor.name)}: "
+        + ", ".join(plain(table.row.fields[at].attribute) for at in accessor.columns)
+        for accessor in table.accessors
+        if len(accessor.columns) > 1
+    ]
+    return ["\n".join(["Indexes over several columns:", *several])] if several else []
+
+
+def _enum_file(model: TypeModel, doc: Sequence[str]) -> SourceFile:
+    file = SourceFile(doc, [model.name, *(field.attribute for field in model.fields)])
+    file.add(f"class {model.name}({file.use('enum', 'Enum')}):")
+    file.add(
+        *docstring(f"A ``{model.name}``; a member's value is its tag on the wire.", indent="    ")
+    )
+    file.add("")
+    file.add(*(f"    {field.attribute} = {tag}" for tag, field in enumerate(model.fields)))
+    return file
+
+
+def _sum_file(model: TypeModel, names: Mapping[int, str], doc: Sequence[str]) -> SourceFile:
+    variants = [f"{model.name}_{field.attribute}" for field in model.fields]
+    taken = [model.name, "value", *variants, *(field.attribute for field in model.fields)]
+    file = SourceFile(doc, taken)
+    base = file.use(BINDINGS, "SumValue")
+    file.add(f"class {model.name}({base}, frozen=True, gc=False):")
+    lines = [
+        f"    {plain(field.attribute)}: ``{plain(type_words(field.type, names))}``"
+        for field in model.fields
+    ]
+    summary = f"A ``{model.name}``: an instance of one of its variants' classes."
+    paragraphs = ["\n".join(["Variants:", *lines])] if lines else []
+    file.add(*docstring(summary, *paragraphs, indent="    "))
+    if variants:
+        class_var = file.use("typing", "ClassVar")
+        cls = file.use("builtins", "type")
+        file.add("")
+        for field, variant in zip(model.fields, variants, strict=True):
+            file.add(f"    {field.attribute}: {class_var}[{cls}[{variant}]]")
+    for tag, (field, variant) in enumerate(zip(model.fields, variants, strict=True)):
+        number = file.use("builtins", "int")
+        file.add("", "", f"class {variant}({model.name}, frozen=True, gc=False):")
+        text = f"Variant ``{plain(field.attribute)}`` of `{plain(model.name)}`."
+        file.add(*docstring(text, indent="    "))
+        file.add("")
+        if field.type != UNIT:
+            file.add(f"    value: {file.annotation(field.annotation)}")
+        file.add(f"    __tag__: {class_var}[{number}] = {tag}")
+    if variants:
+        file.add("", "")
+        for field, variant in zip(model.fields, variants, strict=True):
+            file.add(f"{model.name}.{field.attribute} = {variant}")
+        if len(variants) == 1:
+            file.add(f"{model.name}.__variants__ = ({variants[0]},)")
+        else:
+            file.layout(f"{model.name}.__variants__ = ", Group("(", tuple(variants), ")"))
+    return file

@@ -1,0 +1,62 @@
+"""Schema text inside Python source, made harmless.
+
+A schema is untrusted. Its names reach the output in three ways only: as identifiers that
+`python_name` made, as string literals that `literal` wrote, and in comments and docstrings through
+`plain`. None of the three can end the token that it stands in.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Final
+
+__all__ = ["WIDTH", "docstring", "literal", "plain"]
+
+#: Longest line that is written where there is a choice; what ruff and black use unless told.
+WIDTH: Final = 88
+
+_MAX_PLAIN: Final = 120
+_SAFE: Final = frozenset(
+    " !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}~"
+)
+
+
+def literal(text: str) -> str:
+    """Write a string literal in ASCII, quoted as the formatters do it."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + "".join(_escape(char, quote) for char in text) + quote
+
+
+def _escape(char: str, quote: str) -> str:
+    if char in (quote, "\\"):
+        return f"\\{char}"
+    if " " <= char <= "~":
+        return char
+    if char in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def plain(text: str) -> str:
+    """Return text for a comment or docstring: one line of printable ASCII.
+
+    Without backslashes and double quotes, so that it cannot escape from there; what is replaced
+    shows as ``?``.
+    """
+    safe = "".join(char if char in _SAFE else "?" for char in text[:_MAX_PLAIN])
+    return safe + "..." if len(text) > _MAX_PLAIN else safe
+
+
+def docstring(summary: str, *paragraphs: str, indent: str = "") -> list[str]:
+    """Write a docstring, one line if it fits. Paragraph lines are kept, the summary is wrapped."""
+    first = textwrap.wrap(summary, WIDTH - len(indent) - 6) or [""]
+    if not paragraphs and len(first) == 1:
+        return [f'{indent}"""{first[0]}"""']
+    lines = [f'{indent}"""{first[0]}', *(f"{indent}{line}" for line in first[1:])]
+    for paragraph in paragraphs:
+        lines.append("")
+        lines.extend(f"{indent}{line}".rstrip() for line in paragraph.splitlines())
+    return [*lines, f'{indent}"""']
