@@ -20,15 +20,17 @@ from ..errors import DecodeError, LimitExceeded, LocalProtocolError
 from .limits import DEFAULT_LIMITS, Limits
 
 try:
-    import brotli as _brotli  # type: ignore[import-untyped, unused-ignore]  # it has no stubs
+    import brotli as _optional  # type: ignore[import-untyped, unused-ignore]  # it has no stubs
 except ImportError:  # pragma: no cover  # every test environment installs it
-    _brotli = None
+    _optional = None
 
 __all__ = ["BROTLI", "GZIP", "brotli_is_available", "deflate", "inflate"]
 
 #: Compression tags of the wire (PROTOCOL.md section 3.6); 0 is no compression.
 BROTLI: Final = 1
 GZIP: Final = 2
+
+_brotli: Any = _optional
 
 _GZIP_WINDOW: Final = 31
 """zlib's way of saying: the largest window, gzip header and trailer."""
@@ -131,7 +133,7 @@ def _unbrotli(body: bytes, limits: Limits) -> bytes:
     if not brotli_is_available():
         raise DecodeError("the package brotli>=1.2 is not installed", what="brotli payload")
     output = _Output(body, limits)
-    unpacker: Any = _brotli.Decompressor()
+    unpacker = _brotli.Decompressor()
     try:
         # The stream keeps what it could not use yet and objects to bytes after its end.
         pending = body

@@ -1,0 +1,350 @@
+"""The messages of protocol v1 (PROTOCOL.md section 4.4), as frozen values, for both its encodings.
+
+Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
+the schema can turn one into the other, and a name that the schema lacks must not make a message
+undecodable. Rows are a `RowList` on both. Encodings are in `v1` and `v1_json`.
+
+A one-element product around the interesting thing (``{id}``, ``{quanta}``, ``{tables}``) is that
+thing here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ..sats.rows import RowList
+    from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+
+__all__ = [
+    "NO_SUCCESS_NOTIFY",
+    "UNKNOWN_REDUCER_ID",
+    "CallProcedure",
+    "CallReducer",
+    "ClientMessage",
+    "Committed",
+    "DatabaseUpdate",
+    "Failed",
+    "IdentityToken",
+    "InitialSubscription",
+    "OneOffQuery",
+    "OneOffQueryResponse",
+    "OneOffTable",
+    "OutOfEnergy",
+    "ProcedureInternalError",
+    "ProcedureOutOfEnergy",
+    "ProcedureResult",
+    "ProcedureReturned",
+    "ProcedureStatus",
+    "QueryUpdate",
+    "ReducerCallInfo",
+    "ServerMessage",
+    "Subscribe",
+    "SubscribeApplied",
+    "SubscribeMulti",
+    "SubscribeMultiApplied",
+    "SubscribeRows",
+    "SubscribeSingle",
+    "SubscriptionError",
+    "TableUpdate",
+    "TransactionUpdate",
+    "TransactionUpdateLight",
+    "Unsubscribe",
+    "UnsubscribeApplied",
+    "UnsubscribeMulti",
+    "UnsubscribeMultiApplied",
+    "UpdateStatus",
+]
+
+#: `CallReducer.flags` that asks for silence unless the caller subscribes to what changed.
+NO_SUCCESS_NOTIFY: Final = 1
+#: `ReducerCallInfo.reducer_id` of a call to a reducer that does not exist.
+UNKNOWN_REDUCER_ID: Final = 0xFFFF_FFFF
+
+
+# --- client messages --------------------------------------------------------------------------
+
+
+class CallReducer(msgspec.Struct, frozen=True, gc=False):
+    """Run a reducer; answered by a TransactionUpdate."""
+
+    reducer: str
+    args: bytes | str
+    request_id: int
+    flags: int = 0
+    """0, or `NO_SUCCESS_NOTIFY`."""
+
+
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
+    """Replace the legacy set; answered by InitialSubscription or SubscriptionError."""
+
+    query_strings: tuple[str, ...]
+    request_id: int
+
+
+class OneOffQuery(msgspec.Struct, frozen=True, gc=False):
+    """Run one query now; answered by OneOffQueryResponse with the same `message_id`."""
+
+    message_id: bytes
+    query_string: str
+
+
+class SubscribeSingle(msgspec.Struct, frozen=True, gc=False):
+    """Register one query; answered by SubscribeApplied or SubscriptionError."""
+
+    query: str
+    request_id: int
+    query_id: int
+
+
+class SubscribeMulti(msgspec.Struct, frozen=True, gc=False):
+    """Register queries; answered by SubscribeMultiApplied or SubscriptionError."""
+
+    query_strings: tuple[str, ...]
+    request_id: int
+    query_id: int
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, gc=False):
+    """End what SubscribeSingle registered. `UnsubscribeMulti` does that too, and better."""
+
+    request_id: int
+    query_id: int
+
+
+class UnsubscribeMulti(msgspec.Struct, frozen=True, gc=False):
+    """End what SubscribeMulti (or Single) registered."""
+
+    request_id: int
+    query_id: int
+
+
+class CallProcedure(msgspec.Struct, frozen=True, gc=False):
+    """Run a procedure; answered by ProcedureResult."""
+
+    procedure: str
+    args: bytes | str
+    request_id: int
+    flags: int = 0
+    """Always 0."""
+
+
+ClientMessage: TypeAlias = (
+    CallReducer
+    | Subscribe
+    | OneOffQuery
+    | SubscribeSingle
+    | SubscribeMulti
+    | Unsubscribe
+    | UnsubscribeMulti
+    | CallProcedure
+)
+
+
+# --- parts of server messages -----------------------------------------------------------------
+
+
+class QueryUpdate(msgspec.Struct, frozen=True, gc=False):
+    """What one query lost and gained. Deletes come first here, unlike in v2."""
+
+    deletes: RowList
+    inserts: RowList
+
+
+class TableUpdate(msgspec.Struct, frozen=True, gc=False):
+    """The changes of one table, one entry per query."""
+
+    table_id: int
+    table_name: str
+    num_rows: int
+    """Inserts plus deletes of all entries."""
+    updates: tuple[QueryUpdate, ...]
+
+
+DatabaseUpdate: TypeAlias = tuple[TableUpdate, ...]
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """The reducer's transaction committed; this client's share of it."""
+
+    update: DatabaseUpdate
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """The reducer returned an error, panicked or could not be run."""
+
+    message: str
+
+
+class OutOfEnergy(msgspec.Struct, frozen=True, gc=False):
+    """The budget of the database was exhausted."""
+
+
+UpdateStatus: TypeAlias = Committed | Failed | OutOfEnergy
+
+
+class ReducerCallInfo(msgspec.Struct, frozen=True, gc=False):
+    """Which call caused a TransactionUpdate."""
+
+    reducer_name: str
+    reducer_id: int
+    args: bytes | str
+    request_id: int
+    """0 when the call failed before it ran, whatever the client had sent."""
+
+
+class SubscribeRows(msgspec.Struct, frozen=True, gc=False):
+    """The rows of one query."""
+
+    table_id: int
+    table_name: str
+    table_rows: TableUpdate
+
+
+class OneOffTable(msgspec.Struct, frozen=True, gc=False):
+    """The rows of a one-off query."""
+
+    table_name: str
+    rows: RowList
+
+
+class ProcedureReturned(msgspec.Struct, frozen=True, gc=False):
+    """The procedure returned `value`."""
+
+    value: bytes | str
+
+
+class ProcedureOutOfEnergy(msgspec.Struct, frozen=True, gc=False):
+    """The budget of the database was exhausted."""
+
+
+class ProcedureInternalError(msgspec.Struct, frozen=True, gc=False):
+    """The procedure failed or could not be run."""
+
+    message: str
+
+
+ProcedureStatus: TypeAlias = ProcedureReturned | ProcedureOutOfEnergy | ProcedureInternalError
+
+
+# --- server messages --------------------------------------------------------------------------
+
+
+class InitialSubscription(msgspec.Struct, frozen=True, gc=False):
+    """The whole content of the legacy set, which replaces what it held before."""
+
+    database_update: DatabaseUpdate
+    request_id: int
+    total_host_execution_duration: TimeDuration
+
+
+class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A reducer ran: the caller's answer, and on old modules everybody's news."""
+
+    status: UpdateStatus
+    timestamp: Timestamp
+    caller_identity: Identity
+    caller_connection_id: ConnectionId
+    reducer_call: ReducerCallInfo
+    energy_quanta_used: int
+    total_host_execution_duration: TimeDuration
+
+
+class TransactionUpdateLight(msgspec.Struct, frozen=True, gc=False):
+    """A transaction without its cause. `request_id` is the caller's: never match it."""
+
+    request_id: int
+    update: DatabaseUpdate
+
+
+class IdentityToken(msgspec.Struct, frozen=True, gc=False):
+    """The first message of a connection. The token is not part of the repr."""
+
+    identity: Identity
+    token: str
+    connection_id: ConnectionId
+
+    def __repr__(self) -> str:
+        return f"IdentityToken({self.identity!r}, <token>, {self.connection_id!r})"
+
+
+class OneOffQueryResponse(msgspec.Struct, frozen=True, gc=False):
+    """The answer to OneOffQuery: an error, or exactly one table."""
+
+    message_id: bytes
+    error: str | None
+    tables: tuple[OneOffTable, ...]
+    total_host_execution_duration: TimeDuration
+
+
+class SubscribeApplied(msgspec.Struct, frozen=True, gc=False):
+    """The query of SubscribeSingle is registered; all its rows."""
+
+    request_id: int
+    total_host_execution_duration_micros: int
+    query_id: int
+    rows: SubscribeRows
+
+
+class UnsubscribeApplied(msgspec.Struct, frozen=True, gc=False):
+    """The query of SubscribeSingle is gone; its rows as deletes."""
+
+    request_id: int
+    total_host_execution_duration_micros: int
+    query_id: int
+    rows: SubscribeRows
+
+
+class SubscriptionError(msgspec.Struct, frozen=True, gc=False):
+    """A request was refused; with neither id, everything this client subscribed to is gone."""
+
+    total_host_execution_duration_micros: int
+    request_id: int | None
+    query_id: int | None
+    table_id: int | None
+    """Always None."""
+    error: str
+
+
+class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
+    """The queries are registered; the rows of those that this client did not hold yet."""
+
+    request_id: int
+    total_host_execution_duration_micros: int
+    query_id: int
+    update: DatabaseUpdate
+
+
+class UnsubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
+    """The queries are gone; as deletes the rows of those that this client holds no more."""
+
+    request_id: int
+    total_host_execution_duration_micros: int
+    query_id: int
+    update: DatabaseUpdate
+
+
+class ProcedureResult(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallProcedure."""
+
+    status: ProcedureStatus
+    timestamp: Timestamp
+    total_host_execution_duration: TimeDuration
+    request_id: int
+
+
+ServerMessage: TypeAlias = (
+    InitialSubscription
+    | TransactionUpdate
+    | TransactionUpdateLight
+    | IdentityToken
+    | OneOffQueryResponse
+    | SubscribeApplied
+    | UnsubscribeApplied
+    | SubscriptionError
+    | SubscribeMultiApplied
+    | UnsubscribeMultiApplied
+    | ProcedureResult
+)
