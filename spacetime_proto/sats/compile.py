@@ -16,7 +16,7 @@ from ..errors import DecodeError, EncodeError, SchemaError
 from . import bsatn
 from .algebraic import RefType
 from .bsatn import RAW_DECODE_ERRORS, RAW_ENCODE_ERRORS
-from .fuse import FORMATS
+from .fuse import FORMATS, check_lengths
 from .layout import Layout
 from .program import Program
 from .shapes import PrimitiveShape, ProductShape, Shapes
@@ -28,13 +28,15 @@ from .source_columns import (
     skip_function,
     skip_rows_function,
 )
-from .source_decode import decode_function, fixed_rows_function, rows_function
+from .source_decode import decode_function
 from .source_encode import encode_function
+from .source_rows import equal_rows_function, length_field, row_function, rows_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .algebraic import AlgebraicType, Typespace
+    from .fuse import Fused
     from .rows import RowList
     from .shapes import Shape
 
@@ -131,9 +133,13 @@ class Codec(Generic[T]):
         """
         out = bytearray()
         try:
-            self.encode_into(value, out)
-        except EncodeError as error:
-            raise (error.within(what) if what else error) from error.__cause__
+            self._encode(value, out)
+        except RAW_ENCODE_ERRORS:
+            context = self._context
+            try:
+                return bsatn.encode(self.type, context.shapes, context.layout, value)
+            except EncodeError as error:
+                raise (error.within(what) if what else error) from error.__cause__
         return bytes(out)
 
     def _damage(self, data: bytes, pos: int, what: str, raw: Exception) -> DecodeError:
@@ -170,10 +176,13 @@ class RowCodec(Codec[T]):
             DecodeError: a row is damaged, or its length is not what the list says.
         """
         try:
-            fixed = self._fixed_rows
-            if fixed is not None and rows.row_size == self.fixed_size:
-                return cast("list[T]", fixed(rows.data, rows.start, rows.end))
-            return cast("list[T]", self._rows(rows.data, rows.start, rows.ends()))
+            size = rows.row_size
+            start, end = rows.start, rows.end
+            if size and end - start >= _FEW_ROWS * size:
+                equal = self._equal_rows
+                if equal is not None and (self.fixed_size is None or size == self.fixed_size):
+                    return cast("list[T]", equal(rows.data, start, end, size))
+            return cast("list[T]", self._rows(rows.data, start, rows.ends()))
         except RAW_DECODE_ERRORS as error:
             raise self._damaged_row(rows, what, error) from error
 
@@ -183,9 +192,16 @@ class RowCodec(Codec[T]):
         Raises:
             DecodeError: one does not.
         """
-        if rows.row_size and rows.row_size == self.fixed_size and self._is_plain:
-            return
+        size = rows.row_size
         try:
+            if size and self._is_plain:
+                if size == self.fixed_size:
+                    return
+                framed = self._framed
+                if framed is not None and size >= framed.size:
+                    at = rows.start + framed.length_offset
+                    check_lengths(rows.data, at, rows.end, size, size - framed.size)
+                    return
             self._skip_rows(rows.data, rows.start, rows.ends())
         except RAW_DECODE_ERRORS as error:
             raise self._damaged_row(rows, what, error) from error
@@ -252,10 +268,20 @@ class RowCodec(Codec[T]):
         return cast("Callable[..., list[Any]]", program.finish(rows_function(program, self.type)))
 
     @cached_property
-    def _fixed_rows(self) -> Callable[..., list[Any]] | None:
+    def decode_row(self) -> Callable[[bytes], T]:
+        """``(bytes of one row) -> row``; raises `RAW_DECODE_ERRORS`, also for bytes too many."""
         program = self._context.program
-        function = fixed_rows_function(program, self.type)
+        return cast("Callable[[bytes], T]", program.finish(row_function(program, self.type)))
+
+    @cached_property
+    def _equal_rows(self) -> Callable[..., list[Any]] | None:
+        program = self._context.program
+        function = equal_rows_function(program, self.type)
         return None if function is None else program.finish(function)
+
+    @cached_property
+    def _framed(self) -> Fused | None:
+        return length_field(self._context.program, self.type)
 
     @cached_property
     def _skip_rows(self) -> Callable[..., object]:
@@ -264,8 +290,8 @@ class RowCodec(Codec[T]):
 
     @cached_property
     def _is_plain(self) -> bool:
-        """Whether skipping a row looks at no byte of it."""
-        return is_plain(self._context.shapes, self.type)
+        """Whether the size of a row alone, or with its one length, says that it can be skipped."""
+        return self._framed is not None or is_plain(self._context.shapes, self.type)
 
     def _keys(self, column: int) -> Callable[..., list[Any]]:
         found = self._key_readers.get(column)

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ..types import ScheduleAt, TimeDuration, Timestamp
 from .algebraic import PRIMITIVE_SIZES, AlgebraicType
 from .program import MAX_INLINE_LEVEL, MAX_INLINE_WEIGHT, Program
-from .shapes import EnumShape, PrimitiveShape, ProductShape, Shape, SpecialShape, SumShape
+from .shapes import (
+    BytesShape,
+    EnumShape,
+    PrimitiveShape,
+    ProductShape,
+    Shape,
+    SpecialShape,
+    SumShape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FORMATS", "Fused", "construct", "fixed_value", "fuse"]
+    from .layout import Size
+
+__all__ = [
+    "FORMATS",
+    "Fused",
+    "Unpackers",
+    "check_lengths",
+    "construct",
+    "fixed_value",
+    "frame",
+    "fuse",
+]
+
+_MAX_WEIGHT: Final = 4 * MAX_INLINE_WEIGHT
+_MAX_UNPACKERS: Final = 512
+"""Row sizes for which a struct is kept; an attacker may send any number of them."""
 
 FORMATS: Final = {
     "I8": "b", "U8": "B", "I16": "h", "U16": "H", "I32": "i", "U32": "I", "I64": "q", "U64": "Q",
@@ -36,16 +60,32 @@ _FROM_BYTES: Final = int.from_bytes
 
 
 class Fused(msgspec.Struct):
-    """A type of fixed size that one ``unpack`` can read."""
+    """A type that one ``unpack`` can read: of fixed size, but for at most one string or bytes.
+
+    With such a field the type is *framed*: the size of the whole value gives the size of the field,
+    so that a struct for each size reads it all at once.
+    """
 
     layout: list[str]
-    """Struct codes, one per variable."""
+    """Struct codes, one per variable; that of the string or bytes is empty."""
     variables: list[str]
     size: int
-    bools: list[int]
-    """Offsets of the bool bytes, which must be checked (``?`` takes any byte)."""
+    """Bytes of the fields of fixed size."""
+    bools: list[tuple[int, str]]
+    """Offset and variable of each bool, to be checked: ``?`` takes any byte. Offsets behind the
+    string or bytes do not count it."""
     expression: str
     """The value, made of the variables."""
+    length: str = ""
+    """The variable that holds the length of the string or bytes."""
+    length_offset: int = 0
+    is_plain: bool = True
+    """Every combination of bytes is a value, but for bools and the string."""
+
+    @property
+    def names(self) -> str:
+        """The variables as a target list."""
+        return ", ".join(self.variables) + ","
 
     @property
     def maker(self) -> str | None:
@@ -54,41 +94,147 @@ class Fused(msgspec.Struct):
         simple = self.variables and self.expression == f"{head}({', '.join(self.variables)})"
         return head if simple else None
 
+    @property
+    def code(self) -> str:
+        """The struct codes of a type of fixed size."""
+        return "".join(self.layout)
 
-def fuse(program: Program, ty: AlgebraicType, variable: Callable[[], str]) -> Fused | None:
-    """Return how to read `ty` with one ``unpack``, or None if that cannot be done."""
+    def around(self) -> tuple[str, str]:
+        """Return the struct codes before and behind the string or bytes."""
+        at = self.layout.index("")
+        return "".join(self.layout[:at]), "".join(self.layout[at + 1 :])
+
+
+def fuse(
+    program: Program, ty: AlgebraicType, variable: Callable[[], str], bool_code: str = "?"
+) -> Fused | None:
+    """Return how to read a type of fixed size with one ``unpack``, None if that cannot be done.
+
+    Args:
+        program: where constants go.
+        ty: the type.
+        variable: makes a new variable.
+        bool_code: ``?`` to read bools as such, ``B`` to read their bytes.
+    """
     size = program.layout.size(ty)
-    if size.fixed is None or size.weight > MAX_INLINE_WEIGHT * 4 or size.height > MAX_INLINE_LEVEL:
+    if size.fixed is None or not _is_small(size):
         return None
-    fused = Fused([], [], 0, [], "")
+    return _Fuser(program, variable, bool_code).fuse(ty)
 
-    def read(code: str, width: int) -> str:
-        name = variable()
-        fused.layout.append(code)
-        fused.variables.append(name)
-        fused.size += width
+
+def frame(
+    program: Program, ty: AlgebraicType, variable: Callable[[], str], bool_code: str = "?"
+) -> Fused | None:
+    """Return how to read a framed type, None if `ty` is not of that kind; arguments as `fuse`."""
+    size = program.layout.size(ty)
+    if size.fixed is not None or not _is_small(size):
+        return None
+    return _Fuser(program, variable, bool_code, may_vary=True).fuse(ty)
+
+
+def _is_small(size: Size) -> bool:
+    return size.weight <= _MAX_WEIGHT and size.height <= MAX_INLINE_LEVEL
+
+
+class _Fuser:
+    """Walks a type and collects its fields."""
+
+    def __init__(
+        self,
+        program: Program,
+        variable: Callable[[], str],
+        bool_code: str,
+        *,
+        may_vary: bool = False,
+    ) -> None:
+        self.program = program
+        self.variable = variable
+        self.bool_code = bool_code
+        self.may_vary = may_vary
+        self.fused = Fused([], [], 0, [], "")
+
+    def fuse(self, ty: AlgebraicType) -> Fused | None:
+        """Return the result, or None."""
+        expression = self.value(ty)
+        if expression is None:
+            return None
+        self.fused.expression = expression
+        return self.fused
+
+    def read(self, code: str, width: int) -> str:
+        """Add a field."""
+        name = self.variable()
+        self.fused.layout.append(code)
+        self.fused.variables.append(name)
+        self.fused.size += width
         return name
 
-    def value(part: AlgebraicType) -> str | None:
-        shape = program.shapes.shape(part)
-        if isinstance(shape, ProductShape):
-            fields = []
-            for element in shape.types:
-                field = value(element)
-                if field is None:
+    def value(self, ty: AlgebraicType) -> str | None:
+        """Add the fields of `ty`; return its expression, None if it does not fit."""
+        shape = self.program.shapes.shape(ty)
+        match shape:
+            case ProductShape():
+                fields = []
+                for element in shape.types:
+                    field = self.value(element)
+                    if field is None:
+                        return None
+                    fields.append(field)
+                return construct(self.program, shape, fields)
+            case PrimitiveShape("Bool"):
+                offset = self.fused.size
+                name = self.read(self.bool_code, 1)
+                self.fused.bools.append((offset, name))
+                return name if self.bool_code == "?" else f"({name} == 1)"
+            case PrimitiveShape("String") | BytesShape():
+                if not self.may_vary or self.fused.length:
                     return None
-                fields.append(field)
-            return construct(program, shape, fields)
-        if shape == PrimitiveShape("Bool"):
-            fused.bools.append(fused.size)
-            return read("?", 1)
-        return fixed_value(program, shape, read)
+                self.fused.length_offset = self.fused.size
+                self.fused.length = self.read("I", 4)
+                name = self.read("", 0)
+                return name if isinstance(shape, BytesShape) else f"{name}.decode()"
+            case EnumShape() | SumShape():
+                self.fused.is_plain = False
+        return fixed_value(self.program, shape, self.read)
 
-    expression = value(ty)
-    if expression is None:
-        return None
-    fused.expression = expression
-    return fused
+
+class Unpackers(dict[int, Any]):
+    """``Struct.METHOD`` for framed rows, by row size; made when first asked for.
+
+    Args:
+        method: the name of the method.
+        before: struct codes in front of the string or bytes.
+        behind: those behind it.
+        size: bytes of all those.
+    """
+
+    def __init__(self, method: str, before: str, behind: str, size: int) -> None:
+        super().__init__()
+        self._method = method
+        self._before = before
+        self._behind = behind
+        self._size = size
+
+    def __missing__(self, row_size: int) -> Any:
+        if row_size < self._size:
+            raise ValueError("a row is shorter than its type")
+        if len(self) >= _MAX_UNPACKERS:
+            self.clear()
+        layout = Struct(f"<{self._before}{row_size - self._size}s{self._behind}")
+        made = self[row_size] = getattr(layout, self._method)
+        return made
+
+
+def check_lengths(data: bytes, start: int, end: int, step: int, length: int) -> None:
+    """Check that a U32 at ``start``, ``start + step``, ... is always `length`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for byte in length.to_bytes(4, "little"):
+        if data[start:end:step].strip(bytes((byte,))):
+            raise ValueError("a row is longer or shorter than its type")
+        start += 1
 
 
 def construct(program: Program, shape: ProductShape, fields: list[str]) -> str:

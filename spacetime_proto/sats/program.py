@@ -128,6 +128,10 @@ class Program:
             self.namespace[found] = value  # keeps it alive, so its id stays its own
         return found
 
+    def unpack(self, layout: str) -> str:
+        """Return the name of ``Struct("<...").unpack``."""
+        return self._struct("unpack", layout)
+
     def unpack_from(self, layout: str) -> str:
         """Return the name of ``Struct("<...").unpack_from``."""
         return self._struct("unpack_from", layout)

@@ -23,6 +23,7 @@ from .shapes import (
     SumShape,
 )
 from .source_decode import BAD_TAG, CUT_SHORT, Decoder
+from .source_rows import WRONG_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +163,7 @@ def skip_function(program: Program, ty: AlgebraicType) -> Function:
 
 
 def skip_rows_function(program: Program, ty: AlgebraicType) -> Function:
-    """Write ``(data, pos, ends) -> None`` that checks where each row ends."""
+    """Write ``(data, pos, ends) -> object`` that checks where each row ends."""
     return _over_rows(program, "skip", lambda skipper: skipper.value(ty), "pos != end", "")
 
 
@@ -207,7 +208,7 @@ def _over_rows(
     function.indent()
     expression = body(skipper)
     skipper.flush()
-    function.fail(failure, "a row is longer or shorter than its type")
+    function.fail(failure, WRONG_LENGTH)
     if expression is not None:
         line(f"result.append({expression})")
     if then:
@@ -231,11 +232,11 @@ def fixed_keys_function(
     fused = fuse(program, ty, function.variable)
     if fused is None or not fused.size:
         return None
-    fused.bools = [offset + at for at in fused.bools]
+    fused.bools = [(offset + at, name) for at, name in fused.bools]
     decoder = Decoder(function)
     decoder.consecutive(fused, "keys", "items", start="start", end="end", step="step")
     function.line("return keys")
-    return function, f"{offset}x{''.join(fused.layout)}", offset + fused.size
+    return function, f"{offset}x{fused.code}", offset + fused.size
 
 
 def is_plain(shapes: Shapes, ty: AlgebraicType) -> bool:

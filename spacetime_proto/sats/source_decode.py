@@ -35,8 +35,6 @@ __all__ = [
     "CUT_SHORT",
     "Decoder",
     "decode_function",
-    "fixed_rows_function",
-    "rows_function",
 ]
 
 BAD_BOOL: Final = "a bool is neither 0 nor 1"
@@ -274,21 +272,23 @@ class Decoder:
             end: expression for the position after the last.
             step: expression for the distance from one to the next.
         """
-        for offset in fused.bools:
-            column = f"data[{start} + {offset}:{end}:{step}]"
-            self.function.fail(f"{column}.strip({self.program.constant(_ZERO_ONE)})", BAD_BOOL)
-        names = ", ".join(fused.variables)
+        for offset, _ in fused.bools:
+            self.bool_column(f"data[{start} + {offset}:{end}:{step}]")
         if fused.maker:
             made = f"list({self.program.constant(starmap)}({fused.maker}, {items}))"
-        elif fused.expression == names:
+        elif f"{fused.expression}," == fused.names:
             made = f"list({self.program.constant(_FLATTEN)}({items}))"
         else:
-            made = f"[{fused.expression} for ({names},) in {items}]"
+            made = f"[{fused.expression} for {fused.names} in {items}]"
         self.function.line(f"{result} = {made}")
+
+    def bool_column(self, column: str) -> None:
+        """Write the test of the bool bytes in the expression `column`."""
+        self.function.fail(f"{column}.strip({self.program.constant(_ZERO_ONE)})", BAD_BOOL)
 
     def unpacked(self, fused: Fused, window: str) -> str:
         """Return the expression for an iterator over the values in the bytes `window`."""
-        return f"{self.program.iter_unpack(''.join(fused.layout))}({window})"
+        return f"{self.program.iter_unpack(fused.code)}({window})"
 
     # --- whole functions
 
@@ -328,37 +328,3 @@ def decode_function(program: Program, ty: AlgebraicType) -> Function:
     expression = decoder.value(ty)
     decoder.flush()
     return decoder.finish(expression, "pos")
-
-
-def rows_function(program: Program, ty: AlgebraicType) -> Function:
-    """Write the function ``(data, pos, ends) -> rows`` for rows that lie one after the other."""
-    function = Function(program, program.name("rows"), "data, pos, ends, depth=0")
-    decoder = Decoder(function)
-    function.line("rows = []")
-    function.line("append = rows.append")
-    function.line("for end in ends:")
-    function.indent()
-    expression = decoder.value(ty)
-    decoder.flush()
-    function.line(f"append({expression})")
-    function.fail("pos != end", "a row is longer or shorter than its type")
-    function.dedent()
-    function.line("return rows")
-    decoder.prepare()
-    return function
-
-
-def fixed_rows_function(program: Program, ty: AlgebraicType) -> Function | None:
-    """Write the function ``(data, start, end) -> rows`` for rows that one ``unpack`` can read.
-
-    None if the type is not of that kind.
-    """
-    function = Function(program, program.name("rows"), "data, start, end")
-    fused = fuse(program, ty, function.variable)
-    if fused is None or not fused.size:
-        return None
-    decoder = Decoder(function)
-    items = decoder.unpacked(fused, "memoryview(data)[start:end]")
-    decoder.consecutive(fused, "rows", items, start="start", end="end", step=str(fused.size))
-    function.line("return rows")
-    return function
