@@ -111,7 +111,7 @@ def equal_rows_function(program: Program, ty: AlgebraicType) -> Function | None:
 
 def length_field(program: Program, ty: AlgebraicType) -> Fused | None:
     """Return the frame of rows whose one length says all about where they end, else None."""
-    framed = frame(program, ty, lambda: "")
+    framed = frame(program, ty, lambda: "v")
     return framed if framed is not None and framed.is_plain else None
 
 

@@ -89,5 +89,7 @@ class RawModule(msgspec.Struct):
     """Source name of the view -> names of the key columns."""
     default_values: dict[str, list[tuple[int, bytes]]] = {}
     """Source name of the table -> (column, BSATN)."""
+    case_policy: str | None = None
+    """``"None"`` or ``"SnakeCase"``; only in what modules say of themselves."""
     submodules: list[tuple[str, Any]] = []
     """(namespace, `RawModule`)."""

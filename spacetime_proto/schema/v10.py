@@ -214,6 +214,10 @@ def _view_keys(raw: RawModule, payload: Reader) -> None:
         raw.view_keys[item["view_source_name"].text()] = columns
 
 
+def _case_policy(raw: RawModule, payload: Reader) -> None:
+    raw.case_policy, _ = payload.variant()
+
+
 _SECTIONS: dict[str, Callable[[RawModule, Reader], None]] = {
     "Typespace": _typespace,
     "Types": _types,
@@ -226,4 +230,5 @@ _SECTIONS: dict[str, Callable[[RawModule, Reader], None]] = {
     "RowLevelSecurity": _row_level_security,
     "ExplicitNames": _explicit_names,
     "ViewPrimaryKeys": _view_keys,
+    "CaseConversionPolicy": _case_policy,
 }
