@@ -1,0 +1,218 @@
+"""`Cache`: the rows of all tables that a client is subscribed to, and what messages do to them.
+
+A message is first *planned*: all its rows are checked and the net effect on every table is worked out,
+which may fail and changes nothing. Then the plan is *applied*, which cannot fail. In between the old
+cache is still there to be looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import LocalProtocolError, ProtocolError
+from .changes import OneRow, TableDiff, TablePlan
+from .planning import Planner
+from .store import TableStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from ..errors import DecodeError
+    from ..schema.bound import BoundModule
+    from .changes import TableChange
+
+__all__ = ["Cache", "Plan"]
+
+
+class Plan(msgspec.Struct, gc=False):
+    """What one message will do to the cache; good for one `Cache.apply`, before any other."""
+
+    steps: Sequence[TablePlan | OneRow]
+    """One per table that is touched, by table name."""
+    serial: int
+
+    @property
+    def tables(self) -> list[str]:
+        """Canonical names of the tables that are touched, in order."""
+        return [step.store.name for step in self.steps]
+
+    def before_delete(self, table: str) -> list[Any]:
+        """Return the rows of a table that will go away and are not updated.
+
+        Raises:
+            DecodeError: one of them does not decode.
+        """
+        for step in self.steps:
+            if step.store.name == table:
+                return step.store.decoded(list(step.deleted))
+        return []
+
+
+class Cache:
+    """The client cache of one connection.
+
+    Args:
+        module: the schema with its classes.
+        strict_deletes: make it a ProtocolError if the server deletes a row that is not here. Without
+            it such deletes are counted in `absent_deletes` and told to `on_absent_delete`.
+        verify_rows: decode every row before it is applied, not when it is first read.
+    """
+
+    def __init__(
+        self, module: BoundModule, *, strict_deletes: bool = False, verify_rows: bool = False
+    ) -> None:
+        typespace = module.definition.typespace
+        stores = [TableStore[Any](table, typespace) for table in module.tables.values()]
+        self._tables = {store.name: store for store in sorted(stores, key=lambda s: s.name)}
+        self._strict = strict_deletes
+        self._verify = verify_rows
+        self._typespace = typespace
+        self._planners: dict[str, Planner] = {}
+        self._serial = 0
+        self._on_damage: Callable[[DecodeError], object] | None = None
+        self.absent_deletes = 0
+        """Deletes of rows that were not here, since the beginning."""
+        self.on_absent_delete: Callable[[str, bytes], object] | None = None
+        """Told of each such delete: table name and row bytes."""
+
+    @property
+    def tables(self) -> Mapping[str, TableStore[Any]]:
+        """The tables by canonical name, in order of their names."""
+        return self._tables
+
+    @property
+    def on_damage(self) -> Callable[[DecodeError], object] | None:
+        """Told when a row that somebody reads turns out not to decode; the reader gets the error
+        too. The connection cannot go on: its cache is not what the server thinks it is."""
+        return self._on_damage
+
+    @on_damage.setter
+    def on_damage(self, hook: Callable[[DecodeError], object] | None) -> None:
+        self._on_damage = hook
+        for store in self._tables.values():
+            store.on_damage = hook
+
+    # --- planning -----------------------------------------------------------------------------
+
+    def plan(self, changes: Sequence[TableChange], *, drop: Collection[int] = ()) -> Plan:
+        """Work out what a message will do. Nothing is changed.
+
+        Args:
+            changes: the fragments of the message.
+            drop: query sets that lose all that they held before it. With fragments of the same set
+                that replaces the set's rows; the difference is what listeners see.
+
+        Raises:
+            DecodeError: a row list does not fit the schema, or (with `verify_rows`) a row.
+            ProtocolError: a table that the bindings do not have, or a strict delete.
+        """
+        if len(changes) == 1 and not drop:
+            (change,) = changes
+            planner = self._planners.get(change.table) or self._planner(change.table)
+            step = planner.one_row(change)
+            if step is not None:
+                return Plan((step,), self._serial)
+        by_table: dict[str, list[TableChange]] = {}
+        for change in changes:
+            fragments = by_table.get(change.table)
+            if fragments is None:
+                by_table[change.table] = [change]
+            else:
+                fragments.append(change)
+        names = sorted(by_table) if not drop else sorted({*by_table, *self._holding(drop)})
+        steps = [self._planner(name).changes(by_table.get(name, ()), drop) for name in names]
+        return Plan([step for step in steps if step is not None], self._serial)
+
+    def plan_drop(self, query_set: int) -> Plan:
+        """Work out what remains when a query set dies: exactly its own rows go."""
+        return self.plan((), drop=(query_set,))
+
+    def plan_replace(self, query_set: int, changes: Sequence[TableChange]) -> Plan:
+        """Work out the one difference between what a set holds and what `changes` gives it."""
+        return self.plan(changes, drop=(query_set,))
+
+    def plan_clear(self) -> Plan:
+        """Work out what happens when all query sets are lost."""
+        steps = [self._planner(name).clear() for name in self._tables]
+        return Plan([step for step in steps if step is not None], self._serial)
+
+    def _planner(self, table: str) -> Planner:
+        planner = self._planners.get(table)
+        if planner is None:
+            store = self._tables.get(table)
+            if store is None:
+                raise ProtocolError(
+                    f"the server sent rows of table {table!r}, which the bindings do not have;"
+                    " generate them again from the schema of this database"
+                )
+            planner = self._planners[table] = Planner(
+                store, self._typespace, strict=self._strict, verify=self._verify
+            )
+        return planner
+
+    def _holding(self, query_sets: Collection[int]) -> list[str]:
+        """Return the tables that some of the query sets hold rows of."""
+        return [
+            name
+            for name, store in self._tables.items()
+            if any(store.has_set(query_set) for query_set in query_sets)
+        ]
+
+    # --- changing -----------------------------------------------------------------------------
+
+    def apply(self, plan: Plan, *, want: Callable[[str], bool] | None = None) -> list[TableDiff]:
+        """Do what was planned; return the differences that can be seen, by table name.
+
+        Args:
+            plan: made by this cache since the last `apply`.
+            want: says for a table whether anybody will look at the rows of its difference; where
+                not, only the counts of it are kept. Default: always.
+
+        Raises:
+            LocalProtocolError: the plan is older than that. Nothing else can go wrong.
+        """
+        if plan.serial != self._serial:
+            raise LocalProtocolError("a cache plan can be applied once, before any other is")
+        self._serial += 1
+        steps = plan.steps
+        diffs: list[TableDiff] = []
+        for step in steps:
+            store = step.store
+            wanted = want is None or want(store.name)
+            if isinstance(step, OneRow):
+                diffs.append(store.commit_row(step, wanted))
+            else:
+                diff = store.commit(step, wanted)
+                if diff is not None:
+                    diffs.append(diff)
+        for step in steps:
+            if step.absent:
+                for data, number in step.absent:
+                    self._tell_absent(step.store.name, data, number)
+        return diffs
+
+    def _tell_absent(self, table: str, data: bytes, number: int) -> None:
+        self.absent_deletes += number
+        if self.on_absent_delete is not None:
+            for _ in range(number):
+                self.on_absent_delete(table, data)
+
+    def diff_from(
+        self, old: Cache, *, want: Callable[[str], bool] | None = None
+    ) -> list[TableDiff]:
+        """Return how this cache differs from the one it takes the place of (after a reconnect).
+
+        Rows that are in both keep their objects, so that a row somebody holds on to still is the
+        row in the cache.
+
+        Raises:
+            DecodeError: a primary key does not decode.
+        """
+        diffs = []
+        for name in self._tables:
+            diff = self._planner(name).difference(old.tables[name], want is None or want(name))
+            if diff is not None:
+                diffs.append(diff)
+        return diffs
