@@ -1,0 +1,168 @@
+"""Statements of the HTTP route: queries with projections, COUNT and LIMIT, and DML for the owner."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...errors import EncodeError, QueryError
+from ...sats.algebraic import Element, Primitive, ProductType
+from ...types import Timestamp
+from ..derived import DerivedError
+from ..outcomes import Caller
+from ..store import TableStore
+from .ast import Constant, Delete, Insert, Select, Update
+from .literals import literal_value, parameter_value
+from .parse import parse
+from .plan import rows_of
+from .resolve import Output, Source, resolve, resolve_filter
+
+if TYPE_CHECKING:
+    from ..database import Database
+    from .ast import Parameter, Statement
+
+__all__ = ["SqlResult", "run_sql"]
+
+
+class SqlResult(msgspec.Struct, frozen=True):
+    """What a statement came to. Rows are module values, in the order of the schema's elements."""
+
+    schema: ProductType = ProductType()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    sources: tuple[tuple[TableStore, int] | None, ...] = ()
+    """Per element the column that it comes from; None for a count."""
+    inserted: int = 0
+    deleted: int = 0
+    updated: int = 0
+
+
+def run_sql(database: Database, text: str, caller: Caller, now: Timestamp) -> SqlResult:
+    """Run one statement.
+
+    Raises:
+        QueryError: with the text that the server answers 400 with.
+    """
+    statement = parse(text)
+    try:
+        if isinstance(statement, Select):
+            return _select(database, statement, caller)
+        if not caller.is_owner:
+            raise QueryError(
+                f"Caller {caller.identity} is not authorized to run SQL DML statements"
+            )
+        with database.write(caller, now, "sql"):
+            return _write(database, statement, caller)
+    except (DerivedError, EncodeError, ValueError) as error:
+        raise QueryError(str(error), query=text) from error
+
+
+def _select(database: Database, select: Select, caller: Caller) -> SqlResult:
+    query = resolve(select, database.queries.catalog(caller), caller.identity)
+    stores = database.queries.fresh_stores(query, caller)
+    output = query.output
+    limit = query.limit
+    if output.kind == "count":
+        count = sum(1 for _ in rows_of(query, stores))
+        element = Element(output.names[0], Primitive("U64"))
+        shown = ((count,),) if limit is None or limit > 0 else ()
+        return SqlResult(ProductType((element,)), shown, (None,))
+    columns, names = _columns(output, stores)
+    rows: list[tuple[Any, ...]] = []
+    for combination in rows_of(query, stores):
+        if limit is not None and len(rows) >= limit:
+            break
+        rows.append(
+            tuple(
+                getattr(combination[relation][1], attribute) for relation, _, attribute in columns
+            )
+        )
+    elements = [
+        Element(name, stores[relation].definition.columns[column].type)
+        for name, (relation, column, _) in zip(names, columns, strict=True)
+    ]
+    sources = tuple((stores[relation], column) for relation, column, _ in columns)
+    return SqlResult(ProductType(tuple(elements)), tuple(rows), sources)
+
+
+def _columns(
+    output: Output, stores: tuple[TableStore, ...]
+) -> tuple[list[tuple[int, int, str]], list[str]]:
+    """Return (relation, column, attribute) of each column of the result, and their names."""
+    if output.kind == "columns":
+        return [(f.relation, f.column, f.attribute) for f in output.fields], list(output.names)
+    store = stores[output.relation]
+    columns = [(output.relation, at, name) for at, name in enumerate(store.attributes)]
+    return columns, [column.name for column in store.definition.columns]
+
+
+def _write(database: Database, statement: Statement, caller: Caller) -> SqlResult:
+    if isinstance(statement, Insert):
+        return _insert(database, statement, caller)
+    if not isinstance(statement, Update | Delete):  # pragma: no cover - queries do not get here
+        raise AssertionError(statement)
+    catalog = database.queries.catalog(caller)
+    source, where = resolve_filter(statement.table, statement.where, catalog, caller.identity)
+    store = _store(database, source)
+    matching = [(data, row) for data, row in store.rows.items() if where is None or where((row,))]
+    if isinstance(statement, Delete):
+        for data, _ in matching:
+            store.delete(data)
+        return SqlResult(deleted=len(matching))
+    values = {}
+    for assignment in statement.assignments:
+        at = _column(store, assignment.column)
+        values[store.attributes[at]] = _value(store, at, assignment.value, caller)
+    for data, row in matching:
+        store.replace(data, dataclasses.replace(row, **values))
+    return SqlResult(updated=len(matching))
+
+
+def _insert(database: Database, statement: Insert, caller: Caller) -> SqlResult:
+    source = database.queries.catalog(caller).source(statement.table)
+    if source is None:
+        raise QueryError(
+            f"no such table: `{statement.table}`. If the table exists, it may be marked private."
+        )
+    store = _store(database, source)
+    count = len(store.attributes)
+    if len(statement.columns) != count:
+        raise QueryError(
+            f"The number of fields ({len(statement.columns)}) in the INSERT does not match the"
+            f" number of columns ({count}) of the table `{store.name}`"
+        )
+    before = len(store.rows)
+    for row in statement.rows:
+        if len(row) != count:
+            raise QueryError(
+                f"Inserting a row with {len(row)} values into `{store.name}`"
+                f" which has {count} fields"
+            )
+        # Values are positional in table order; the server ignores the names (section 10.5).
+        values = {
+            name: _value(store, at, literal, caller)
+            for at, (name, literal) in enumerate(zip(store.attributes, row, strict=True))
+        }
+        store.insert(store.row_class(**values))
+    return SqlResult(inserted=len(store.rows) - before)
+
+
+def _store(database: Database, source: Source) -> TableStore:
+    if source.definition.is_view:
+        raise QueryError(f"`{source.definition.name}` is a view; views cannot be written to")
+    return database.stores[source.definition.name]
+
+
+def _column(store: TableStore, name: str) -> int:
+    for at, column in enumerate(store.definition.columns):
+        if name in (column.name, store.attributes[at]):
+            return at
+    raise QueryError(f"`{name}` is not in scope")
+
+
+def _value(store: TableStore, at: int, literal: Constant | Parameter, caller: Caller) -> Any:
+    ty = store.definition.columns[at].type
+    if isinstance(literal, Constant):
+        return literal_value(literal, ty)
+    return parameter_value(literal, ty, caller.identity)
