@@ -34,6 +34,7 @@ __all__ = [
     "Operator",
     "Relation",
     "RelationColumn",
+    "Term",
     "all_of",
     "any_of",
     "check_for_server",
@@ -149,13 +150,13 @@ class Comparison(msgspec.Struct, frozen=True):
 class AllOf(msgspec.Struct, frozen=True):
     """True where every term is; at least two terms, none of them an `AllOf`."""
 
-    terms: tuple[Condition, ...]
+    terms: tuple[Term, ...]
 
 
 class AnyOf(msgspec.Struct, frozen=True):
     """True where some term is; at least two terms, none of them an `AnyOf`."""
 
-    terms: tuple[Condition, ...]
+    terms: tuple[Term, ...]
 
 
 class Constant(msgspec.Struct, frozen=True):
@@ -164,12 +165,13 @@ class Constant(msgspec.Struct, frozen=True):
     value: bool
 
 
-Condition: TypeAlias = Comparison | AllOf | AnyOf | Constant
+Term: TypeAlias = Comparison | AllOf | AnyOf
+Condition: TypeAlias = Term | Constant
 
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
     """Join with AND; no conditions are true."""
-    terms: list[Condition] = []
+    terms: list[Term] = []
     for condition in conditions:
         if isinstance(condition, Constant):
             if not condition.value:
@@ -185,7 +187,7 @@ def all_of(conditions: Iterable[Condition]) -> Condition:
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
     """Join with OR; no conditions are false."""
-    terms: list[Condition] = []
+    terms: list[Term] = []
     for condition in conditions:
         if isinstance(condition, Constant):
             if condition.value:
@@ -212,8 +214,8 @@ def negated(condition: Condition) -> Condition:
             return any_of(negated(term) for term in terms)
         case AnyOf(terms):
             return all_of(negated(term) for term in terms)
-        case Constant(value):
-            return Constant(not value)
+        case _:
+            return Constant(not condition.value)
 
 
 def comparisons(condition: Condition) -> Iterator[Comparison]:
@@ -247,7 +249,8 @@ def check_size(condition: Condition) -> None:
     Raises:
         QueryError: too many comparisons, too deep a nesting.
     """
-    count, level, nodes = 0, 0, [condition]
+    nodes: list[Condition] = [condition]
+    count = level = 0
     while nodes:
         level += 1
         if level > MAX_NESTING:
@@ -301,5 +304,5 @@ def condition_sql(condition: Condition, column_sql: Callable[[ColumnRef], str]) 
                 else f"({condition_sql(term, column_sql)})"
                 for term in terms
             )
-        case Constant(value):
-            return "TRUE" if value else "FALSE"
+        case _:
+            return "TRUE" if condition.value else "FALSE"

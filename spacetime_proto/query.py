@@ -38,6 +38,10 @@ from .predicates import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .client.db import Db
+    from .select import Selection
+    from .types import Identity
+
 __all__ = [
     "SENDER",
     "BoolColumn",
@@ -106,11 +110,6 @@ class LocalColumn(Generic[T]):
 
     def __init__(self, ref: ColumnRef) -> None:
         self._ref = ref
-
-    @property
-    def ref(self) -> ColumnRef:
-        """Which column this is."""
-        return self._ref
 
     def _compare(self, operator: Operator, other: object) -> Predicate:
         if not isinstance(other, LocalColumn):
@@ -196,7 +195,7 @@ class Columns:
                 made = BoolColumn(ref) if column.kind == "Bool" else Column(ref)
             setattr(self, column.attribute, made)
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"no column {name!r}; there are: {', '.join(vars(self))}")
@@ -331,6 +330,17 @@ class Query(Generic[Row]):
     def table(self) -> str:
         """Canonical name of the table whose rows the query gives."""
         return self.plan.relation.name
+
+    def local(self, db: Db, *, sender: Identity | None = None) -> Selection[Row]:
+        """Return the rows in a client's cache that this query selects, looked up when read.
+
+        Args:
+            db: ``client.db``.
+            sender: what `SENDER` stands for, usually ``client.identity``.
+        """
+        from .select import Selection, plan_rows
+
+        return Selection(db[self.table], lambda: plan_rows(self.plan, db.__getitem__, sender))
 
     def __str__(self) -> str:
         return self.sql

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .cache.store import TableStore
     from .cache.views import TableView
-    from .predicates import Condition, Operator
+    from .predicates import Condition, Operator, Term
     from .query import Plan
     from .types import Identity
 
@@ -123,10 +123,10 @@ def matching_rows(
 ) -> list[Row]:
     """Return the rows of a table for which a condition holds; errors as `plan_rows`."""
     store = view.store
-    if store is None or condition == Constant(False):
+    if store is None:
         return []
-    if condition == Constant(True):
-        return view.rows()
+    if isinstance(condition, Constant):
+        return view.rows() if condition.value else []
     tests = _Tests(sender)
     test = tests.of(condition)
     found = _Lookup(store, tests).rows(condition)
@@ -154,7 +154,7 @@ class _Tests:
         """Return what makes a column's values comparable, if anything need."""
         return sort_key(ref.column.type, ref.relation.typespace)
 
-    def of(self, condition: Condition) -> Callable[[Any], bool]:
+    def of(self, condition: Term) -> Callable[[Any], bool]:
         """Return the function."""
         match condition:
             case Comparison():
@@ -162,11 +162,9 @@ class _Tests:
             case AllOf(terms):
                 tests = [self.of(term) for term in terms]
                 return lambda row: all(test(row) for test in tests)
-            case AnyOf(terms):
-                tests = [self.of(term) for term in terms]
+            case _:
+                tests = [self.of(term) for term in condition.terms]
                 return lambda row: any(test(row) for test in tests)
-            case Constant(value):
-                return lambda row: value
 
     def _comparison(self, comparison: Comparison) -> Callable[[Any], bool]:
         compare = _OPERATORS[comparison.operator]
@@ -202,19 +200,17 @@ class _Lookup:
         self._unique: set[tuple[int, ...]] = {(at,) for at in definition.unique_columns}
         self._indexes = sorted(columns)
 
-    def rows(self, condition: Condition) -> list[Any] | None:
+    def rows(self, condition: Term) -> list[Any] | None:
         """Return candidates for a condition; None if all rows have to be looked at."""
         match condition:
             case Comparison():
                 return self._conjunction((condition,))
             case AllOf(terms):
                 return self._conjunction(terms)
-            case AnyOf(terms):
-                return self._disjunction(terms)
             case _:
-                return None
+                return self._disjunction(condition.terms)
 
-    def _disjunction(self, terms: tuple[Condition, ...]) -> list[Any] | None:
+    def _disjunction(self, terms: tuple[Term, ...]) -> list[Any] | None:
         rows: list[Any] = []
         earlier: list[Callable[[Any], bool]] = []
         for term in terms:
@@ -226,7 +222,7 @@ class _Lookup:
             earlier.append(self._tests.of(term))
         return rows
 
-    def _conjunction(self, terms: tuple[Condition, ...]) -> list[Any] | None:
+    def _conjunction(self, terms: tuple[Term, ...]) -> list[Any] | None:
         equal: dict[int, Any] = {}
         low: dict[int, tuple[Any, bool]] = {}
         high: dict[int, tuple[Any, bool]] = {}
