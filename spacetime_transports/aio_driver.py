@@ -86,6 +86,7 @@ class AsyncDriver(Generic[DbT]):
         ready: set when the server has greeted for the first time, or never will.
         done: set when everything is over and settled.
         is_up: whether `ready` means success.
+        wrap_pump: may put a generator of its own around the pump of a connection.
     """
 
     def __init__(
@@ -94,9 +95,12 @@ class AsyncDriver(Generic[DbT]):
         database: str,
         module: Module[DbT] | None,
         options: ConnectOptions,
+        *,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.options = options
-        self.callbacks = Callbacks()
+        self.callbacks = Callbacks() if callbacks is None else callbacks
+        self.wrap_pump: Callable[[Pump], Pump] = _as_it_is
         # First, so that the client knows who it is when the user's on_connect runs.
         self.callbacks.add("connect", self._on_connected)
         register_lifecycle(self.callbacks, options)
@@ -141,6 +145,7 @@ class AsyncDriver(Generic[DbT]):
     def close(self) -> None:
         """Ask for the end; `done` tells when it has come."""
         if self.session is not None:
+            self.session.tick(now=anyio.current_time())  # its closing deadline counts from now
             self.session.close()
         elif self._pause_scope is not None:
             self._pause_scope.cancel()  # still fetching the schema
@@ -292,10 +297,12 @@ class AsyncDriver(Generic[DbT]):
             ),
         )
         stream = await self._open(session, deadline)
-        generator = pump(
-            session,
-            self.callbacks,
-            on_callback_error=adapt_error_handler(self.options.on_callback_error),
+        generator = self.wrap_pump(
+            pump(
+                session,
+                self.callbacks,
+                on_callback_error=adapt_error_handler(self.options.on_callback_error),
+            )
         )
         if stream is None:
             await self._drive(generator, None, deadline)
@@ -459,6 +466,10 @@ class AsyncDriver(Generic[DbT]):
 
 def _nothing(*_: object) -> None:
     """Do nothing."""
+
+
+def _as_it_is(generator: Pump) -> Pump:
+    return generator
 
 
 def _is_closed(session: ClientSession[Any]) -> bool:

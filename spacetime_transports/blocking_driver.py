@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .blocking_handles import BlockingChangeStream
     from .net.address import Address
 
+    Pump = Generator[Want, Received | None, None]
+
 __all__ = ["BlockingDriver"]
 
 DbT = TypeVar("DbT")
@@ -61,13 +63,21 @@ class BlockingDriver(Generic[DbT]):
         token: the token of the current attempt, as the options gave it.
         is_done: whether everything is over and settled.
         messages: how many messages were handled so far.
+        wrap_pump: may put a generator of its own around the pump of a connection.
     """
 
     def __init__(
-        self, address: Address, database: str, module: Module[DbT] | None, options: ConnectOptions
+        self,
+        address: Address,
+        database: str,
+        module: Module[DbT] | None,
+        options: ConnectOptions,
+        *,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.options = options
-        self.callbacks = Callbacks()
+        self.callbacks = Callbacks() if callbacks is None else callbacks
+        self.wrap_pump: Callable[[Pump], Pump] = _as_it_is
         # First, so that the client knows who it is when the user's on_connect runs.
         self.callbacks.add("connect", self._on_connected)
         for callback in (options.on_connect, options.on_connect_error, options.on_disconnect):
@@ -88,7 +98,7 @@ class BlockingDriver(Generic[DbT]):
         self._owner: int | None = None
         self._wakeup = Wakeup()
         self._stream: SocketStream | None = None
-        self._generator: Generator[Want, Received | None, None] | None = None
+        self._generator: Pump | None = None
         self._want: Want | None = None
         self._is_greeted = False
         self._was_greeted = False
@@ -138,6 +148,7 @@ class BlockingDriver(Generic[DbT]):
     def close(self) -> None:
         """Ask for the end without waiting."""
         with self.lock:
+            self.session.tick(now=time.monotonic())  # its closing deadline counts from now
             self.session.close()
         self._wakeup.wake()
 
@@ -268,7 +279,7 @@ class BlockingDriver(Generic[DbT]):
 
     def _step(
         self,
-        generator: Generator[Want, Received | None, None],
+        generator: Pump,
         received: Received | None,
         error: Exception | None,
     ) -> Want | None:
@@ -383,10 +394,12 @@ class BlockingDriver(Generic[DbT]):
                 session.connection_lost(error or self._too_late(), now=now)
         if attempt.socket is not None:
             self._stream = SocketStream(attempt.socket, self._wakeup)
-        self._generator = pump(
-            session,
-            self.callbacks,
-            on_callback_error=adapt_error_handler(self.options.on_callback_error),
+        self._generator = self.wrap_pump(
+            pump(
+                session,
+                self.callbacks,
+                on_callback_error=adapt_error_handler(self.options.on_callback_error),
+            )
         )
         self._want = None
 
@@ -495,6 +508,10 @@ class BlockingDriver(Generic[DbT]):
             stream.end(self.failure.error)
         self._wakeup.close()
         self.notify()
+
+
+def _as_it_is(generator: Pump) -> Pump:
+    return generator
 
 
 def check_callback(callback: Callable[..., object]) -> None:

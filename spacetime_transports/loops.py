@@ -1,0 +1,104 @@
+"""The event loop that runs now: reached from other threads, and given tasks without a task group.
+
+Only the 0.7 API needs this: its client may be closed from any thread, and its ``connect`` leaves
+something running behind the caller's back. Everything else is structured.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Background", "Loop"]
+
+
+class Loop:
+    """A running event loop; made inside it."""
+
+    def __init__(self) -> None:
+        token = anyio.lowlevel.current_token()
+        # anyio 4.11 wrapped what was the native object before.
+        self._native: Any = getattr(token, "native_token", token)
+        self._thread = threading.get_ident()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the loop's own thread."""
+        return threading.get_ident() == self._thread
+
+    def call_soon(self, function: Callable[[], object]) -> bool:
+        """Let the loop call `function`; from any thread. False if the loop has ended."""
+        schedule = getattr(self._native, "call_soon_threadsafe", None)
+        if schedule is None:
+            schedule = self._native.run_sync_soon  # trio's name
+        try:
+            schedule(function)
+        except RuntimeError:  # closed; trio.RunFinishedError is one as well
+            return False
+        return True
+
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> object:
+        """Start a task that belongs to the loop; the result keeps it alive.
+
+        The function must not raise, but for its cancellation.
+        """
+        if hasattr(self._native, "call_soon_threadsafe"):
+            loop: asyncio.AbstractEventLoop = self._native
+
+            async def run() -> None:
+                await function()
+
+            return loop.create_task(run())
+        import trio
+
+        return trio.lowlevel.spawn_system_task(
+            function, name="spacetime", context=contextvars.copy_context()
+        )
+
+
+class Background:
+    """Tasks that can be ended together."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._scopes: set[anyio.CancelScope] = set()
+        self._tasks: set[object] = set()
+        self._count = 0
+        self._stopping = False
+        self._empty = anyio.Event()
+
+    def start_soon(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Start ``function(*args)``, which must not raise but for its cancellation."""
+        self._count += 1
+
+        async def run() -> None:
+            try:
+                with anyio.CancelScope() as scope:
+                    self._scopes.add(scope)
+                    if not self._stopping:
+                        await function(*args)
+            finally:
+                self._scopes.discard(scope)
+                self._count -= 1
+                if self._count == 0 and self._stopping:
+                    self._empty.set()
+
+        self._tasks.add(self._loop.spawn(run))
+
+    async def stop(self) -> None:
+        """Cancel every task and wait until all have ended."""
+        self._stopping = True
+        for scope in list(self._scopes):
+            scope.cancel()
+        if self._count:
+            with anyio.CancelScope(shield=True):
+                await self._empty.wait()
+        self._tasks.clear()
