@@ -49,7 +49,7 @@ def test_a_proxy_is_called_one() -> None:
 
 
 def test_tls_sentences() -> None:
-    assert "TLS with h:3000 failed: odd" in str(tls_failure(SERVER, ssl.SSLError("odd")))
+    assert "TLS with h:3000 failed: odd" in str(tls_failure(SERVER, ssl.SSLError(1, "odd")))
     assert "hung up" in str(tls_failure(SERVER, ConnectionResetError()))
 
 
