@@ -89,7 +89,8 @@ class Connection:
         self._replay_events: list[Event] = []
         self._outbox: list[bytes | str] = []
         self._unsent: list[PendingCall[Any]] = []
-        self.calls: dict[int, PendingCall[Any]] = {}
+        self.calls: dict[int | bytes, PendingCall[Any]] = {}
+        """What waits, by request id; one-off queries of v1 by their message id."""
         self.set_requests: dict[int, tuple[Subscription, bool]] = {}
         self.sets: dict[int, Subscription] = {}
         self.legacy: Subscription | None = None
@@ -155,11 +156,13 @@ class Connection:
         """Queue a one-off query; `pending.name` is its SQL."""
         request_id = self._request_id()
         self._send(self.dialect.query(request_id, pending.name))
-        self._register(request_id, pending)
+        self._register(request_id, pending, key=self.dialect.query_key(request_id))
 
-    def _register(self, request_id: int, pending: PendingCall[Any]) -> None:
+    def _register(
+        self, request_id: int, pending: PendingCall[Any], *, key: int | bytes | None = None
+    ) -> None:
         pending.request_id = request_id
-        self.calls[request_id] = pending
+        self.calls[request_id if key is None else key] = pending
         self._unsent.append(pending)
 
     def subscribe(self, subscription: Subscription) -> None:
@@ -211,11 +214,10 @@ class Connection:
             subscription.move(SubscriptionInput.UNSUBSCRIBE)
         self.set_requests[request_id] = (subscription, False)
 
-    def register_call(self, request_id: int, pending: PendingCall[Any]) -> None:
+    def register_call(self, key: int | bytes, pending: PendingCall[Any]) -> None:
         """Note that a call or query with this id is on its way (used by replay)."""
-        pending.request_id = request_id
         pending.sent = True
-        self.calls[request_id] = pending
+        self.calls[key] = pending
 
     def payloads_to_send(self) -> list[bytes | str]:
         """Take what is queued, batched as the protocol allows."""

@@ -115,7 +115,8 @@ class ProcedureReply(msgspec.Struct, frozen=True, gc=False):
 class QueryReply(msgspec.Struct, frozen=True, gc=False):
     """The answer to a one-off query: rows of one table, or an error."""
 
-    request_id: int
+    key: int | bytes
+    """Request id, or v1's message id."""
     changes: list[TableChange]
     error: str | None
 

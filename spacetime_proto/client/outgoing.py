@@ -29,7 +29,8 @@ class UnsubscribeSent(msgspec.Struct, frozen=True):
 class QuerySent(msgspec.Struct, frozen=True):
     """A one-off query."""
 
-    request_id: int
+    key: int | bytes
+    """Request id, or v1's message id."""
     sql: str
 
 

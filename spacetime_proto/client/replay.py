@@ -104,8 +104,8 @@ class Replay:
                 connection.register_subscribe(request_id, set_id, subscription)
             case UnsubscribeSent(request_id, set_id):
                 connection.register_unsubscribe(request_id, set_id)
-            case QuerySent(request_id, sql):
-                connection.register_call(request_id, PendingCall(sql, None))
+            case QuerySent(key, sql):
+                connection.register_call(key, PendingCall(sql, None))
             case CallSent(request_id, kind, name, expects_reply) if expects_reply:
                 call: Call[Any] = Call(kind, name)
                 connection.register_call(request_id, PendingCall(name, call))

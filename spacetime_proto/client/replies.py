@@ -77,7 +77,7 @@ def on_changed(connection: Connection, message: Changed) -> Iterator[Event]:
     pending = _own_v1_call(connection, info) if own else None
     event = ReducerEvent(
         info.name,
-        _v1_args(connection, info),
+        _v1_args(connection, info, pending),
         info.status,
         info.message,
         info.timestamp,
@@ -96,10 +96,17 @@ def on_changed(connection: Connection, message: Changed) -> Iterator[Event]:
     yield from _transaction(connection, message.changes, event, pending)
 
 
-def _v1_args(connection: Connection, info: ReducerInfo) -> tuple[Any, ...] | None:
+def _v1_args(
+    connection: Connection, info: ReducerInfo, pending: PendingCall[Any] | None
+) -> tuple[Any, ...] | None:
+    """Return the arguments of a call; None where nobody tells."""
+    if pending is not None and pending.call is not None:
+        return pending.call.args
     function = connection.module.reducers.get(info.name)
-    if function is None:
-        return None  # a reducer that these bindings do not know is never fatal
+    if function is None or (info.request_id == 0 and info.status == "failed"):
+        # A reducer that these bindings do not know is never fatal; and the echo of a call that was
+        # refused before it ran is empty (PROTOCOL.md section 4.4).
+        return None
     return connection.dialect.decode_args(function, info.args)
 
 
@@ -141,11 +148,11 @@ def _transaction(
 # replies
 
 
-def _pending(connection: Connection, request_id: int, kind: str) -> PendingCall[Any]:
+def _pending(connection: Connection, request_id: int | bytes, kind: str) -> PendingCall[Any]:
     try:
         return connection.calls.pop(request_id)
     except KeyError:
-        raise ProtocolError(f"{kind} answers request {request_id}, which is unknown") from None
+        raise ProtocolError(f"{kind} answers request {request_id!r}, which is unknown") from None
 
 
 def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterator[Event]:
@@ -196,7 +203,7 @@ def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Itera
 
 
 def on_query_reply(connection: Connection, message: QueryReply) -> Iterator[Event]:
-    pending = _pending(connection, message.request_id, "OneOffQueryResult")
+    pending = _pending(connection, message.key, "OneOffQueryResult")
     if pending.call is not None:
         raise ProtocolError(f"OneOffQueryResult answers the call {pending.name!r}")
     if message.error is not None:

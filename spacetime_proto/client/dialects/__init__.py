@@ -10,12 +10,19 @@ from .v1 import V1Bsatn, V1Json
 from .v2 import V2, V3
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...messages.limits import Limits
     from ...schema.bound import BoundModule
 
 __all__ = ["Dialect", "dialect_for"]
 
-_DIALECTS = {V1_JSON: V1Json, V1_BSATN: V1Bsatn, V2_BSATN: V2, V3_BSATN: V3}
+_DIALECTS: dict[str, Callable[[BoundModule, Limits], Dialect]] = {
+    V1_JSON: V1Json,
+    V1_BSATN: V1Bsatn,
+    V2_BSATN: V2,
+    V3_BSATN: V3,
+}
 
 
 def dialect_for(protocol: str, module: BoundModule, limits: Limits) -> Dialect:

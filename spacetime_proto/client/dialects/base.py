@@ -44,6 +44,10 @@ class Dialect(ABC):
         """Encode a one-off query."""
 
     @abstractmethod
+    def query_key(self, request_id: int) -> int | bytes:
+        """Return what the answer to a one-off query is found by: on v1 it has ids of its own."""
+
+    @abstractmethod
     def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes | str:
         """Encode the subscription of one query set."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ...cache.changes import TableChange
 from ...errors import DecodeError, ProtocolError
@@ -38,6 +38,8 @@ class V2(Dialect):
     protocol: ClassVar[str] = V2_BSATN
     shares_rows: ClassVar[bool] = False
     has_legacy_set: ClassVar[bool] = False
+    is_batched: ClassVar[bool] = False
+    """Whether a payload may hold several messages."""
 
     def call(
         self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
@@ -51,6 +53,9 @@ class V2(Dialect):
     def query(self, request_id: int, sql: str) -> bytes:
         return v2.encode_client(v2.OneOffQuery(request_id, sql))
 
+    def query_key(self, request_id: int) -> int:
+        return request_id
+
     def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes:
         return v2.encode_client(v2.Subscribe(request_id, set_id, tuple(queries)))
 
@@ -63,25 +68,15 @@ class V2(Dialect):
         return v2.encode_client(v2.Unsubscribe(request_id, set_id))
 
     def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        data, pos, max_rows = self._open(payload)
-        message, end = v2.decode_server(data, pos, max_rows)
-        if end != len(data):
-            raise DecodeError(
-                f"{len(data) - end} bytes too many", what=type(message).__name__, offset=end
-            )
-        yield _MEANINGS[type(message)](message)
-
-    def _open(self, payload: bytes | str) -> tuple[bytes, int, int]:
         if type(payload) is not bytes:
-            raise ProtocolError(f"the server sent a text message on {self.protocol}")
-        data, pos = frames.decompress(payload, self.limits)
-        return data, pos, self.limits.rows_for(len(payload))
+            raise DecodeError(f"the server sent a text message on {self.protocol}")
+        for message in frames.split_server(payload, self.limits, batched=self.is_batched):
+            yield _MEANINGS[type(message)](message)
 
     def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
         if type(payload) is not bytes:
             raise DecodeError(f"a text message on {self.protocol}")
-        message, _ = v2.decode_client(payload)
-        yield _sent(message)
+        return map(_sent, frames.split_client(payload, self.limits, batched=self.is_batched))
 
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
         assert isinstance(args, bytes)
@@ -96,26 +91,10 @@ class V3(V2):
     """v3.bsatn: the messages of v2, any number of them to a payload."""
 
     protocol: ClassVar[str] = V3_BSATN
+    is_batched: ClassVar[bool] = True
 
     def batch(self, payloads: list[bytes | str]) -> list[bytes | str]:
-        return list(frames.join(payloads))  # type: ignore[arg-type]  # v2 payloads are bytes
-
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        data, pos, max_rows = self._open(payload)
-        end = len(data)
-        if pos == end:
-            raise DecodeError("a v3 payload without a message", offset=pos)
-        while pos < end:
-            message, pos = v2.decode_server(data, pos, max_rows)
-            yield _MEANINGS[type(message)](message)
-
-    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
-        if type(payload) is not bytes:
-            raise DecodeError(f"a text message on {self.protocol}")
-        pos = 0
-        while pos < len(payload):
-            message, pos = v2.decode_client(payload, pos)
-            yield _sent(message)
+        return list(frames.join(cast("list[bytes]", payloads)))
 
 
 def _sent(message: v2.ClientMessage) -> Outgoing:
