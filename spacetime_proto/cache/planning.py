@@ -178,7 +178,9 @@ class Planner:
                 *plan.inserted,
                 *[row for row, count in events.items() for _ in range(count)],
             ]
-        if not (plan.is_visible or plan.surplus or plan.bags or plan.absent or plan.ended):
+        if not (
+            plan.is_visible or plan.surplus or plan.bags or plan.absent or plan.ended or plan.clears
+        ):
             return None
         self._stage(plan, keys)
         return plan

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 from msgspec import structs
 
-from spacetime_proto.cache import Cache, Range, TableDiff
+from spacetime_proto.cache import Cache, TableDiff
 from spacetime_proto.cache.order import sort_key
 from spacetime_proto.errors import DecodeError, LocalProtocolError, ProtocolError
 from spacetime_proto.types import Identity
@@ -503,7 +503,7 @@ def test_a_plan_names_its_tables_and_the_rows_that_will_go(kit: Any) -> None:
 def test_an_unknown_table_is_the_servers_fault_and_changes_nothing(kit: Any) -> None:
     cache = Cache(kit.module)
     known = kit.change("log", [kit.row("log", "a", 1)])
-    with pytest.raises(ProtocolError, match="'nowhere'.*bindings"):
+    with pytest.raises(ProtocolError, match=r"'nowhere'.*bindings"):
         cache.plan([known, structs.replace(known, table="nowhere")])
     with pytest.raises(ProtocolError, match="'nowhere'"):
         cache.plan([structs.replace(known, table="nowhere")])
@@ -541,7 +541,7 @@ def test_a_set_cannot_delete_what_another_holds(kit: Any) -> None:
 def test_strict_deletes_refuse_and_change_nothing(kit: Any) -> None:
     row, other = kit.row("log", "a", 1), kit.row("log", "b", 1)
     cache = kit.cache(kit.change("log", [row]), strict_deletes=True)
-    with pytest.raises(ProtocolError, match="'log'.*deletes 1 rows"):
+    with pytest.raises(ProtocolError, match=r"'log'.*deletes 1 rows"):
         cache.plan([kit.change("log", [], [other])])
     assert cache.tables["log"].bag(1) == {row: 1}
     assert cache.absent_deletes == 0
