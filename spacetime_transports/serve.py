@@ -190,7 +190,7 @@ def _wake(session: ServerSession) -> None:
 
 @asynccontextmanager
 async def serve(
-    module: Module,
+    module: Module | Database,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -208,7 +208,7 @@ async def serve(
             async with connect(server.url, "chat") as client: ...
 
     Args:
-        module: the module.
+        module: the module; or the database of a server that has ended, to go on with its rows.
         host: address to listen on.
         port: TCP port; 0 picks a free one.
         database: name to serve the module under.
@@ -231,7 +231,12 @@ async def serve(
     )
     now = time.monotonic()
     claims, owner_token = core.mint(core.time(now))
-    published = core.add(module, database, now=now, owner=claims.identity, faults=faults)
+    if isinstance(module, Database):
+        published = module
+        published.owner = claims.identity
+        core.adopt(published)
+    else:
+        published = core.add(module, database, now=now, owner=claims.identity, faults=faults)
     server = Server(core, published, owner_token, verbose=verbose)
     listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
     async with listener, anyio.create_task_group() as tasks:
@@ -322,7 +327,7 @@ class ThreadServer:
 
 
 @contextmanager
-def serve_in_thread(module: Module, **options: Any) -> Iterator[ThreadServer]:
+def serve_in_thread(module: Module | Database, **options: Any) -> Iterator[ThreadServer]:
     """Serve a module from another thread while the block runs; arguments as `serve`."""
     with (
         start_blocking_portal() as portal,

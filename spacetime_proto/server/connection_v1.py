@@ -6,9 +6,10 @@ hold it. The legacy set is counted apart, so a query may be in both.
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
-from ..errors import QueryError
+from ..errors import DecodeError, QueryError
 from ..messages import v1, v1_json
 from ..messages.json_rows import JsonCodec
 from ..sats.rows import EMPTY_ROWS, RowList
@@ -46,7 +47,7 @@ class V1Connection(ServerConnection):
     def _receive(self, payload: Payload, now: Timestamp) -> None:
         # The kind of frame decides how it is read, the protocol how it is answered (section 3.6).
         if isinstance(payload, str):
-            message = v1_json.decode_client(payload)
+            message = _read_json(payload)
         else:
             message, _ = v1.decode_client(payload)
         match message:
@@ -90,7 +91,7 @@ class V1Connection(ServerConnection):
         if outcome.verdict == "committed":
             status = v1.Committed(_update(outcome.share))
         else:
-            status = v1.Failed(outcome.text)
+            status = v1.Failed(outcome.chain or outcome.text)
         refused = outcome.verdict == "refused"
         return v1.TransactionUpdate(
             status=status,
@@ -283,6 +284,22 @@ class V1Connection(ServerConnection):
         if self._is_json:
             return v1_json.encode_server(message, self._codec)
         return Outgoing(v1.encode_server(message))
+
+
+def _read_json(text: str) -> v1.ClientMessage:
+    """Read a text message.
+
+    Raises:
+        DecodeError: it is none; of what is no JSON at all in the server's words.
+    """
+    try:
+        return v1_json.decode_client(text)
+    except DecodeError as error:
+        cause = error.__cause__
+        if isinstance(cause, json.JSONDecodeError) and cause.msg == "Expecting value":
+            words = f"expected value at line {cause.lineno} column {cause.colno}"
+            raise DecodeError(words) from cause
+        raise
 
 
 def _query_update(rows: RowList, are_deletes: bool) -> v1.QueryUpdate:

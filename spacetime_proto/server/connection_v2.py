@@ -59,8 +59,8 @@ class V2Connection(ServerConnection):
         outcome = self.database.call_reducer(
             self.caller, message.reducer, message.args, now=now, request_id=message.request_id
         )
-        result = v2.ReducerResult(message.request_id, now, self._reducer_outcome(outcome))
-        self._send(result)
+        time = outcome.commit.timestamp
+        self._send(v2.ReducerResult(message.request_id, time, self._reducer_outcome(outcome)))
 
     def _reducer_outcome(self, outcome: ReducerOutcome) -> v2.ReducerOutcome:
         match outcome.verdict:

@@ -117,6 +117,7 @@ class Database:
         self._on_panic = on_panic
         self._transactions = Transactions()
         self._last_v7 = 0
+        self._last_time = 0
 
         plans = [*blueprint.tables, *(view.table for view in blueprint.views)]
         table_ids = {plan.definition.name: FIRST_TABLE_ID + at for at, plan in enumerate(plans)}
@@ -230,7 +231,7 @@ class Database:
             args_json=args if isinstance(args, str) else None,
             request_id=request_id,
         )
-        commit = Commit(now, caller, origin)
+        commit = Commit(self.stamp(now), caller, origin)
         if function is not None and function.lifecycle is not None:
             special = _LIFECYCLE_NAMES[function.lifecycle]
             text = f"can't directly call special {special} lifecycle reducer"
@@ -242,9 +243,10 @@ class Database:
                 function.decode(args) if isinstance(args, bytes) else function.decode_json(args)
             )
         except ArgumentError as error:
-            dots = ".: " if isinstance(args, str) else ""
-            text = f"invalid arguments for reducer {name}: {dots}{error}"
-            return ReducerOutcome("refused", commit, text)
+            about = f"invalid arguments for reducer {name}"
+            return ReducerOutcome(
+                "refused", commit, f"{about}: {error}", chain=f"{about}: {error.chain}"
+            )
         return self._run_reducer(function, values, commit)
 
     def _run_lifecycle(
@@ -254,7 +256,7 @@ class Database:
         if function is None:
             return None
         origin = Origin(function.name, function.index, b"", None, 0)
-        return self._run_reducer(function, [], Commit(now, caller, origin))
+        return self._run_reducer(function, [], Commit(self.stamp(now), caller, origin))
 
     def _run_reducer(
         self,
@@ -364,7 +366,7 @@ class Database:
                     store.delete(data)
             self.procedures.run_scheduled(name, row, caller, now)
             return
-        commit = Commit(now, caller, Origin(name, function.index, b"", None, 0))
+        commit = Commit(self.stamp(now), caller, Origin(name, function.index, b"", None, 0))
         after = (lambda: store.delete(data)) if once else None
         outcome = self._run_reducer(function, [row], commit, after)
         if outcome.verdict != "committed":
@@ -383,6 +385,15 @@ class Database:
     def log(self, level: str, message: str, timestamp: Timestamp) -> None:
         """Add a line to the log."""
         self.logs.append(LogLine(level, message, timestamp))
+
+    def stamp(self, now: Timestamp) -> Timestamp:
+        """Return `now`, or later, so that no two calls run at the same time.
+
+        The messages of one payload all arrive at one `now`; rows that hold the time of the call
+        would be equal, and a table keeps equal rows only once.
+        """
+        self._last_time = max(now.micros_since_unix_epoch, self._last_time + 1)
+        return Timestamp(self._last_time)
 
     def next_v7(self, candidate: int) -> int:
         """Return `candidate` (122 bits), or more, so that it is greater than all before."""

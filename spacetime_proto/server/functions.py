@@ -20,7 +20,20 @@ __all__ = ["ArgumentError", "Function"]
 
 
 class ArgumentError(Exception):
-    """Arguments that do not fit the parameters; the text is for the caller."""
+    """Arguments that do not fit the parameters.
+
+    The server tells v2 clients what is wrong, v1 and HTTP clients the whole chain of causes; of JSON
+    its first word is always ``.``, so here the last one stands for it.
+
+    Attributes:
+        chain: the text with all causes.
+    """
+
+    def __init__(self, function: str, problem: str, *, is_json: bool = False) -> None:
+        super().__init__(problem)
+        top = "." if is_json else problem
+        root = f".: {problem}" if is_json else problem
+        self.chain = f"{top}: invalid arguments for function {function}: {top}: {root}"
 
 
 class Function:
@@ -72,7 +85,7 @@ class Function:
             return self._arguments(values)
         except Exception as error:
             problem = explain(self._params, self._context.typespace, data) or str(error)
-            raise ArgumentError(problem) from error
+            raise ArgumentError(self.name, problem) from error
 
     def decode_json(self, text: str) -> list[Any]:
         """Return the arguments written as a JSON array, or an object by parameter name.
@@ -83,16 +96,15 @@ class Function:
         try:
             args = sats_json.loads(text)
             if isinstance(args, list) and len(args) != len(self._params.elements):
-                raise ArgumentError(
-                    f"invalid arguments for function {self.name}: .: .: invalid length"
-                    f" {len(args)}, expected {self.kind} args for {self.name} with"
+                raise DecodeError(
+                    f"invalid length {len(args)}, expected {self.kind} args for {self.name} with"
                     f" {len(self._params.elements)} elements at line 1 column {len(text)}"
                 )
             if not isinstance(args, list | dict):
                 raise DecodeError("arguments are an array, or an object by parameter name")
             return self._arguments(sats_json.from_json(self._params, self._context, args))
         except DecodeError as error:
-            raise ArgumentError(f"invalid arguments for function {self.name}: {error}") from error
+            raise ArgumentError(self.name, str(error), is_json=True) from error
 
     def encode(self, args: Sequence[Any]) -> bytes:
         """Return module values as BSATN arguments."""

@@ -86,9 +86,13 @@ class Host:
             on_panic=self._on_panic,
         )
         database.publish(self.time(now))
-        self.remove(name)
-        self.databases[name] = database
+        self.adopt(database)
         return database
+
+    def adopt(self, database: Database) -> None:
+        """Serve a database that exists already, as after a restart, under its name."""
+        self.remove(database.name)
+        self.databases[database.name] = database
 
     def remove(self, name: str) -> None:
         """Take a database away; its clients are closed with 1001 ``module exited``."""

@@ -56,12 +56,14 @@ class ReducerOutcome(msgspec.Struct, eq=False):
 
     Attributes:
         text: what the caller is told, unless it committed.
+        chain: what v1 and HTTP callers are told instead, if that is more.
         share: the caller's part of the transaction.
     """
 
     verdict: Verdict
     commit: Commit
     text: str = ""
+    chain: str = ""
     share: Share = msgspec.field(default_factory=list)
 
 

@@ -58,7 +58,8 @@ class Procedures:
             text = f"invalid arguments for procedure {name}: {error}"
             done(ProcedureOutcome(_EPOCH, None, text))
             return
-        _Run(self._database, function, caller, now, done).start(values)
+        time = self._database.stamp(now)
+        _Run(self._database, function, caller, time, done).start(values)
 
     def run_scheduled(self, name: str, row: Any, caller: Caller, now: Timestamp) -> None:
         """Run the procedure that a row has scheduled; a failure is logged."""
@@ -67,7 +68,8 @@ class Procedures:
             if outcome.value is None:
                 self._database.log("Error", f"scheduled procedure {name}: {outcome.text}", now)
 
-        _Run(self._database, self._functions[name], caller, now, done).start([row])
+        time = self._database.stamp(now)
+        _Run(self._database, self._functions[name], caller, time, done).start([row])
 
 
 class _Run:

@@ -251,7 +251,8 @@ def _call_function(call: Call) -> HttpResponse:
             if outcome.text == "no such reducer":
                 raise BadRequest(404, "No such procedure")
             statuses = {"committed": 200, "error": 530, "panic": 530, "refused": 400}
-            return _text(outcome.text, statuses[outcome.verdict], _call_headers())
+            text = outcome.chain or outcome.text
+            return _text(text, statuses[outcome.verdict], _call_headers())
         results: list[ProcedureOutcome] = []
         database.procedures.call(caller, name, args, now=call.time, done=results.append)
     finally:
