@@ -286,9 +286,11 @@ class BlockingClient(Generic[DbT]):
             LocalProtocolError: the call does not fit the schema, or this is a callback (use
                 `submit` there).
         """
-        return self._settled(
-            f"call {call.name!r}", timeout, lambda session, done: session.call(call, on_done=done)
-        )
+
+        def request(session: ClientSession[DbT], done: Callable[[Any], object]) -> PendingCall[R]:
+            return session.call(call, on_done=done)
+
+        return self._settled(f"call {call.name!r}", timeout, request)
 
     def submit(self, call: Call[Any]) -> None:
         """Queue a call whose outcome nobody waits for; the only form allowed in a callback.

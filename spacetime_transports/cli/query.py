@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from spacetime_proto.sats.algebraic import Typespace
+from spacetime_proto.sats.compile import TypeContext
+from spacetime_proto.sats.sats_json import to_json
 
 from .common import (
     DEFAULT_HOST,
@@ -20,6 +24,10 @@ from .common import (
     token_from,
     writing_to_a_pipe,
 )
+from .rows import cell
+
+if TYPE_CHECKING:
+    from ..http_results import SqlResult
 
 __all__ = ["Format", "call", "sql"]
 
@@ -50,17 +58,31 @@ def sql(
     text = read_text("-") if query == "-" else query
     with HttpClient(host, token=token_from(token, token_file)) as client:
         result = client.sql(database, text)
-    columns = list(result.columns)
-    rows = result.raw_rows
     with writing_to_a_pipe():
-        if output is Format.json:
-            print(encode_json([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
-        elif output is Format.jsonl:
-            for row in rows:
-                print(encode_json(dict(zip(columns, row, strict=True))))
+        if output is Format.table:
+            _print_rows(result)
         else:
-            print_table(columns, [[_cell(value) for value in row] for row in rows])
-            print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
+            types = TypeContext(Typespace())
+            rows = [to_json(result.schema, types, row, style="named") for row in result.rows]
+            if output is Format.json:
+                print(encode_json(rows, indent=2))
+            else:
+                for row in rows:
+                    print(encode_json(row))
+
+
+def _print_rows(result: SqlResult) -> None:
+    if result.columns:
+        rows = result.rows
+        fields = rows[0].__struct_fields__ if rows else ()
+        print_table(result.columns, [[cell(getattr(r, name)) for name in fields] for r in rows])
+        print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
+        return
+    stats = result.stats
+    print(
+        f"{stats.rows_inserted} rows inserted, {stats.rows_updated} updated, "
+        f"{stats.rows_deleted} deleted"
+    )
 
 
 def call(
@@ -97,7 +119,3 @@ def _argument(text: str) -> Any:
         if text[:1] in ("{", "[", '"'):
             raise CommandError(f"not valid JSON: {text}") from None
         return text
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else encode_json(value)

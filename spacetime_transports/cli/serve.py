@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import signal
+import os
+import re
 import sys
 from typing import Annotated
 
 import typer
 
 from .common import CommandError
+from .loading import load_module
 
 __all__ = ["parse_listen", "serve"]
 
@@ -30,42 +32,35 @@ def serve(
         ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Report connections and calls.")
+        bool, typer.Option("--verbose", "-v", help="Report connections on standard error.")
     ] = False,
 ) -> None:
     """Run a module written in Python on a development server, in memory.
 
-    Prints the URL as soon as it accepts connections. Everything is lost when it ends: for production
-    use SpacetimeDB itself (https://spacetimedb.com).
+    Prints its URL as soon as it accepts connections; Ctrl-C or SIGTERM ends it. Everything is lost
+    then: for production use SpacetimeDB itself (https://spacetimedb.com).
     """
-    import os
-    import re
-
     import anyio
 
-    from .loading import load_module
+    from ..serve import serve_forever
 
     host, port = parse_listen(listen)
-    name = database
-    if name is None:
-        stem = os.path.splitext(os.path.basename(module))[0].lower()
-        name = re.sub(r"[^a-z0-9]+", "-", stem).strip("-") or "module"
+    name = database or _database_name(module)
     loaded = load_module(module)
 
-    async def run() -> None:
-        from ..serve import serve as start
+    def announce(url: str) -> None:
+        print(
+            f"Serving {name!r} for development, in memory. For production use SpacetimeDB:"
+            " https://spacetimedb.com",
+            file=sys.stderr,
+            flush=True,
+        )
+        print(url, flush=True)
 
-        async with start(loaded, host=host, port=port, database=name, verbose=verbose) as server:
-            print(
-                f"Serving database {name!r} for development, in memory."
-                " For production use SpacetimeDB: https://spacetimedb.com",
-                file=sys.stderr,
-                flush=True,
-            )
-            print(server.url, flush=True)
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for _ in signals:
-                    break
+    async def run() -> None:
+        await serve_forever(
+            loaded, host=host, port=port, database=name, verbose=verbose, announce=announce
+        )
 
     anyio.run(run)
 
@@ -82,3 +77,9 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise CommandError(f"--listen takes HOST:PORT, not {text!r}")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _database_name(path: str) -> str:
+    """Return a name that SpacetimeDB would accept, from that of the file."""
+    stem = os.path.splitext(os.path.basename(path))[0].lower()
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-") or "module"

@@ -21,7 +21,7 @@ from .common import (
     token_from,
     writing_to_a_pipe,
 )
-from .rows import row_object
+from .rows import cell, row_object
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -72,7 +72,7 @@ def subscribe(
                 return
             if left[0] is not None:
                 left[0] -= 1
-            objects = {key: row_object(module, handle.bound, row) for key, row in rows.items()}
+            objects = {key: row_object(module, handle.table, row) for key, row in rows.items()}
             print(encode_json({"op": op, "table": handle.name, **objects}), flush=True)
 
         def listen() -> None:
@@ -90,10 +90,10 @@ def subscribe(
 
 def _listen(handle: Any, emit: Any) -> None:
     handle.on_insert(lambda ctx, row: emit("insert", handle, row=row))
-    if handle.bound.definition.is_event:
+    if handle.table.definition.is_event:
         return
     handle.on_delete(lambda ctx, row: emit("delete", handle, row=row))
-    if handle.bound.definition.primary_key is not None:
+    if handle.table.definition.primary_key is not None:
         handle.on_update(lambda ctx, old, new: emit("update", handle, old=old, new=new))
 
 
@@ -161,23 +161,20 @@ def _tables(client: BlockingClient[Any], most: int) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    module = client.module.bound
     shown: list[Table | Text] = []
     for handle in client.db:
         total = handle.count()
         if not total:
             continue
         table = Table(title=f"{handle.name} ({total})", box=box.SIMPLE_HEAD, title_justify="left")
-        for column in handle.bound.definition.columns:
+        for column in handle.table.definition.columns:
             table.add_column(Text(column.name), overflow="fold")
         for number, row in enumerate(handle.iter()):
             if number == most:
                 table.add_row(Text(f"… {total - most} more"))
                 break
-            cells = row_object(module, handle.bound, row).values()
-            table.add_row(
-                *(Text(printable(c if isinstance(c, str) else encode_json(c))) for c in cells)
-            )
+            values = (getattr(row, name) for name in type(row).__struct_fields__)
+            table.add_row(*(Text(printable(cell(value))) for value in values))
         shown.append(table)
     return Group(*(shown or (Text("no rows"),)))
 
