@@ -41,7 +41,9 @@ def test_every_session_input_moves_or_is_blamed(state: SessionState, event: Sess
             next_session_state(state, event)
 
 
-@pytest.mark.parametrize("state,event", list(itertools.product(SubscriptionState, SubscriptionInput)))
+@pytest.mark.parametrize(
+    "state,event", list(itertools.product(SubscriptionState, SubscriptionInput))
+)
 def test_every_subscription_input_moves_or_is_blamed(
     state: SubscriptionState, event: SubscriptionInput
 ) -> None:
