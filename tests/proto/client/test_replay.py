@@ -175,7 +175,7 @@ def test_a_schema_without_the_table_is_an_error() -> None:
 
     session = golden_session("chat.v3.bsatn.none.jsonl")
     replayed = Replay(session.header.protocol, golden_module("sdk-test-procedure"), Limits())
-    with pytest.raises(ProtocolError, match="message|user"):
+    with pytest.raises(ProtocolError, match=r"message|user"):
         for line in session.lines:
             assert isinstance(line, Message)
             take = replayed.sent if line.direction == "client" else replayed.received
