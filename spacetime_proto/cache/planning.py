@@ -156,11 +156,12 @@ class Planner:
             if passed is not None:
                 self._count_events(passed, events)
             if came is not None or went is not None:
-                inserts, deletes = sets.setdefault(change.query_set, ([], []))
-                if came is not None:
-                    inserts += self._checked(came)
-                if went is not None:
-                    deletes += self._checked(went)
+                inserts = [] if came is None else self._checked(came)
+                deletes = [] if went is None else self._checked(went)
+                known = sets.setdefault(change.query_set, (inserts, deletes))
+                if known[0] is not inserts:
+                    known[0].extend(inserts)
+                    known[1].extend(deletes)
         if drop:
             drop = [query_set for query_set in drop if self.store.has_set(query_set)]
         plan = self._of_drop(sets, drop) if drop else self._of_one_set(sets)

@@ -90,12 +90,9 @@ class TableStore(Generic[Row]):
 
     def decode(self, data: bytes) -> Row:
         """Make a new object of row bytes; raises DecodeError like `row`."""
-        row: Row
         try:
-            row, end = self.table.codec.decode(data, 0)
+            row: Row = self.table.codec.decode_row(data)
         except RAW_DECODE_ERRORS:
-            self._damaged(data)
-        if end != len(data):
             self._damaged(data)
         return row
 
@@ -110,16 +107,14 @@ class TableStore(Generic[Row]):
         """
         if known is None:
             known = self.rows
-        decode: Callable[[bytes, int], tuple[Row, int]] = self.table.codec.decode
+        decode: Callable[[bytes], Row] = self.table.codec.decode_row
         result: list[Row] = []
         data = b""
         try:
             for data in rows:
                 row = known.get(data)
                 if row is None:
-                    row, end = decode(data, 0)
-                    if end != len(data):
-                        self._damaged(data)
+                    row = decode(data)
                     if data in known:
                         known[data] = row
                 result.append(row)
@@ -192,7 +187,10 @@ class TableStore(Generic[Row]):
             return dict(self.bags.get(query_set, _EMPTY))
         if query_set != self.holder:
             return {}
-        return {**dict.fromkeys(self.rows, 1), **{d: n + 1 for d, n in self.surplus.items()}}
+        bag = dict.fromkeys(self.rows, 1)
+        for data, number in self.surplus.items():
+            bag[data] = number + 1
+        return bag
 
     def has_set(self, query_set: int) -> bool:
         """Say whether a query set holds, or has held and may hold again, rows of this table."""
@@ -284,10 +282,13 @@ class TableStore(Generic[Row]):
         for query_set, counts in edits.items():
             if query_set in ended:
                 continue
-            bag = bags.setdefault(query_set, {})
-            bag.update(counts)
-            for data, number in counts.items():
-                if not number:
+            bag = bags.get(query_set)
+            if bag is None:
+                bag = bags[query_set] = counts
+            else:
+                bag.update(counts)
+            if 0 in counts.values():
+                for data in [data for data, number in counts.items() if not number]:
                     del bag[data]
 
     def _end(self, query_sets: Collection[int]) -> None:
