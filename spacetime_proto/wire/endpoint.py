@@ -26,7 +26,7 @@ from .keepalive import KeepAlive, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .frames import Codec, CodecFactory, Payload
+    from .frames import Chunk, Codec, CodecFactory, Payload
 
 __all__ = ["MESSAGE_SIZE", "OUTGOING_SIZE", "Endpoint", "State"]
 
@@ -87,7 +87,7 @@ class Endpoint(ABC):
         self._keepalive: KeepAlive | None = None
         self._deadline: float | None = None  # of the handshake, later of the close handshake
         self._inbox = self._codec.messages
-        self._outbox: list[bytes] = []
+        self._outbox: list[Chunk] = []
 
     # --- bytes --------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Endpoint(ABC):
         outbox = self._outbox
         if not outbox:
             return b""
-        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        data = b"".join(outbox)
         outbox.clear()
         return data
 
@@ -215,7 +215,7 @@ class Endpoint(ABC):
         yet is given up at once; closing twice does nothing.
 
         Args:
-            code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; None sends an empty close frame.
+            code: 1000 to 1003, 1007 to 1013 or 3000 to 4999; None sends an empty close frame.
             reason: text for the peer, cut to 123 bytes of UTF-8.
             now: the present time.
 
@@ -223,7 +223,7 @@ class Endpoint(ABC):
             LocalProtocolError: `code` must not be sent (RFC 6455 section 7.4).
         """
         if code is not None and not (
-            1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+            1000 <= code <= 1003 or 1007 <= code <= 1013 or 3000 <= code <= 4999
         ):
             raise LocalProtocolError(f"{code} is not a close code that may be sent")
         if self.state is State.OPEN:

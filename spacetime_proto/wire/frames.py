@@ -8,13 +8,14 @@ by Hypothesis). Neither knows about handshakes, time, or who answers a ping: tha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
 
 __all__ = [
     "MAX_CONTROL_PAYLOAD",
+    "Chunk",
     "Closed",
     "Codec",
     "CodecFactory",
@@ -31,6 +32,10 @@ MAX_CONTROL_PAYLOAD = 125
 
 Payload: TypeAlias = bytes | str
 """One whole message: bytes of a binary one, str of a text one."""
+
+
+Chunk: TypeAlias = bytes | memoryview
+"""A piece of what is to be sent."""
 
 
 class Ping(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +83,7 @@ class Codec(Protocol):
     def feed(self, data: bytes) -> None:
         """Parse the next bytes from the peer. Raises nothing for bad ones: see `Failed`."""
 
-    def encode(self, payload: Payload) -> list[bytes]:
+    def encode(self, payload: Payload) -> Sequence[Chunk]:
         """Return the chunks that send one message."""
         ...
 

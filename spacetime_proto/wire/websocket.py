@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HandshakeError, LocalProtocolError
 from .endpoint import MESSAGE_SIZE, OUTGOING_SIZE, Endpoint, State
-from .frames_wsproto import WsprotoCodec
+from .frames_fast import FastCodec
 from .handshake import Accepted, ClientHandshake, upgrade_problem, upgrade_response
 from .headers import Headers
 from .http import HttpRequest, HttpResponse, HttpServer
@@ -38,7 +38,7 @@ class ClientWebSocket(Endpoint):
         header_size: int = 64 * 1024,
         handshake_time: float = 10.0,
         close_timeout: float = 5.0,
-        codec: CodecFactory = WsprotoCodec,
+        codec: CodecFactory = FastCodec,
     ) -> None:
         """Make an IDLE client.
 
@@ -156,7 +156,7 @@ class ServerWebSocket(Endpoint):
         header_size: int = 64 * 1024,
         handshake_time: float = 10.0,
         close_timeout: float = 0.25,
-        codec: CodecFactory = WsprotoCodec,
+        codec: CodecFactory = FastCodec,
     ) -> None:
         """Make an IDLE server; the defaults are those of a SpacetimeDB server (section 3.4).
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spacetime_proto.wire.frames_fast import FastCodec
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 from spacetime_proto.wire.websocket import ClientWebSocket, ServerWebSocket, State
 
@@ -21,7 +22,7 @@ def entropy() -> Callable[[int], bytes]:
     return random.Random(7).randbytes
 
 
-@pytest.fixture(params=[WsprotoCodec], ids=lambda codec: codec.__name__)
+@pytest.fixture(params=[WsprotoCodec, FastCodec], ids=lambda codec: codec.__name__)
 def codec(request: pytest.FixtureRequest) -> CodecFactory:
     return request.param
 

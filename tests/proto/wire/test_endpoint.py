@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("step", [None, 1, 3, 4097])
 def test_messages_arrive_whole_and_in_order(pair: Pairs, step: int | None) -> None:
     link = pair()
-    sent: list[bytes | str] = [b"", "", b"x" * 125, "\u20ac" * 42, b"y" * 126, b"z" * 70_000]
+    sent: list[bytes | str] = [b"", "", b"x" * 125, "\u20ac" * 42, b"y" * 126, b"z" * 5000]
+    if step is None or step > 100:
+        sent.append(b"z" * 70_000)
     for payload in sent:
         link.client.send(payload)
         link.server.send(payload)
