@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..errors import DecodeError
 from .order import TOP, sort_key
 from .sorted_keys import SortedKeys
 
@@ -58,8 +59,15 @@ class Index(Generic[Row]):
         Raises:
             DecodeError: the columns of a row do not decode.
         """
+        if self.groups is not None:
+            return self.groups
         rows = self.store.rows
-        keys = self.keys_of(rows)
+        try:
+            keys = self.keys_of(rows)
+        except DecodeError as error:
+            if self.store.on_damage is not None:
+                self.store.on_damage(error)
+            raise
         groups: dict[Any, Any] = dict(zip(keys, rows, strict=True))
         self.groups = groups
         if len(groups) != len(rows):

@@ -11,7 +11,7 @@ there is a bag per set, so that each can go and take exactly its own rows with i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 from ..errors import DecodeError
 from ..sats.bsatn import RAW_DECODE_ERRORS
@@ -30,8 +30,9 @@ __all__ = ["TableStore"]
 
 Row = TypeVar("Row")
 
-_BULK = 32  # from this many rows on, joining them for the fused column decoder pays
-_EMPTY: dict[bytes, int] = {}
+_BULK: Final = 32  # from this many rows on, joining them for the fused column decoder pays
+_EMPTY: Final[dict[bytes, int]] = {}
+_ABSENT: Final[Any] = object()
 
 
 class TableStore(Generic[Row]):
@@ -112,11 +113,11 @@ class TableStore(Generic[Row]):
         data = b""
         try:
             for data in rows:
-                row = known.get(data)
+                row = known.get(data, _ABSENT)
                 if row is None:
+                    row = known[data] = decode(data)
+                elif row is _ABSENT:
                     row = decode(data)
-                    if data in known:
-                        known[data] = row
                 result.append(row)
         except RAW_DECODE_ERRORS:
             self._damaged(data)

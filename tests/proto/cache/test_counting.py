@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.cache import Cache
@@ -40,6 +40,7 @@ def net(inserts: list[bytes], deletes: list[bytes]) -> Counter[bytes]:
     return delta
 
 
+@settings(deadline=None)
 @given(held=bags, query_set=st.integers(1, 4), inserts=rows, deletes=rows)
 def test_of_only_set(
     kit: Any, held: Any, query_set: int, inserts: list[bytes], deletes: list[bytes]
@@ -52,6 +53,7 @@ def test_of_only_set(
         assert not rule.absent
 
 
+@settings(deadline=None)
 @given(held=bags, query_set=st.integers(1, 4), inserts=rows)
 def test_of_joining_set(kit: Any, held: Any, query_set: int, inserts: list[bytes]) -> None:
     store = store_of(kit, held)
@@ -61,6 +63,7 @@ def test_of_joining_set(kit: Any, held: Any, query_set: int, inserts: list[bytes
         assert outcome(store, plan) == outcome(rule.store, rule)
 
 
+@settings(deadline=None)
 @given(held=bags, query_set=st.integers(1, 3))
 def test_of_leaving_set(kit: Any, held: Any, query_set: int) -> None:
     store = store_of(kit, held)
@@ -75,6 +78,7 @@ def test_of_leaving_set(kit: Any, held: Any, query_set: int) -> None:
     assert store.holder == other.holder
 
 
+@settings(deadline=None)
 @given(held=bags, deltas=st.dictionaries(st.integers(1, 4), st.tuples(rows, rows), max_size=3))
 def test_by_counts_is_the_net_rule(kit: Any, held: Any, deltas: Any) -> None:
     store = store_of(kit, held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.cache import Cache
@@ -12,6 +12,7 @@ from spacetime_proto.cache import Cache
 VALUES = st.tuples(st.integers(0, 2), st.integers(-1, 1), st.sampled_from("abc"))
 
 
+@settings(deadline=None)
 @given(
     first=st.lists(VALUES),
     steps=st.lists(st.tuples(st.lists(VALUES, max_size=3), st.lists(VALUES, max_size=3))),
@@ -74,6 +75,8 @@ def test_an_index_on_an_empty_table_is_found_again(kit: Any) -> None:
     cache = Cache(kit.module)
     index = cache.tables["account"].index((0,))
     assert index.last(1) is None
+    assert index.build() is index.build()
+    assert cache.tables["account"].live == [index]
     kit.apply(cache, kit.change("account", [kit.row("account", 1, "a")]))
     assert index.last(1).email == "a"
     assert index.last(2) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.cache import Cache, TableChange
@@ -124,6 +124,7 @@ def test_the_short_path_takes_one_row_messages(
         assert present == expected
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_short_path_does_what_the_long_one_does(kit: Any, data: Any) -> None:
     values = st.tuples(st.sampled_from("abc"), st.integers(0, 1))

@@ -25,7 +25,7 @@ def expected(
     return model[start:stop] if start < stop else []
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.sets(keys), st.lists(keys, max_size=60), st.lists(st.tuples(bound, bound), min_size=1))
 def test_same_as_a_sorted_list(
     first: set[int], changes: list[int], cuts: list[tuple[tuple[int, bool] | None, ...]]
