@@ -10,13 +10,13 @@ thing here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
-if TYPE_CHECKING:
-    from ..sats.rows import RowList
-    from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+# Not under TYPE_CHECKING: tools such as Hypothesis evaluate the annotations of the structs.
+from ..sats.rows import RowList
+from ..types import ConnectionId, Identity, TimeDuration, Timestamp
 
 __all__ = [
     "NO_SUCCESS_NOTIFY",

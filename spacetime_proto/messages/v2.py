@@ -192,7 +192,7 @@ def read_server(data: bytes, pos: int, left: int) -> tuple[ServerMessage, int, i
 
 
 def _transaction_update(data: bytes, pos: int, left: int) -> tuple[TransactionUpdate, int, int]:
-    # Every slice below is followed by a read, so a slice that came out short is always noticed.
+    # The name is sliced after what follows it was read, so the slice cannot be short.
     unpack_u32 = U32.unpack_from
     unpack_u32x2 = _U32X2.unpack_from
     row_list = reading.row_list
@@ -207,10 +207,11 @@ def _transaction_update(data: bytes, pos: int, left: int) -> tuple[TransactionUp
             left -= 1
             tables = []
             for _ in range(table_count):
+                name = ""
                 (length,) = unpack_u32(data, pos)
                 pos += 4 + length
-                name = data[pos - length : pos].decode()
                 (fragment_count,) = unpack_u32(data, pos)
+                name = data[pos - length : pos].decode()
                 pos += 4
                 left -= 1
                 if left < 0:

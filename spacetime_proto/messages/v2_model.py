@@ -7,13 +7,13 @@ window into the payload. Their encoding is in `v2`, which also re-exports every 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
-if TYPE_CHECKING:
-    from ..sats.rows import RowList
-    from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+# Not under TYPE_CHECKING: tools such as Hypothesis evaluate the annotations of the structs.
+from ..sats.rows import RowList
+from ..types import ConnectionId, Identity, TimeDuration, Timestamp
 
 __all__ = [
     "SEND_DROPPED_ROWS",

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
+from .comparing import comparable
 from .link import Link
 from .recording import Closed, Header, Message, Recorder, Session
 
-__all__ = ["Closed", "Header", "Link", "Message", "Recorder", "Session"]
+__all__ = ["Closed", "Header", "Link", "Message", "Recorder", "Session", "comparable"]
