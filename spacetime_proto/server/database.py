@@ -26,7 +26,7 @@ from .faults import Faults
 from .functions import ArgumentError, Function
 from .live import LiveQueries, Share, Subscriber
 from .module import Module
-from .outcomes import Caller, Commit, Origin, ReducerOutcome
+from .outcomes import Caller, Commit, Origin, ReducerOutcome, sayable
 from .procedures import Procedures
 from .queries import Queries
 from .scheduler import Scheduler
@@ -274,9 +274,9 @@ class Database:
                 if after is not None:
                     after()
         except ReducerError as error:
-            return ReducerOutcome("error", commit, error.message)
+            return ReducerOutcome("error", commit, sayable(error.message))
         except ValueError as error:
-            return ReducerOutcome("error", commit, str(error))
+            return ReducerOutcome("error", commit, sayable(str(error)))
         except Exception:
             self.panic(traceback.format_exc())
             self.log("Panic", f"{function.name} raised an exception", commit.timestamp)

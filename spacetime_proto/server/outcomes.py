@@ -10,11 +10,16 @@ import msgspec
 from ..types import ConnectionId, Identity, Timestamp
 from .live import Share, Subscriber
 
-__all__ = ["Caller", "Commit", "Origin", "ProcedureOutcome", "ReducerOutcome", "Verdict"]
+__all__ = ["Caller", "Commit", "Origin", "ProcedureOutcome", "ReducerOutcome", "Verdict", "sayable"]
 
 #: committed; error: the module said no; panic: anything else that it raised;
 #: refused: it was not run at all (unknown name, bad arguments).
 Verdict: TypeAlias = Literal["committed", "error", "panic", "refused"]
+
+
+def sayable(text: str) -> str:
+    """Return a text of module code as it can go over the wire: lone surrogates replaced."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):

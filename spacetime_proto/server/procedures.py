@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..types import Timestamp
 from .context import ProcedureContext, Sleep
 from .functions import ArgumentError, Function
-from .outcomes import Caller, ProcedureOutcome
+from .outcomes import Caller, ProcedureOutcome, sayable
 
 if TYPE_CHECKING:
     from .database import Database
@@ -137,4 +137,4 @@ class _Run:
     def _fail(self, error: Exception) -> None:
         self._database.panic("".join(traceback.format_exception(error)))
         text = f"The module instance encountered a fatal error: {type(error).__name__}: {error}"
-        self._done(ProcedureOutcome(self._started, None, text))
+        self._done(ProcedureOutcome(self._started, None, sayable(text)))

@@ -15,7 +15,7 @@ from .catalog import CallerCatalog, Names
 from .context import ViewContext
 from .derived import Derived, DerivedError
 from .live import LiveQueries, LiveQuery
-from .outcomes import Caller
+from .outcomes import Caller, sayable
 from .query_value import Query as ViewQuery
 from .sql.ast import Select
 from .sql.parse import parse
@@ -209,7 +209,7 @@ class Queries:
             raise DerivedError(f"view {name}: {error}") from error
         except Exception as error:
             self._on_panic(traceback.format_exc())
-            raise DerivedError(f"view {name} failed: {error}") from error
+            raise DerivedError(sayable(f"view {name} failed: {error}")) from error
         return {data: store.decode(data) for data in encoded}, self._reads
 
     def _evaluate_query(

@@ -332,8 +332,7 @@ class _Parser:
                     return ColumnName(token.value, self._name())
                 return ColumnName(None, token.value)
             case _:
-                self._at -= 1
-                raise self._expected("an expression")
+                raise self._expected("an expression", token)
 
     # --- the tokens ---------------------------------------------------------------------------
 
@@ -381,7 +380,8 @@ class _Parser:
         self._need_op(")")
         return items
 
-    def _expected(self, what: str) -> QueryError:
-        token = self._token
+    def _expected(self, what: str, token: Token | None = None) -> QueryError:
+        """Return the error for a token (the next one, if not given) that is not `what`."""
+        token = token or self._token
         place = "" if token.kind == "end" else f" at Line: {token.line}, Column {token.column}"
         return QueryError(f"sql parser error: Expected {what}, found: {token.text}{place}")
