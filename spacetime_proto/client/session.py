@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..cache.cache import Cache
-from ..errors import Disconnected, LocalProtocolError, ProtocolError
+from ..errors import ConnectError, Disconnected, LocalProtocolError, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
@@ -83,6 +83,7 @@ class ClientSession(Generic[DbT]):
         self._current: Generator[Event, None, None] | None = None
         self._end_pending = False
         self._closing_by_user = False
+        self._last_words = b""
         self._extra: list[Event] = []
         self._now = 0.0
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
@@ -179,6 +180,7 @@ class ClientSession(Generic[DbT]):
         self._now = now
         self._failure = None
         self._end_pending = False
+        self._last_words = b""
         self._connection = None
         limits = self.options.limits
         self._wire = ClientWebSocket(
@@ -235,7 +237,8 @@ class ClientSession(Generic[DbT]):
         """Take the bytes to be written, all of them in one piece; empty if there are none."""
         wire = self._wire
         if wire is None:
-            return b""
+            last_words, self._last_words = self._last_words, b""
+            return last_words
         if self._connection is not None and wire.state is State.OPEN:
             for payload in self._connection.payloads_to_send():
                 wire.send(payload)
@@ -522,11 +525,12 @@ class ClientSession(Generic[DbT]):
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False
+        self._last_words = b"" if wire is None else wire.data_to_send()
         cause = self._failure
         if cause is None and wire is not None:
             cause = wire.failure
-        if self._closing_by_user and not isinstance(cause, ProtocolError):
-            cause = None
+        if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
+            cause = None  # how exactly it ended is no news to who ended it
         greeted = connection is not None and connection.is_greeted
         if cause is None and not self._closing_by_user:
             cause = Disconnected("the connection ended")
@@ -571,8 +575,6 @@ def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
     """
     if not accepted or not isinstance(cause, Disconnected):
         return cause
-    from ..errors import ConnectError
-
     error = ConnectError(
         "the server accepted the connection and ended it before its first message; most likely "
         f"the module's client_connected reducer refused this client ({cause})"
