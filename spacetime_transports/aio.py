@@ -306,13 +306,17 @@ class AsyncClient(Generic[DbT]):
         done = anyio.Event()
         pending = request(session, lambda _: done.set())
         self._driver.flush()
-        if timeout is None:
-            await done.wait()
-        else:
-            with anyio.move_on_after(timeout):
+        self._driver.waiting.add(done)
+        try:
+            if timeout is None:
                 await done.wait()
-            if not pending.is_done:
-                raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
+            else:
+                with anyio.move_on_after(timeout):
+                    await done.wait()
+                if not pending.is_done:
+                    raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
+        finally:
+            self._driver.waiting.discard(done)
         return self._driver.failure.outcome(pending)
 
     async def subscribe(

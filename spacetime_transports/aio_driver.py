@@ -86,6 +86,8 @@ class AsyncDriver(Generic[DbT]):
         ready: set when the server has greeted for the first time, or never will.
         done: set when everything is over and settled.
         is_up: whether `ready` means success.
+        streams: the change streams that have not ended.
+        waiting: set when everything is over: those who wait for an answer then look again.
         wrap_pump: may put a generator of its own around the pump of a connection.
     """
 
@@ -111,6 +113,7 @@ class AsyncDriver(Generic[DbT]):
         self.done: anyio.Event | None = None
         self.is_up = False
         self.streams: set[AsyncChangeStream[Any]] = set()
+        self.waiting: set[anyio.Event] = set()
         self.session: ClientSession[DbT] | None = None
         self._address = address
         self._database = database
@@ -199,6 +202,9 @@ class AsyncDriver(Generic[DbT]):
                     self.failure.error = session.close_error
             for stream in list(self.streams):
                 stream.end(self.failure.error)
+            for event in self.waiting:
+                # A callback that raised cuts its message short, the news of a reply included.
+                event.set()
             self.done.set()
             self.ready.set()
 

@@ -64,11 +64,14 @@ class Dialer:
 
         Args:
             attempt: what to fill.
-            issued_token: the token that the server issued earlier, used where the options have none.
+            issued_token: the token that the server issued earlier, used where the options name
+                none. (A callable that gives none asks for a new identity.)
         """
         options = self._options
         try:
-            attempt.token = self.resolve_token() or issued_token
+            attempt.token = self.resolve_token()
+            if attempt.token is None and not options.has_fresh_tokens:
+                attempt.token = issued_token
             if options.token_via == "websocket-token" and attempt.token is not None:
                 with self.http(attempt.token) as http:
                     attempt.query_token = http.websocket_token()

@@ -1,0 +1,57 @@
+"""Runs every scenario under every driver."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spacetime_transports.serve import ThreadServer, serve_in_thread
+from tests.scenarios.kit import ASYNC_DRIVERS, DRIVERS, Kit
+from tests.scenarios.world import make_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give `driver` its values; a test marked ``only("async")`` or the like takes fewer."""
+    if "driver" not in metafunc.fixturenames:
+        return
+    drivers = DRIVERS
+    for marker in metafunc.definition.iter_markers("only"):
+        drivers = ASYNC_DRIVERS if marker.args == ("async",) else marker.args
+    metafunc.parametrize("driver", drivers)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only(*drivers): run under these drivers, or 'async'")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a scenario in the event loop of its driver."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    fixtures = {name: pyfuncitem.funcargs[name] for name in names}
+    kit: Any = pyfuncitem.funcargs["kit"]
+    kit.run(pyfuncitem.obj, **fixtures)
+    return True
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadServer]:
+    """Return a fresh server of the scenarios' module."""
+    with serve_in_thread(make_module(), database="world") as server:
+        yield server
+
+
+@pytest.fixture
+def kit(driver: str, server: ThreadServer) -> Iterator[Kit]:
+    """Return the driver's kit; afterwards no thread of a client may be left."""
+    yield Kit(driver, server)
+    left = [t.name for t in threading.enumerate() if t.name.startswith("spacetime")]
+    assert not left

@@ -1,0 +1,436 @@
+"""How connections begin, end and come back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from spacetime_proto.errors import (
+    AuthError,
+    ConnectError,
+    DatabaseNotFound,
+    Disconnected,
+    HandshakeError,
+    LocalProtocolError,
+    SubscriptionError,
+)
+from spacetime_transports import ReconnectPolicy, TokenFile
+from spacetime_transports.serve import serve_in_thread
+from tests.scenarios.world import make_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.scenarios.kit import Kit
+
+FAST = ReconnectPolicy(first_delay=0.01, max_delay=0.05)
+
+
+# --- beginning ----------------------------------------------------------------------------------
+
+
+async def test_the_client_knows_who_it_is(kit: Kit) -> None:
+    told: list[Any] = []
+    async with kit.connect(on_connect=lambda ctx, *facts: told.append(facts)) as client:
+        raw = client.raw
+        assert raw.is_connected
+        assert raw.protocol == "v3.bsatn.spacetimedb"
+        assert raw.connection_id is not None
+        assert told == [(raw.identity, raw.token)]
+        assert raw.token not in repr(raw)
+
+
+@pytest.mark.parametrize("protocol", ["v1.json", "v1.bsatn", "v2", "v3"])
+async def test_the_same_program_on_every_protocol(kit: Kit, protocol: str) -> None:
+    async with kit.connect(protocols=protocol) as client:
+        assert client.raw.protocol.startswith(protocol)
+        subscription = await client.subscribe("SELECT * FROM item")
+        await client.call(client.reducers.add_items(count=3))
+        assert client.db.item.count() == 3
+        assert len(await client.query("SELECT * FROM item")) == 3
+        await client.unsubscribe(subscription)
+        assert client.db.item.count() == 0
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "brotli"])
+async def test_every_compression(kit: Kit, compression: Any) -> None:
+    async with kit.connect(compression=compression) as client:
+        await client.call(client.reducers.add_items(count=500))
+        await client.subscribe("SELECT * FROM item")
+        assert client.db.item.count() == 500
+
+
+async def test_nobody_listens(kit: Kit) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectError, match="refused"):
+        async with kit.connect(url=f"http://127.0.0.1:{port}"):
+            pass
+
+
+async def test_the_database_does_not_exist(kit: Kit) -> None:
+    with pytest.raises(DatabaseNotFound) as caught:
+        async with kit.connect(make_dynamic(kit), database="nowhere"):
+            pass
+    assert caught.value.status == 404
+
+
+async def test_a_token_that_is_refused(kit: Kit) -> None:
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA"
+    with pytest.raises(AuthError) as caught:
+        async with kit.connect(make_dynamic(kit), token=token):
+            pass
+    assert token not in str(caught.value)
+
+
+async def test_the_server_ends_the_connection_before_it_greets(kit: Kit) -> None:
+    module = make_dynamic(kit)
+    kit.server.faults.drop_before_first_message = True
+    errors: list[BaseException] = []
+    with pytest.raises(ConnectError, match="client_connected") as caught:
+        async with kit.connect(module, on_connect_error=lambda ctx, error: errors.append(error)):
+            pass
+    assert errors == [caught.value]
+
+
+async def test_a_server_that_says_nothing(kit: Kit) -> None:
+    module = make_dynamic(kit)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(ConnectError, match=r"within 0\.2 s"):
+            async with kit.connect(module, url=url, connect_timeout=0.2):
+                pass
+        assert time.monotonic() - begun < 3
+
+
+async def test_something_that_is_no_websocket_server(kit: Kit) -> None:
+    module = make_dynamic(kit)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(HandshakeError) as caught:
+            async with kit.connect(module, url=f"http://127.0.0.1:{listener.getsockname()[1]}"):
+                pass
+        thread.join()
+    assert caught.value.status == 200
+
+
+async def test_an_issued_token_is_kept_in_its_file(kit: Kit, tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "token")
+    async with kit.connect(token=file) as client:
+        first = client.raw.identity
+    async with kit.connect(token=file) as client:
+        assert client.raw.identity == first
+
+
+async def test_a_token_callable_and_the_websocket_token(kit: Kit) -> None:
+    async with kit.connect() as client:
+        token, identity = client.raw.token, client.raw.identity
+    async with kit.connect(token=lambda: token, token_via="websocket-token") as client:
+        assert client.raw.identity == identity
+        assert client.raw.token == token  # not the one that lasts 60 seconds
+
+
+async def test_an_on_connect_that_raises_is_what_connecting_raises(kit: Kit) -> None:
+    def explode(ctx: Any, identity: Any, token: Any) -> None:
+        raise ZeroDivisionError("in on_connect")
+
+    with pytest.raises(ZeroDivisionError, match="in on_connect"):
+        async with kit.connect(on_connect=explode):
+            pytest.fail("never connected")
+
+
+@pytest.mark.only("async")
+async def test_a_client_is_entered_once(kit: Kit) -> None:
+    async with kit.connect() as client:
+        with pytest.raises(LocalProtocolError, match="entered once"):
+            await client.raw.__aenter__()
+    with pytest.raises(LocalProtocolError, match="entered once"):
+        await client.raw.__aenter__()
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+async def test_a_clean_end_tells_so(kit: Kit) -> None:
+    told: list[Any] = []
+    async with kit.connect(on_disconnect=lambda ctx, error: told.append(error)) as client:
+        await client.call(client.reducers.nothing())
+    assert told == [None]
+    assert not client.raw.is_connected
+
+
+async def test_what_was_submitted_before_the_end_is_still_sent(kit: Kit) -> None:
+    async with kit.connect() as client:
+        for number in range(20):
+            client.raw.submit(client.reducers.write_note(text=str(number)))
+    async with kit.connect() as client:
+        assert len(await client.query("SELECT * FROM note")) == 20
+
+
+async def test_a_waiting_call_gets_the_loss_and_says_that_its_outcome_is_unknown(kit: Kit) -> None:
+    told: list[Any] = []
+    async with kit.connect(on_disconnect=lambda ctx, error: told.append(error)) as client:
+        timer = threading.Timer(0.1, kit.server.drop_connections)
+        timer.start()
+        with pytest.raises(Disconnected) as caught:
+            await client.call(client.procedures.wait(micros=5_000_000))
+        timer.join()
+        assert caught.value.outcome_unknown
+        with pytest.raises(Disconnected) as again:
+            await client.call(client.reducers.nothing())
+        assert not again.value.outcome_unknown
+    assert len(told) == 1 and isinstance(told[0], Disconnected)
+
+
+async def test_a_loss_that_nobody_waited_for_is_raised_once_on_leaving(kit: Kit) -> None:
+    with pytest.raises(Disconnected, match="connection"):
+        async with kit.connect() as client:
+            kit.server.drop_connections()
+            await client.until(lambda: not client.raw.is_connected)
+    await client.close()
+
+
+async def test_an_exception_of_the_block_is_not_replaced(kit: Kit) -> None:
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        async with kit.connect() as client:
+            kit.server.drop_connections()
+            await client.until(lambda: not client.raw.is_connected)
+            raise ZeroDivisionError("mine")
+
+
+async def test_closing_in_a_callback(kit: Kit) -> None:
+    async with kit.connect() as client:
+        client.db.item.on_insert(lambda ctx, row: client.raw.submit_close())
+        await client.subscribe("SELECT * FROM item")
+        client.raw.submit(client.reducers.add_item(name="x", amount=1))
+        await client.until(lambda: not client.raw.is_connected)
+
+
+@pytest.mark.only("async")
+async def test_a_cancelled_block_ends_at_once(kit: Kit) -> None:
+    with anyio.move_on_after(0.2) as scope:
+        async with kit.connect() as client:
+            await client.call(client.procedures.wait(micros=60_000_000))
+    assert scope.cancelled_caught
+    assert not client.raw.is_connected
+    with anyio.move_on_after(0.0) as scope:
+        async with kit.connect():
+            pytest.fail("connected in no time")
+    assert scope.cancelled_caught
+
+
+@pytest.mark.only("async")
+async def test_a_callback_that_never_returns_does_not_stop_the_end(kit: Kit) -> None:
+    async def forever(ctx: Any, row: Any) -> None:
+        await anyio.sleep_forever()
+
+    begun = time.monotonic()
+    async with kit.connect(close_timeout=0.1) as client:
+        client.db.item.on_insert(forever)
+        await client.subscribe("SELECT * FROM item")
+        client.raw.submit(client.reducers.add_item(name="x", amount=1))
+        await anyio.sleep(0.1)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.only("async")
+async def test_the_block_is_not_cancelled_by_a_failure(kit: Kit) -> None:
+    finished = False
+    with pytest.raises(Disconnected):
+        async with kit.connect() as client:
+            kit.server.drop_connections()
+            await client.until(lambda: not client.raw.is_connected)
+            await anyio.sleep(0.05)
+            finished = True
+    assert finished
+
+
+# --- subscriptions ----------------------------------------------------------------------------------
+
+
+async def test_a_refused_subscription(kit: Kit) -> None:
+    told: list[Any] = []
+    async with kit.connect() as client:
+        with pytest.raises(SubscriptionError, match="no_such_table") as caught:
+            await client.subscribe(
+                "SELECT * FROM item",
+                "SELECT * FROM no_such_table",
+                on_error=lambda ctx, error: told.append(error),
+            )
+        assert "SELECT * FROM item" in caught.value.queries
+        await client.call(client.reducers.nothing())
+    assert told == [caught.value]
+
+
+async def test_overlapping_sets_count_their_rows(kit: Kit) -> None:
+    log: list[str] = []
+    async with kit.connect() as client:
+        client.db.item.on_insert(lambda ctx, row: log.append("insert"))
+        client.db.item.on_delete(lambda ctx, row: log.append("delete"))
+        await client.call(client.reducers.add_item(name="x", amount=1))
+        first = await client.subscribe("SELECT * FROM item")
+        second = await client.subscribe("SELECT * FROM item WHERE amount = 1")
+        await client.unsubscribe(first)
+        assert client.db.item.count() == 1
+        await client.unsubscribe(second)
+        assert client.db.item.count() == 0
+        with pytest.raises(LocalProtocolError):
+            await client.unsubscribe(second)
+    assert log == ["insert", "delete"]
+
+
+async def test_all_tables(kit: Kit) -> None:
+    async with kit.connect() as client:
+        result = client.raw.subscribe_to_all_tables()
+        subscription = result if kit.is_blocking else await result
+        assert subscription.is_active
+        await client.call(client.reducers.add_item(name="x", amount=1))
+        await client.call(client.reducers.write_note(text="x"))
+        assert (client.db.item.count(), client.db.note.count()) == (1, 1)
+        assert client.db.online.identity.find(client.raw.identity).connections == 1
+
+
+async def test_a_subscription_that_nobody_waits_for(kit: Kit) -> None:
+    async with kit.connect() as client:
+        handle = client.raw.subscribe_soon("SELECT * FROM item")
+        await client.until(lambda: handle.is_active)
+        handle.unsubscribe_soon()
+        await client.until(lambda: handle.is_ended)
+
+
+# --- coming back --------------------------------------------------------------------------------------
+
+
+async def test_the_cache_survives_and_only_differences_are_told(kit: Kit) -> None:
+    log: list[Any] = []
+    connects: list[Any] = []
+    async with kit.connect(
+        reconnect=FAST, on_connect=lambda ctx, *facts: connects.append(facts)
+    ) as client:
+        client.db.item.on_insert(lambda ctx, row: log.append(("insert", row.name, type(ctx.event))))
+        client.db.item.on_update(
+            lambda ctx, old, new: log.append(("update", new.amount, type(ctx.event)))
+        )
+        client.db.item.on_delete(lambda ctx, row: log.append(("delete", row.name, type(ctx.event))))
+        applied: list[int] = []
+        await client.subscribe("SELECT * FROM item", on_applied=lambda ctx: applied.append(1))
+        await client.call(client.reducers.add_items(count=3))
+        identity, first_connection = client.raw.identity, client.raw.connection_id
+        log.clear()
+        # The other connection is dropped as well, so it changes things through a new one.
+        handle = client.db.item
+        kit.server.drop_connections()
+        async with kit.connect() as third:
+            await third.call(third.reducers.set_amount(id=1, amount=77))
+            await third.call(third.reducers.remove_item(id=2))
+            await third.call(third.reducers.add_item(name="new", amount=0))
+        await client.until(
+            lambda: client.raw.is_connected and client.db.item.count() == 3 and bool(log)
+        )
+        await client.until(lambda: len(log) == 3)
+        assert client.db.item is handle
+        assert client.raw.identity == identity
+        assert client.raw.connection_id != first_connection
+        assert applied == [1]
+        assert len(connects) == 2
+        # Depending on when it was back, a change was part of the difference or came live.
+        assert sorted(entry[:2] for entry in log) == [
+            ("delete", "item 1"), ("insert", "new"), ("update", 77),
+        ]  # fmt: skip
+        await client.call(client.reducers.nothing())
+
+
+async def test_coming_back_to_the_same_rows_tells_nothing(kit: Kit) -> None:
+    log: list[Any] = []
+    async with kit.connect(reconnect=FAST) as client:
+        await client.subscribe("SELECT * FROM item")
+        await client.call(client.reducers.add_items(count=5))
+        for table in (client.db.item,):
+            table.on_insert(lambda ctx, row: log.append(row))
+            table.on_delete(lambda ctx, row: log.append(row))
+        before = client.raw.connection_id
+        kit.server.drop_connections()
+        await client.until(lambda: client.raw.is_connected and client.raw.connection_id != before)
+        assert client.db.item.count() == 5
+    assert log == []
+
+
+async def test_calls_while_offline_fail(kit: Kit) -> None:
+    slow = ReconnectPolicy(first_delay=30)
+    async with kit.connect(reconnect=slow) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: not client.raw.is_connected)
+        with pytest.raises(Disconnected, match="not back yet"):
+            await client.call(client.reducers.nothing())
+
+
+async def test_calls_while_offline_wait(kit: Kit) -> None:
+    async with kit.connect(reconnect=FAST, offline="wait") as client:
+        kit.server.drop_connections()
+        await client.until(lambda: not client.raw.is_connected)
+        assert await client.call(client.procedures.add(lhs=1, rhs=2)) == 3
+
+
+async def test_a_client_that_waits_to_come_back_can_be_closed(kit: Kit) -> None:
+    begun = time.monotonic()
+    async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: not client.raw.is_connected)
+    assert time.monotonic() - begun < 5
+
+
+async def test_giving_up_after_so_many_attempts(kit: Kit) -> None:
+    policy = ReconnectPolicy(first_delay=0.01, max_attempts=3)
+    errors: list[BaseException] = []
+    with pytest.raises(ConnectError):  # the last attempt's, which nobody waited for
+        async with kit.connect(
+            reconnect=policy, on_connect_error=lambda ctx, error: errors.append(error)
+        ) as client:
+            kit.server.faults.drop_before_first_message = True
+            kit.server.drop_connections()
+            await client.until(lambda: client.raw._driver.is_done)
+    assert len(errors) == 3
+    assert all(isinstance(error, ConnectError) for error in errors)
+
+
+async def test_a_server_that_was_restarted(kit: Kit) -> None:
+    log: list[Any] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with ExitStack() as first:
+        server = first.enter_context(serve_in_thread(make_module(), database="world", port=port))
+        # Other keys sign the tokens of the new server, so this client has to ask for a new one;
+        # a callable says that it can.
+        async with kit.connect(url=server.url, reconnect=FAST, token=lambda: None) as client:
+            client.db.note.on_delete(lambda ctx, row: log.append(row.text))
+            await client.subscribe("SELECT * FROM note")
+            await client.call(client.reducers.write_note(text="x"))
+            first.close()
+            with serve_in_thread(make_module(), database="world", port=port):
+                await client.until(lambda: client.raw._driver.is_done)
+            with pytest.raises(Disconnected, match="calls this client"):
+                await client.call(client.reducers.nothing())
+    assert log == []  # the identity is another one, so nothing is taken for granted
+
+
+def make_dynamic(kit: Kit) -> Any:
+    """Return bindings, so that connecting asks for no schema first."""
+    from spacetime_proto.bindings import dynamic_module
+    from spacetime_transports import HttpClient
+
+    return dynamic_module(HttpClient(kit.server.url).schema("world"))
