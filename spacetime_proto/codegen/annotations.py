@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NONE", "Annotator", "union"]
 
 NONE: Annotation = ("None",)
+_NEVER: Annotation = (Symbol("typing", "Never"),)
 _ANY: Annotation = (Symbol("typing", "Any"),)
 _PRIMITIVES = {
     "Bool": "bool",
@@ -45,6 +46,8 @@ def union(*members: Annotation) -> Annotation:
         # A union inside a union is spread out, so that None stands there once.
         parts = _split(member)
         distinct.extend(part for part in parts if part not in distinct)
+    # Nothing is ever of type Never, so beside another type it says nothing.
+    distinct = [member for member in distinct if member != _NEVER] or distinct
     joined: list[str | Symbol] = []
     for member in distinct:
         joined.extend((" | ", *member) if joined else member)
@@ -111,7 +114,7 @@ class Annotator:
 
     def _sum(self, ty: SumType, inside: frozenset[int]) -> Annotation:
         if not ty.variants:
-            return (Symbol("typing", "Never"),)
+            return _NEVER
         payload = option_payload(ty)
         if payload is not None:
             inner = self._of(payload, inside)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..sats.algebraic import Typespace
     from .model import TableModel
-    from .source import Annotation
+    from .source import Annotation, Node
 
 __all__ = ["columns_class", "handle_class", "render_table"]
 
@@ -101,7 +101,7 @@ def _add_handle(file: SourceFile, table: TableModel) -> None:
     base = file.use(BINDINGS, _HANDLES[table.kind])
     columns = columns_class(table)
     file.add("", "")
-    bases = f"{base}[{_row(file, table)}, {columns}]"
+    bases = Group(f"{base}[", (_row(file, table), columns), "]")
     items = (bases, f"columns={columns}")
     file.layout("class ", Group(f"{handle_class(table)}(", items, ")"), ":")
     text = f"``client.db.{plain(table.attribute)}``: the rows in the cache, and callbacks on them."
@@ -176,7 +176,7 @@ def _add_legacy(file: SourceFile, table: TableModel, row: str, names: _LegacyNam
         attribute = literal(table.row.fields[key].attribute)
         file.add(f"    {names.primary_key}: {class_var}[{text}] = {attribute}")
 
-    def method(name: str, parameters: list[str], returns: str, doc: str, call: list[str]) -> None:
+    def method(name: str, parameters: list[Node], returns: str, doc: str, call: list[str]) -> None:
         file.add("", f"    @{class_method}")
         file.signature(name, ["cls", *parameters], returns, "    ")
         file.add(*docstring(doc, indent="        "))
@@ -198,8 +198,8 @@ def _add_legacy(file: SourceFile, table: TableModel, row: str, names: _LegacyNam
         parameter = f"value: {file.annotation(column.annotation)}"
         call = [function, literal(column.attribute), "value"]
         method(name, [parameter], file.annotation(returns), doc, call)
-    parameter = f"callback: {file.use(BINDINGS, 'RowCallback')}[{row}]"
+    callback = Group(f"callback: {file.use(BINDINGS, 'RowCallback')}[", (row,), "]")
     doc = "Call `callback(row_op, old_row, new_row, reducer_event)` for every change."
-    method(names.register, [parameter], "None", doc, ["register", "callback"])
+    method(names.register, [callback], "None", doc, ["register", "callback"])
     doc = "Take back `register_row_update`; raises ValueError if there was none."
-    method(names.unregister, [parameter], "None", doc, ["unregister", "callback"])
+    method(names.unregister, [callback], "None", doc, ["unregister", "callback"])

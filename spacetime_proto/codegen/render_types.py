@@ -39,7 +39,7 @@ def add_product(
 ) -> None:
     """Append the struct class of a product."""
     struct = file.use(BINDINGS, "Struct")
-    file.add(f"class {model.name}({struct}, frozen=True, gc=False):")
+    _add_struct_line(file, model.name, struct)
     details = field_lines(model, names, table)
     paragraphs = (
         ["\n".join(["Fields:" if table is None else "Columns:", *details])] if details else []
@@ -51,6 +51,11 @@ def add_product(
         file.add("")
     for field in model.fields:
         file.add(f"    {field.attribute}: {file.annotation(field.annotation)}")
+
+
+def _add_struct_line(file: SourceFile, name: str, base: str) -> None:
+    bases = Group(f"{name}(", (base, "frozen=True", "gc=False"), ")")
+    file.layout("class ", bases, ":")
 
 
 def field_lines(
@@ -106,7 +111,7 @@ def _sum_file(model: TypeModel, names: Mapping[int, str], doc: Sequence[str]) ->
     taken = [model.name, "value", *variants, *(field.attribute for field in model.fields)]
     file = SourceFile(doc, taken)
     base = file.use(BINDINGS, "SumValue")
-    file.add(f"class {model.name}({base}, frozen=True, gc=False):")
+    _add_struct_line(file, model.name, base)
     lines = [
         f"    {plain(field.attribute)}: ``{plain(type_words(field.type, names))}``"
         for field in model.fields
@@ -122,7 +127,8 @@ def _sum_file(model: TypeModel, names: Mapping[int, str], doc: Sequence[str]) ->
             file.add(f"    {field.attribute}: {class_var}[{cls}[{variant}]]")
     for tag, (field, variant) in enumerate(zip(model.fields, variants, strict=True)):
         number = file.use("builtins", "int")
-        file.add("", "", f"class {variant}({model.name}, frozen=True, gc=False):")
+        file.add("", "")
+        _add_struct_line(file, variant, model.name)
         text = f"Variant ``{plain(field.attribute)}`` of `{plain(model.name)}`."
         file.add(*docstring(text, indent="    "))
         file.add("")

@@ -77,13 +77,10 @@ def visible_part(module: ModuleDef, *, include_private: bool = False) -> ModuleD
         for procedure in sorted(module.procedures, key=lambda procedure: procedure.name)
         if include_private or not procedure.is_private
     )
-    for kind, names in (
-        ("tables", [table.name for table in tables]),
-        ("reducers", [reducer.name for reducer in reducers]),
-        ("procedures", [procedure.name for procedure in procedures]),
-    ):
-        if len(set(names)) != len(names):
-            raise SchemaError(f"two {kind} have the same name")
+    for kind, items in (("tables", tables), ("reducers", reducers), ("procedures", procedures)):
+        for names in ([item.name for item in items], [item.accessor for item in items]):
+            if len(set(names)) != len(names):
+                raise SchemaError(f"two {kind} have the same name")
     roots: list[AlgebraicType] = [RefType(table.row_ref) for table in tables]
     for reducer in reducers:
         roots.extend((reducer.params, reducer.ok_type))

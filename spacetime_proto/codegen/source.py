@@ -52,8 +52,8 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def _member_key(name: str) -> tuple[int, tuple[tuple[int, int | str], ...]]:
-    # isort's order-by-type: constants, classes, the rest.
-    if len(name) > 1 and name.isupper():
+    # isort's order-by-type: constants, classes, the rest. Linters measure names in bytes.
+    if len(name.encode()) > 1 and name.isupper():
         return 0, natural_key(name)
     return (1 if name[:1].isupper() else 2), natural_key(name)
 
@@ -166,7 +166,7 @@ class SourceFile:
             for number, group in enumerate(groups):
                 blocks[-1].extend([*([""] if number else []), *group])
         if not self._taken.isdisjoint(("I", "O", "l")):
-            blocks[0].insert(1, "# ruff: noqa: E741, RUF100")
+            blocks[0].insert(1, "# ruff: noqa: E741, E742, E743, RUF100")
         text = "\n\n".join("\n".join(block) for block in blocks)
         body = "\n".join(self.lines).strip("\n")
         if not body:
@@ -192,21 +192,26 @@ class SourceFile:
         return groups
 
     def _import_lines(self, module: str, symbols: list[Symbol], indent: str) -> list[str]:
-        members = []
-        for symbol in sorted(symbols, key=lambda symbol: _member_key(symbol.name)):
-            suffix = f" as {self._aliases[symbol]}" if self._is_renamed(symbol) else ""
-            members.append((symbol.name + suffix, bool(suffix)))
-        # Import sorters write a renamed member on a line of its own, before the others.
-        lines = [f"{indent}from {module} import {text}" for text, renamed in members if renamed]
-        plain_members = [text for text, renamed in members if not renamed]
-        if not plain_members:
-            return lines
-        line = f"{indent}from {module} import {', '.join(plain_members)}"
-        if len(line) <= WIDTH:
-            return [*lines, line]
-        lines.append(f"{indent}from {module} import (")
-        lines.extend(f"{indent}    {text}," for text in plain_members)
-        return [*lines, f"{indent})"]
+        # Import sorters write a renamed member on a line of its own, the others on one line, and
+        # sort the lines by their first member.
+        start = f"{indent}from {module} import "
+        names = sorted(
+            (symbol.name for symbol in symbols if not self._is_renamed(symbol)), key=_member_key
+        )
+        blocks = [
+            (symbol.name, [f"{start}{symbol.name} as {self._aliases[symbol]}"])
+            for symbol in symbols
+            if self._is_renamed(symbol)
+        ]
+        if names:
+            line = start + ", ".join(names)
+            if len(line) > WIDTH:
+                members = [f"{indent}    {name}," for name in names]
+                blocks.append((names[0], [f"{start}(", *members, f"{indent})"]))
+            else:
+                blocks.append((names[0], [line]))
+        blocks.sort(key=lambda block: _member_key(block[0]))
+        return [line for _, lines in blocks for line in lines]
 
 
 def _group(module: str) -> int:

@@ -85,8 +85,10 @@ def _index_name(index: IndexDef, columns: Sequence[str]) -> str:
 
 
 def _public(name: str) -> str:
-    # A name with a leading underscore could hide what the class keeps for itself.
-    return name.lstrip("_") or name
+    # A name with a leading underscore could hide what the class keeps for itself; one that goes on
+    # with a digit cannot, and has to keep it.
+    text = name.lstrip("_")
+    return text if text[:1].isidentifier() else name
 
 
 def _free(name: str, taken: set[str]) -> str:
