@@ -6,7 +6,7 @@ and v3 text is refused. A client knows what it negotiated and accepts only that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from ..errors import DecodeError
 from . import frames, v1, v1_json, v2
@@ -95,12 +95,8 @@ def decode_server_payload(
         yield from frames.split_server(payload, limits, batched=protocol == V3_BSATN)
 
 
-def _refuse_row(table: str, row: object) -> bytes:
+def _no_schema(table: str, row: str | bytes) -> NoReturn:
     raise DecodeError("no schema to read rows with")
 
 
-def _refuse_text(table: str, row: object) -> str:
-    raise DecodeError("no schema to write rows with")
-
-
-_NO_ROWS: Final = v1_json.JsonCodec(_refuse_row, _refuse_text)
+_NO_ROWS: Final = v1_json.JsonCodec(_no_schema, _no_schema)

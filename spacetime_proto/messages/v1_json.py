@@ -112,8 +112,10 @@ class _Reader:
         encode = self.codec.encode_row
         try:
             return RowList.from_rows([encode(table, text) for text in texts])
-        except (DecodeError, EncodeError) as error:
-            # EncodeError: JSON that is valid for the type but which BSATN has no room for.
+        except DecodeError as error:
+            raise error.within(f"row of table {table!r}") from error.__cause__
+        except EncodeError as error:
+            # JSON that is valid for the type, but BSATN has no room for it.
             raise DecodeError(error.detail, what=f"row of table {table!r}") from error
 
     def table(self, table: Any) -> v1.TableUpdate:
