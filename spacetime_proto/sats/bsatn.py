@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from operator import attrgetter, index
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ..errors import DecodeError, EncodeError
 from ..types import Err, Ok, Some
@@ -158,11 +158,16 @@ class _Reader:
                 if variant.is_unit:
                     return variant.cls()
                 return variant.cls(self.inside(f".{variant.name}", variant.payload, depth))
-            case ProductShape(cls, names, attributes, types):
-                fields = []
-                for label, attribute, element in zip(names, attributes, types, strict=True):
-                    fields.append(self.inside(f".{label or attribute}", element, depth))
-                return () if cls is None else self.shapes.constructor(cls)(*fields)
+            case ProductShape():
+                fields = [
+                    self.inside(f".{name or attribute}", element, depth)
+                    for name, attribute, element in zip(
+                        shape.names, shape.attributes, shape.types, strict=True
+                    )
+                ]
+                return self.shapes.build(shape, fields)
+            case _:
+                assert_never(shape)
 
     def tag(self, count: int) -> int:
         tag = self.number(1)
@@ -285,15 +290,22 @@ class _Writer:
                             self.inside(f".{variant.name}", variant.payload, held, depth)
                         return
                 raise self.wrong(f"a variant of {cls.__name__}", value)
-            case ProductShape(cls, names, attributes, types):
-                fields = fields_of(shape, value)
-                if fields is None:
-                    expected = f"a tuple of {len(types)}" if cls is None else cls.__name__
-                    raise self.wrong(expected, value)
-                for label, attribute, part, field in zip(
-                    names, attributes, types, fields, strict=True
-                ):
-                    self.inside(f".{label or attribute}", part, field, depth)
+            case ProductShape():
+                self.product(shape, value, depth)
+            case _:
+                assert_never(shape)
+
+    def product(self, shape: ProductShape, value: Any, depth: int) -> None:
+        fields = fields_of(shape, value)
+        if fields is None:
+            cls = shape.cls
+            raise self.wrong(
+                f"a tuple of {len(shape.types)}" if cls is None else cls.__name__, value
+            )
+        for name, attribute, part, field in zip(
+            shape.names, shape.attributes, shape.types, fields, strict=True
+        ):
+            self.inside(f".{name or attribute}", part, field, depth)
 
     def primitive(self, name: str, value: Any) -> None:
         match name:

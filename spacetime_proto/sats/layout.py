@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ..errors import SchemaError
-from .algebraic import PRIMITIVE_SIZES, ArrayType, Primitive, ProductType, RefType, SumType
+from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType
+from .shapes import PrimitiveShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,12 +119,6 @@ class Layout:
 
     def _measure_inline(self, ty: AlgebraicType, level: int) -> Size:
         match ty:
-            case Primitive(name):
-                if name == "String":
-                    return Size(4, None, 1, 2)
-                if name not in PRIMITIVE_SIZES:
-                    raise SchemaError(f"unknown primitive type {name!r}")
-                return Size(PRIMITIVE_SIZES[name], PRIMITIVE_SIZES[name], 1, 1)
             case ArrayType(element):
                 inner = self.size(element, level)
                 return Size(4, None, inner.height + 1, _cap(inner.weight + 5))
@@ -147,7 +142,10 @@ class Layout:
                     _cap(1 + sum(size.weight + 1 for size in sizes)),
                 )
             case _:
-                raise SchemaError(f"not a type: {type(ty).__name__}")
+                shape = self._shapes.shape(ty)
+                assert isinstance(shape, PrimitiveShape)
+                fixed_size = PRIMITIVE_SIZES.get(shape.name)
+                return Size(fixed_size or 4, fixed_size, 1, 1)
 
 
 def _cap(weight: int) -> int:

@@ -14,7 +14,7 @@ import json
 import re
 import struct
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
 
 from ..errors import DecodeError
 from ..types import Err, Ok, Some
@@ -172,15 +172,17 @@ class _Reader:
                     return variant.cls()
                 step = f".{tag if variant.name is None else variant.name}"
                 return variant.cls(self.inside(step, variant.payload, inner, depth))
-            case ProductShape(cls, names, attributes, types):
+            case ProductShape(_, names, attributes, types):
                 held = self.fields(names, value)
                 fields = [
-                    self.inside(f".{attribute if name is None else name}", part, item, depth)
+                    self.inside(f".{name or attribute}", part, item, depth)
                     for name, attribute, part, item in zip(
                         names, attributes, types, held, strict=True
                     )
                 ]
-                return () if cls is None else self.context.shapes.constructor(cls)(*fields)
+                return self.context.shapes.build(shape, fields)
+            case _:
+                assert_never(shape)
 
     def fields(self, names: Sequence[str | None], value: Json) -> Sequence[Json]:
         """Return the fields of a product in order, from an object or an array."""
@@ -371,6 +373,8 @@ class _Writer:
                     for attribute, part in zip(attributes, types, strict=True)
                 ]
                 return self.product(names, fields)
+            case _:
+                assert_never(shape)
 
     def product(self, names: Sequence[str | None], fields: list[Json]) -> Json:
         if self.is_positional or None in names or not names:

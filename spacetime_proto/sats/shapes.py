@@ -7,7 +7,7 @@ disagree about which value a type has.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -40,7 +40,7 @@ from .pytypes import (
 
 if TYPE_CHECKING:
     import enum
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .algebraic import Typespace
 
@@ -220,6 +220,10 @@ class Shapes:
             found = self._constructors[cls] = positional(cls)
         return found
 
+    def build(self, shape: ProductShape, fields: Sequence[Any]) -> Any:
+        """Return the value of a product with these fields."""
+        return () if shape.cls is None else self.constructor(shape.cls)(*fields)
+
     def resolve(self, ty: AlgebraicType) -> tuple[AlgebraicType, int | None]:
         """Follow references; return the type found and the index it was found at, if any.
 
@@ -227,16 +231,14 @@ class Shapes:
             SchemaError: a reference leads nowhere.
         """
         index = None
-        if isinstance(ty, RefType):
-            types = self.typespace.types
-            for _ in types:
-                index = ty.index
-                if not 0 <= index < len(types):
-                    break
-                ty = types[index]
-                if not isinstance(ty, RefType):
-                    return ty, index
-            raise SchemaError(f"type reference {index} leads nowhere")
+        types = self.typespace.types
+        seen = 0
+        while isinstance(ty, RefType):
+            index = ty.index
+            seen += 1
+            if not 0 <= index < len(types) or seen > len(types):
+                raise SchemaError(f"type reference {index} leads nowhere")
+            ty = types[index]
         return ty, index
 
     def _make(self, reference: AlgebraicType) -> Shape:

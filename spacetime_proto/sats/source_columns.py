@@ -92,8 +92,8 @@ class Skipper:
                 self._sum([None if item.is_unit else item.payload for item in variants], level)
             case EnumShape(_, members):
                 self._sum([None] * len(members), level)
-            case PrimitiveShape() | SpecialShape():
-                self.gap += self.program.layout.size(ty).minimum
+            case _:
+                raise AssertionError("a scalar is skipped by its size")
 
     def _length(self) -> str:
         """Write the reading of a length or count; return its variable."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 from struct import pack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from msgspec.structs import astuple
 
@@ -136,6 +136,8 @@ class Encoder:
                 self._sum(shape, name, level)
             case ArrayShape(element):
                 self._array(element, name, level)
+            case _:
+                assert_never(shape)
 
     def _primitive(self, primitive: str, name: str) -> None:
         match primitive:

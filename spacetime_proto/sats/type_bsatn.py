@@ -50,8 +50,8 @@ def _encode(ty: AlgebraicType, out: bytearray) -> None:
         case ArrayType(element):
             out.append(3)
             _encode(element, out)
-        case Primitive(name):
-            out.append(TYPE_TAGS.index(name))
+        case _:
+            out.append(TYPE_TAGS.index(ty.name))
 
 
 def _encode_named(items: tuple[Element, ...] | tuple[Variant, ...], out: bytearray) -> None:
