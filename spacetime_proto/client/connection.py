@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..cache.cache import Cache, Plan
+    from ..cache.changes import TableDiff
     from ..schema.bound import BoundModule
     from ..types import ConnectionId, Identity
     from .calls import PendingCall
@@ -239,19 +240,35 @@ class Connection:
                 the message at fault was applied.
         """
         for message in self.dialect.decode(payload):
-            yield from _HANDLERS[type(message)](self, message)
+            yield from self.handle(message)
 
-    def handle(self, message: Incoming) -> Iterator[Event]:
-        """Handle one message that is already decoded."""
+    def handle(self, message: Incoming) -> Iterable[Event]:
+        """Handle one message; its events have to be taken before the next is handled.
+
+        Most messages are applied when this returns. One whose deletes somebody wants to see before
+        is applied once those events were taken.
+        """
         return _HANDLERS[type(message)](self, message)
 
     def context(self, why: Why | None) -> Context[Any]:
         return Context(self._owner, why)
 
+    @property
+    def wants_everything(self) -> bool:
+        """Whether somebody wants to see all changes of a transaction together."""
+        return self._previous is None and self._owner.wants_everything
+
     def _wants(self, table: str) -> bool:
         if self._previous is not None:
             return False
         return self._owner.wants_everything or self.db[table].listeners.wants_rows
+
+    def needs_look(self, plan: Plan) -> bool:
+        """Whether somebody wants to see what the plan will delete before it is applied."""
+        if self._previous is not None:
+            return False
+        db = self.db
+        return any(db[name].listeners.before_delete for name in plan.tables)
 
     def before(self, plan: Plan, ctx: Context[Any]) -> Iterator[Event]:
         """Yield what has to be seen before the plan is applied."""
@@ -264,21 +281,18 @@ class Connection:
                 if rows:
                     yield BeforeDelete(ctx, handle, rows, handle.listeners)
 
-    def apply(self, plan: Plan, ctx: Context[Any]) -> tuple[TableChanged, ...]:
+    def apply(self, plan: Plan, ctx: Context[Any]) -> list[Event]:
         """Apply a plan and return the events of its row changes, callbacks as they are now."""
-        diffs = self.cache.apply(plan, want=self._wants)
+        return self._changed(self.cache.apply(plan, want=self._wants), ctx)
+
+    def _changed(self, diffs: list[TableDiff], ctx: Context[Any]) -> list[Event]:
         if self._previous is not None:
-            return ()
+            return []
         db = self.db
-        return tuple(
-            [
-                TableChanged(
-                    ctx, handle, diff.inserted, diff.deleted, diff.updated, handle.listeners
-                )
-                for diff in diffs
-                if (handle := db[diff.table.definition.name]) is not None
-            ]
-        )
+        return [
+            TableChanged(ctx, handle := db[diff.table.name], diff, handle.listeners)
+            for diff in diffs
+        ]
 
     # InitialConnection, IdentityToken
 
@@ -297,7 +311,10 @@ class Connection:
                     self.subscribe(subscription)
             yield from self._finish_replay()
 
-    def settle_replay(self, subscription: Subscription, *events: Event) -> Iterator[Event]:
+    def conclude(self, subscription: Subscription, *events: Event) -> Iterator[Event]:
+        """Yield what is to be told of a settled set; while replaying, when all are settled."""
+        if self._previous is None:
+            return iter(events)
         self._replaying.discard(subscription)
         self._replay_events.extend(events)
         return self._finish_replay()
@@ -309,12 +326,7 @@ class Connection:
         previous, self._previous = self._previous, None
         self.db.attach(self.cache)
         ctx = self.context(Reconnected())
-        diffs = self.cache.diff_from(previous, want=self._wants)
-        for diff in diffs:
-            handle = self.db[diff.table.definition.name]
-            yield TableChanged(
-                ctx, handle, diff.inserted, diff.deleted, diff.updated, handle.listeners
-            )
+        yield from self._changed(self.cache.diff_from(previous, want=self._wants), ctx)
         held, self._replay_events = self._replay_events, []
         yield from held
 
@@ -360,7 +372,7 @@ class Connection:
         return [subscription for subscription in found if not subscription.is_ended]
 
 
-_HANDLERS: dict[type, Callable[[Connection, Any], Iterator[Event]]] = {
+_HANDLERS: dict[type, Callable[[Connection, Any], Iterable[Event]]] = {
     Greeting: Connection._on_greeting,
     Applied: query_sets.on_applied,
     Unapplied: query_sets.on_unapplied,

@@ -54,6 +54,16 @@ class Callbacks:
         """Yield the (function, arguments) that `event` makes run, in order."""
         return _CALLS[type(event)](self, event)
 
+    def waiters(self, event: ev.Event) -> Calls:
+        """Yield only what wakes somebody who waits for `event`, no callback of the user's."""
+        if isinstance(event, ev.CallDone):
+            return self._call_done(event)
+        if isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):
+            subscription = event.subscription
+            if subscription.on_change is not None:
+                return iter([(subscription.on_change, (subscription,))])
+        return iter(())
+
     def _table_changed(self, event: ev.TableChanged) -> Calls:
         listeners = event.listeners
         ctx = event.ctx

@@ -14,6 +14,9 @@ from ..errors import SpacetimeError  # annotations of public fields
 from ..types import ConnectionId, Identity, Timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..cache.changes import TableDiff
     from .calls import PendingCall
     from .context import Context
     from .handles import Listeners, TableHandle
@@ -173,19 +176,28 @@ class SetFailed(msgspec.Struct, frozen=True):
 
 
 class TableChanged(msgspec.Struct, frozen=True):
-    """The rows of one table that one message changed.
-
-    `inserted` and `deleted` are sequences of rows, `updated` of (old, new) pairs; rows are decoded
-    when they are looked at.
-    """
+    """The rows of one table that one message changed; they are decoded when they are looked at."""
 
     ctx: Context
     table: TableHandle[Any]
-    inserted: Any
-    deleted: Any
-    updated: Any
+    diff: TableDiff
     listeners: Listeners
     """The callbacks registered when the message was applied."""
+
+    @property
+    def inserted(self) -> Sequence[Any]:
+        """The rows that came. Raises DecodeError if one of them is damaged."""
+        return self.diff.inserted
+
+    @property
+    def deleted(self) -> Sequence[Any]:
+        """The rows that went. Raises DecodeError if one of them is damaged."""
+        return self.diff.deleted
+
+    @property
+    def updated(self) -> Sequence[tuple[Any, Any]]:
+        """(old, new) of the rows that were replaced. Raises DecodeError if one is damaged."""
+        return self.diff.updated
 
 
 class TransactionApplied(msgspec.Struct, frozen=True):

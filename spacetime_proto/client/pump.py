@@ -14,14 +14,16 @@ around this, and tests drive it with a list (docs/embedding.md).
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from ..errors import ProtocolError
 from . import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Iterable
 
     from .dispatch import Callbacks
     from .session import ClientSession
@@ -81,24 +83,7 @@ def pump(
         while (message := session.message_events()) is not None:
             # Looked up anew for each message: an on_transaction may have come or gone.
             session.wants_everything = callbacks.listens("transaction")
-            ended = False
-            for event in message:
-                kind = type(event)
-                if kind is ev.TableChanged and not event.listeners.wants_rows:  # type: ignore[union-attr]
-                    continue
-                ended = ended or kind is ev.Ended or kind is ev.ConnectFailed
-                for function, args in callbacks.calls(event):
-                    try:
-                        yield Invoke(function, args)
-                    except Exception as error:
-                        if on_callback_error is not None and kind is not ev.BeforeDelete:
-                            yield from _report(session, on_callback_error, error, function)
-                        else:
-                            session.fail(error)
-                            break
-                if session.has_failed and not ended:
-                    message.close()
-                    break
+            yield from _dispatch(session, callbacks, message, on_callback_error)
             yield MESSAGE_DONE
         if session.is_over:
             return
@@ -111,6 +96,41 @@ def pump(
         elif received.eof:
             session.receive_eof(now=received.now)
         session.tick(now=received.now)
+
+
+def _dispatch(
+    session: ClientSession[Any],
+    callbacks: Callbacks,
+    message: Iterable[ev.Event],
+    on_callback_error: Callable[..., Any] | None,
+) -> Generator[Want, Received | None, None]:
+    """Run the callbacks of one message.
+
+    Once one of them has ended the connection, no other callback sees the rest of the message, but
+    whoever waits for something that the message brought is still woken.
+    """
+    was_failing = session.has_failed  # then this "message" is the end, and is told in full
+    try:
+        for event in message:
+            is_cut = session.has_failed and not was_failing
+            if type(event) is ev.TableChanged and (is_cut or not event.listeners.wants_rows):
+                continue
+            calls = callbacks.waiters(event) if is_cut else callbacks.calls(event)
+            for function, args in calls:
+                try:
+                    yield Invoke(function, args)
+                except Exception as error:
+                    if on_callback_error is None or type(event) is ev.BeforeDelete:
+                        session.fail(error)
+                        break
+                    yield from _report(session, on_callback_error, error, function)
+            if type(event) is ev.BeforeDelete and session.has_failed:
+                return  # leaves the message before it is applied
+    except ProtocolError as error:  # a row that somebody was to see does not decode
+        session.fail(error)
+    finally:
+        if isinstance(message, Generator):
+            message.close()
 
 
 def _report(

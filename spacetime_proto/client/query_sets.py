@@ -45,8 +45,9 @@ LEGACY_SET = 1 << 32
 
 
 def _request(connection: Connection, request_id: int, kind: str) -> tuple[Subscription, bool]:
+    # Looked up, not taken: if a callback refuses the message, the request is still open.
     try:
-        return connection.set_requests.pop(request_id)
+        return connection.set_requests[request_id]
     except KeyError:
         raise ProtocolError(f"{kind} answers request {request_id}, which is unknown") from None
 
@@ -63,6 +64,7 @@ def on_applied(connection: Connection, message: Applied) -> Iterator[Event]:
         drop = () if replaced is None else (replaced.set_id,)
         plan = connection.cache.plan(changes, drop=drop)
     yield from connection.before(plan, ctx)
+    del connection.set_requests[message.request_id]
     set_id = LEGACY_SET if message.set_id is None else message.set_id
     replaced = connection.legacy if message.set_id is None else subscription.replaces
     subscription.move(SubscriptionInput.APPLIED)
@@ -78,7 +80,7 @@ def on_applied(connection: Connection, message: Applied) -> Iterator[Event]:
         if first_time:
             yield SetApplied(ctx, subscription)
     yield from changed
-    yield from connection.settle_replay(subscription)
+    yield from connection.conclude(subscription)
 
 
 def _retire(connection: Connection, replaced: Subscription, new_set: int) -> None:
@@ -100,18 +102,18 @@ def on_unapplied(connection: Connection, message: Unapplied) -> Iterator[Event]:
     else:
         plan = connection.cache.plan(message.changes)
     yield from connection.before(plan, ctx)
+    del connection.set_requests[message.request_id]
     if connection.sets.get(message.set_id) is subscription:
         del connection.sets[message.set_id]
     subscription.move(SubscriptionInput.ENDED)
     changed = connection.apply(plan, ctx)
-    yield SetEnded(ctx, subscription)
-    yield from changed
-    yield from connection.settle_replay(subscription)
+    yield from connection.conclude(subscription, SetEnded(ctx, subscription), *changed)
 
 
 def on_refused(connection: Connection, message: Refused) -> Iterator[Event]:
     if message.request_id is not None:
         subscription, is_subscribe = _request(connection, message.request_id, "SubscriptionError")
+        del connection.set_requests[message.request_id]
         if is_subscribe:
             yield from _fail_set(connection, subscription, message.error, drop=())
         else:
@@ -143,10 +145,7 @@ def _fail_set(
     outcome: Event = (
         SetEnded(ctx, subscription) if was_ending else SetFailed(ctx, subscription, error)
     )
-    if connection._previous is not None:
-        yield from connection.settle_replay(subscription, outcome)
-    else:
-        yield outcome
+    yield from connection.conclude(subscription, outcome)
 
 
 def _on_unapplied_unknown(connection: Connection, subscription: Subscription) -> Iterator[Event]:
@@ -160,8 +159,7 @@ def _on_unapplied_unknown(connection: Connection, subscription: Subscription) ->
     if not subscription.is_ended and subscription.state is not SubscriptionState.PENDING:
         subscription.move(SubscriptionInput.ENDED)
     changed = connection.apply(plan, ctx)
-    yield SetEnded(ctx, subscription)
-    yield from changed
+    yield from connection.conclude(subscription, SetEnded(ctx, subscription), *changed)
 
 
 def _lose_everything(connection: Connection, text: str) -> Iterator[Event]:
@@ -179,7 +177,10 @@ def _lose_everything(connection: Connection, text: str) -> Iterator[Event]:
         was_ending = subscription.state is SubscriptionState.ENDING
         subscription.move(SubscriptionInput.REFUSED)
         subscription.error = failure
-        yield (SetEnded(ctx, subscription) if was_ending else SetFailed(ctx, subscription, failure))
+        outcome: Event = (
+            SetEnded(ctx, subscription) if was_ending else SetFailed(ctx, subscription, failure)
+        )
+        yield from connection.conclude(subscription, outcome)
 
 
 def end_subscriptions(

@@ -5,7 +5,7 @@ Functions over a `Connection`, one per kind of message; each yields that message
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from msgspec import structs
 
@@ -14,12 +14,14 @@ from .events import CallDone, ReducerCompleted, ReducerEvent, Transaction, Trans
 from .query_sets import LEGACY_SET, SHARED_SET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from ..cache.cache import Plan
     from ..cache.changes import TableChange
     from .calls import PendingCall
     from .connection import Connection
-    from .events import Event, Why
+    from .context import Context
+    from .events import Event, TableChanged, Why
     from .incoming import Changed, ProcedureReply, QueryReply, ReducerInfo, ReducerReply
 
 __all__ = ["on_changed", "on_procedure_reply", "on_query_reply", "on_reducer_reply"]
@@ -65,11 +67,14 @@ def _v1_bag(connection: Connection, table: str) -> int:
     return LEGACY_SET
 
 
-def on_changed(connection: Connection, message: Changed) -> Iterator[Event]:
+#: The wire says no more about most transactions, so there is one value for all of them.
+_TRANSACTION: Final = Transaction()
+
+
+def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
     info = message.reducer
     if info is None:
-        yield from _transaction(connection, message.changes, Transaction())
-        return
+        return _transaction(connection, message.changes, _TRANSACTION)
     own = (
         info.caller_identity == connection.identity
         and info.caller_connection_id == connection.connection_id
@@ -87,13 +92,12 @@ def on_changed(connection: Connection, message: Changed) -> Iterator[Event]:
         own,
     )
     if pending is None:
-        yield from _transaction(connection, message.changes, event)
-        return
+        return _transaction(connection, message.changes, event)
     if info.status == "committed":
         pending.settle()
     else:
         pending.settle(error=_v1_failure(info))
-    yield from _transaction(connection, message.changes, event, pending)
+    return _transaction(connection, message.changes, event, pending)
 
 
 def _v1_args(
@@ -130,19 +134,49 @@ def _transaction(
     changes: list[TableChange],
     why: Why,
     pending: PendingCall[Any] | None = None,
-) -> Iterator[Event]:
+) -> Iterable[Event]:
+    """Apply what a transaction changed; return its events and those of the call behind it."""
     ctx = connection.context(why)
+    events: list[Event] = []
     if changes:
         plan = connection.cache.plan(_live(connection, changes))
+        if connection.needs_look(plan):
+            return _look_and_apply(connection, plan, ctx, pending)
+        events = connection.apply(plan, ctx)
+    _conclude(connection, ctx, events, pending)
+    return events
+
+
+def _look_and_apply(
+    connection: Connection, plan: Plan, ctx: Context[Any], pending: PendingCall[Any] | None
+) -> Iterator[Event]:
+    try:
         yield from connection.before(plan, ctx)
-        changed = connection.apply(plan, ctx)
-        yield from changed
-        if changed:
-            yield TransactionApplied(ctx, changed)
-    if type(why) is ReducerEvent:
-        yield ReducerCompleted(ctx)
+    except GeneratorExit:
+        # A callback refused the message, which ends the connection with nothing of it applied. So
+        # the call has no outcome yet; the end will give it one.
+        if pending is not None:
+            pending.reopen()
+            connection.calls[pending.request_id] = pending
+        raise
+    events = connection.apply(plan, ctx)
+    _conclude(connection, ctx, events, pending)
+    yield from events
+
+
+def _conclude(
+    connection: Connection,
+    ctx: Context[Any],
+    events: list[Event],
+    pending: PendingCall[Any] | None,
+) -> None:
+    """Add what comes after the row changes of a transaction."""
+    if events and connection.wants_everything:
+        events.append(TransactionApplied(ctx, tuple(cast("list[TableChanged]", events))))
+    if type(ctx.event) is ReducerEvent:
+        events.append(ReducerCompleted(ctx))
     if pending is not None:
-        yield CallDone(ctx, pending)
+        events.append(CallDone(ctx, pending))
 
 
 # replies
@@ -155,7 +189,7 @@ def _pending(connection: Connection, request_id: int | bytes, kind: str) -> Pend
         raise ProtocolError(f"{kind} answers request {request_id!r}, which is unknown") from None
 
 
-def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterator[Event]:
+def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[Event]:
     pending = _pending(connection, message.request_id, "ReducerResult")
     call = pending.call
     if call is None or call.kind != "reducer":
@@ -199,7 +233,7 @@ def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Itera
             raise ProtocolError(f"procedure {call.name!r} returned, which the bindings do not have")
         value = connection.dialect.decode_return(function, message.value)
         pending.settle(None if value == () else value)
-    yield CallDone(connection.context(Transaction()), pending)
+    yield CallDone(connection.context(_TRANSACTION), pending)
 
 
 def on_query_reply(connection: Connection, message: QueryReply) -> Iterator[Event]:
@@ -217,7 +251,7 @@ def on_query_reply(connection: Connection, message: QueryReply) -> Iterator[Even
             if change.inserts is not None:
                 rows.extend(table.codec.decode_rows(change.inserts))
         pending.settle(rows)
-    yield CallDone(connection.context(Transaction()), pending)
+    yield CallDone(connection.context(_TRANSACTION), pending)
 
 
 def _v1_failure(info: ReducerInfo) -> BaseException:

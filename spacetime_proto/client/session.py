@@ -30,13 +30,14 @@ from .subscriptions import Subscription, query_text
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from ..bindings import Module
     from ..types import ConnectionId, Identity
     from ..wire.websocket import Accepted
     from .events import Event
     from .handles import ChangeStream, TableHandle
+    from .incoming import Incoming
     from .options import ClientOptions, Target
 
 __all__ = ["ClientSession"]
@@ -80,7 +81,9 @@ class ClientSession(Generic[DbT]):
         self._failure: BaseException | None = None
         self._was_open = False
         self._waiting = Waiting()
-        self._current: Generator[Event, None, None] | None = None
+        self._current: Iterator[Event] | None = None
+        self._messages: Iterator[Incoming] = iter(())
+        """What is left of the payload that was opened last."""
         self._end_pending = False
         self._closing_by_user = False
         self._last_words = b""
@@ -388,6 +391,7 @@ class ClientSession(Generic[DbT]):
         if self._failure is None:
             self._failure = error
         self._current = None
+        self._messages = iter(())
         self._end_pending = True
         self.will_reconnect = False
         if self._wire is not None and self._wire.state is State.OPEN:
@@ -428,52 +432,69 @@ class ClientSession(Generic[DbT]):
                 return
             yield event
 
-    def message_events(self) -> Generator[Event, None, None] | None:
+    def message_events(self) -> Iterable[Event] | None:
         """Return the events of the next message (or of the end), or None if nothing has happened.
 
-        For callers that want to stop between messages: the generator has to be exhausted or closed
-        before this is called again. Closing it early skips what is left of that message's events.
+        For callers that want to stop between messages: all of them have to be taken, unless `fail`
+        was called, before this is called again.
         """
         if self._extra:
             extra, self._extra = self._extra, []
-            return _replay(extra)
+            return extra
         wire = self._wire
         if wire is None:
             return self._finish() if self._end_pending else None
         if self._failure is None:
-            if self._connection is None and wire.accepted is not None:
-                self._connection = self._new_connection(wire.accepted)
-            if self._connection is not None:
-                for payload in wire.messages():
-                    return self._guarded(self._connection, payload)
+            try:
+                message = next(self._messages, None) or self._next_payload(wire)
+                connection = self._connection
+                if message is not None and connection is not None:
+                    events = connection.handle(message)
+                    if type(events) is list:
+                        return events
+                    return self._guarded(connection, events)
+            except ProtocolError as error:
+                self.fail(error)
         if wire.state is State.CLOSED or self._end_pending:
             return self._finish()
+        return None
+
+    def _next_payload(self, wire: ClientWebSocket) -> Incoming | None:
+        """Open the next payload that has come; return its first message."""
+        connection = self._connection
+        if connection is None:
+            if wire.accepted is None:
+                return None
+            connection = self._connection = self._new_connection(wire.accepted)
+        for payload in wire.messages():
+            self._messages = iter(connection.dialect.decode(payload))
+            return next(self._messages)  # no payload is without a message
         return None
 
     def _next_event(self) -> Event | None:
         while True:
             if self._current is None:
-                self._current = self.message_events()
-                if self._current is None:
+                events = self.message_events()
+                if events is None:
                     return None
+                self._current = iter(events)
             event = next(self._current, None)
             if event is not None:
                 return event
             self._current = None
 
     def _guarded(
-        self, connection: Connection, payload: bytes | str
+        self, connection: Connection, events: Iterable[Event]
     ) -> Generator[Event, None, None]:
+        """Yield events that are made while they are taken, and follow what they say of the state."""
         try:
-            for event in connection.receive(payload):
+            for event in events:
                 if type(event) is ev.Connected:
                     refusal = self._greet(connection, event)
                     if refusal is not None:
                         self.fail(refusal)
                         return
                 yield event
-                if self._state is SessionState.REPLAYING and not connection.is_replaying:
-                    self._replayed(connection)
             if self._state is SessionState.REPLAYING and not connection.is_replaying:
                 self._replayed(connection)
         except ProtocolError as error:
@@ -561,10 +582,6 @@ class ClientSession(Generic[DbT]):
         self.will_reconnect = False
         self._failure = cause
         self._end_pending = True
-
-
-def _replay(events: list[Event]) -> Generator[Event, None, None]:
-    yield from events
 
 
 def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
