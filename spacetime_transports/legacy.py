@@ -167,17 +167,28 @@ class SpacetimeDBAsyncClient:
             if result is not None and hasattr(result, "__await__"):
                 await result
         except Exception as error:
-            if self._error is None:
-                self._error = error
-            self._stop.set()
+            self._fail(error)
 
     def _on_loop(self, function: Callable[[], object]) -> None:
-        """Do it in the event loop's thread: now if this is it."""
-        loop = self._loop
-        if loop is None or loop.is_here:
+        """Do it in the event loop's thread: now if this is it, else in a task there."""
+        loop, background = self._loop, self._background
+        if loop is None or background is None or loop.is_here:
             function()
-        else:
-            loop.call_soon(function)
+            return
+
+        async def run() -> None:
+            try:
+                function()
+            except Exception as error:
+                self._fail(error)
+
+        loop.call_soon(lambda: background.start_soon(run))
+
+    def _fail(self, error: Exception) -> None:
+        """End the run with an exception of the user's code."""
+        if self._error is None:
+            self._error = error
+        self._stop.set()
 
     # --- run ----------------------------------------------------------------------------------
 

@@ -76,7 +76,12 @@ class Background:
         self._empty = anyio.Event()
 
     def start_soon(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
-        """Start ``function(*args)``, which must not raise but for its cancellation."""
+        """Start ``function(*args)``, which must not raise but for its cancellation.
+
+        Does nothing once `stop` was called.
+        """
+        if self._stopping:
+            return
         self._count += 1
 
         async def run() -> None:
