@@ -71,8 +71,7 @@ class Server:
     async def drop_connections(self) -> None:
         """End every TCP connection at once, without a close frame."""
         for session in list(self.host.sessions):
-            session.is_closed = True
-            _wake(session)
+            session.abort()
         await self._until_gone()
 
     # --- one connection -----------------------------------------------------------------------
@@ -83,9 +82,7 @@ class Server:
         session = ServerSession(self.host)
         connection = _Connection(session, stream, self._reschedule)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(connection.write, tasks.cancel_scope)
-                await connection.read()
+            await connection.run()
         finally:
             session.connection_lost(time.monotonic())
             self._reschedule()
@@ -132,10 +129,20 @@ class _Connection:
         self._stream = stream
         self._after = after
         self._to_send = anyio.Event()
+        self._scope = anyio.CancelScope()
         session.wake = self._on_wake
 
     def _on_wake(self) -> None:
         self._to_send.set()
+        if self._session.is_aborted:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Serve the connection until it is over."""
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.write)
+                await self.read()
 
     async def read(self) -> None:
         """Feed the session until the client is gone or the session is over."""
@@ -165,7 +172,7 @@ class _Connection:
         except (anyio.EndOfStream, *_BROKEN):
             return None
 
-    async def write(self, scope: anyio.CancelScope) -> None:
+    async def write(self) -> None:
         """Send what the session has to say; end the connection when it is over."""
         session = self._session
         while True:
@@ -180,12 +187,7 @@ class _Connection:
             else:
                 await self._to_send.wait()
                 self._to_send = anyio.Event()
-        scope.cancel()
-
-
-def _wake(session: ServerSession) -> None:
-    if session.wake is not None:
-        session.wake()
+        self._scope.cancel()
 
 
 @asynccontextmanager

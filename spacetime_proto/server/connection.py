@@ -93,6 +93,8 @@ class ServerConnection(ABC):
         caller: who the client is.
         protocol: the negotiated protocol.
         dropped: True when the TCP connection is to be ended without a close frame.
+        is_overrun: True when that is because the client reads too slowly: what is on its way to it
+            is not worth waiting for.
         close_request: (code, reason) once the connection is to be closed.
         wake: called when there is something to send, or the connection is to end.
     """
@@ -111,6 +113,7 @@ class ServerConnection(ABC):
         self.protocol = protocol
         self.caller: Caller = database.caller(identity, connection_id, self)
         self.dropped = False
+        self.is_overrun = False
         self.close_request: tuple[int, str] | None = None
         self.wake: Callable[[], None] | None = None
         self._token = token
@@ -190,7 +193,11 @@ class ServerConnection(ABC):
         if self._is_open:
             self._outbox.append(message)
             if len(self._outbox) > _OUTGOING_QUEUE:
-                self.dropped = True  # a slow reader is forgotten, without a close frame
+                # A slow reader is forgotten, without a close frame, even in the middle of one.
+                self.dropped = self.is_overrun = True
+                self._outbox.clear()
+                self._notify()
+                return
             if len(self._outbox) == 1 or self.database.faults.hold_until:
                 self._notify()
 

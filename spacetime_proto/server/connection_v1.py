@@ -71,7 +71,7 @@ class V1Connection(ServerConnection):
                 self._unsubscribe(request_id, query_id, is_single=True)
             case v1.UnsubscribeMulti(request_id, query_id):
                 self._unsubscribe(request_id, query_id, is_single=False)
-            case v1.OneOffQuery():
+            case _:
                 self._one_off(message)
 
     # --- calls --------------------------------------------------------------------------------

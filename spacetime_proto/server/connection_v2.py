@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ..errors import DecodeError, QueryError
 from ..messages import v2
 from ..messages.frames import split_client
@@ -50,8 +52,8 @@ class V2Connection(ServerConnection):
                 self._subscribe(message)
             case v2.Unsubscribe():
                 self._unsubscribe(message)
-            case v2.OneOffQuery(request_id, text):
-                self._one_off(request_id, text)
+            case _:
+                self._one_off(message.request_id, message.query_string)
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -152,18 +154,17 @@ class V2Connection(ServerConnection):
 
     def on_query_failed(self, slots: list[Slot], text: str) -> None:
         for slot in slots:
-            if isinstance(slot, int):
-                for query in self._sets.pop(slot):
-                    self.database.live.release(query, self, slot)
-                self._send(v2.SubscriptionError(None, slot, text))
+            set_id = cast("int", slot)
+            for query in self._sets.pop(set_id):
+                self.database.live.release(query, self, set_id)
+            self._send(v2.SubscriptionError(None, set_id, text))
 
     def _update(self, share: Share) -> v2.TransactionUpdate:
         """Return a share as a message: sets by id, tables by name, one entry per query."""
         sets: dict[int, dict[str, list[v2.PersistentRows | v2.EventRows]]] = {}
         for slot, delta in share:
-            if isinstance(slot, int):
-                tables = sets.setdefault(slot, {})
-                tables.setdefault(delta.query.table.name, []).append(self._fragment(delta))
+            tables = sets.setdefault(cast("int", slot), {})
+            tables.setdefault(delta.query.table.name, []).append(self._fragment(delta))
         return v2.TransactionUpdate(
             tuple(
                 v2.QuerySetUpdate(

@@ -334,10 +334,10 @@ class Database:
             raise AssertionError(store.name)
         attribute = store.attributes[schedule.at_column]
         for data, row in change.inserted.items():
-            at: ScheduleAt = getattr(row, attribute)
+            at: Any = getattr(row, attribute)
             if isinstance(at, ScheduleAt.Time):
                 self._schedule_row(store, data, row, at.value, once=True)
-            elif isinstance(at, ScheduleAt.Interval):
+            else:
                 self._schedule_row(store, data, row, now + at.value, once=False)
 
     def _schedule_row(

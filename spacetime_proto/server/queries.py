@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import QueryError
 from ..sats.rows import RowList
@@ -142,11 +142,8 @@ class Queries:
         catalog = self.catalog(caller)
         select = select_statement(parse(text))
         query = resolve(select, catalog, caller.identity)
-        sources: list[Source] = []
-        for relation in select.relations:
-            source = catalog.source(relation.table)
-            if source is not None:  # resolve has found every one of them
-                sources.append(source)
+        # resolve has found every one of them
+        sources = [cast("Source", catalog.source(relation.table)) for relation in select.relations]
         check_subscription(query, sources, catalog)
         return select, query
 

@@ -36,6 +36,7 @@ class ServerSession:
     Attributes:
         connection: the client behind the WebSocket, None while the connection is HTTP.
         is_closed: True when the socket is to be closed, once `data_to_send` is sent.
+        is_aborted: True when it is to be closed at once, sent or not.
         wake: called when there is something to send or the socket is to be closed.
     """
 
@@ -57,6 +58,7 @@ class ServerSession:
         """
         self.connection: ServerConnection | None = None
         self.is_closed = False
+        self.is_aborted = False
         self.wake: Callable[[], None] | None = None
         self._host = host
         self._keepalive = keepalive
@@ -127,7 +129,7 @@ class ServerSession:
     # --- HTTP ---------------------------------------------------------------------------------
 
     def _serve_http(self, now: float) -> None:
-        while self._websocket is None:
+        while True:
             request = self._http.next_request()
             if request is None:
                 return
@@ -216,7 +218,14 @@ class ServerSession:
             else:
                 websocket.close(code, reason, now=now)
 
+    def abort(self) -> None:
+        """End the TCP connection at once."""
+        self.is_closed = self.is_aborted = True
+        self._on_wake()
+
     def _on_wake(self) -> None:
+        if self.connection is not None and self.connection.is_overrun:
+            self.is_closed = self.is_aborted = True
         if self.wake is not None:
             self.wake()
 

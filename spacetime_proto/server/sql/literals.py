@@ -21,7 +21,6 @@ from ...sats.algebraic import (
     ArrayType,
     Primitive,
     ProductType,
-    RefType,
     SumType,
 )
 from .ast import Constant, Parameter
@@ -97,8 +96,8 @@ def type_text(ty: AlgebraicType) -> str:
             return f"({', '.join(f'{e.name}: {type_text(e.type)}' for e in elements)})"
         case SumType(variants):
             return f"({' | '.join(f'{v.name}: {type_text(v.type)}' for v in variants)})"
-        case RefType(index):
-            return f"&{index}"
+        case _:
+            return f"&{ty.index}"
 
 
 def _parse(literal: Constant, ty: AlgebraicType) -> Any:

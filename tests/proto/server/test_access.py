@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.proto.server.support import make_database
 
 from spacetime_proto.server import Database, Index, Module, Range, UniqueViolation, column
 from spacetime_proto.server.access import ReadAccess
+from tests.proto.server.support import make_database
 
 
 def database() -> tuple[Database, Any]:

@@ -208,7 +208,7 @@ def test_unknown_names_in_annotations_are_refused() -> None:
     class Row:
         value: Missing  # type: ignore[name-defined]  # noqa: F821
 
-    with pytest.raises(SchemaError, match="Missing.* in the annotations of .*Row"):
+    with pytest.raises(SchemaError, match=r"Missing.* in the annotations of .*Row"):
         TypeRegistry().ref(Row)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.proto.server.support import identity, make_database
-
 from spacetime_proto.server import U8, Module, ViewContext, column
 from spacetime_proto.server.catalog import CallerCatalog
+from tests.proto.server.support import identity, make_database
 
 OWNER = identity(77)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
-
-from tests.proto.server.support import NOW, identity, make_database
 
 from spacetime_proto.server import Context, Module, ProcedureContext
 from spacetime_proto.server.context import Sleep
 from spacetime_proto.types import TimeDuration, Timestamp
+from tests.proto.server.support import NOW, identity, make_database
 
 
 def context() -> tuple[Any, Context]:
@@ -60,8 +60,6 @@ def test_sleeping_hands_the_time_to_the_engine_and_takes_the_new_one() -> None:
     for sleep in (ctx.sleep(2), ctx.sleep(TimeDuration(2_000_000)), ctx.sleep_until(later)):
         ctx.timestamp = NOW
         assert sleep.send(None) == Sleep(later)
-        try:
+        with contextlib.suppress(StopIteration):
             sleep.send(later)
-        except StopIteration:
-            pass
         assert ctx.timestamp == later

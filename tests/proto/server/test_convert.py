@@ -102,7 +102,14 @@ def test_values_survive_the_wire(changes: dict[str, Any]) -> None:
 
 def test_plain_types_need_no_conversion() -> None:
     made, _ = converters()
-    for annotation in (int, str, list[int], int | None, Some[int | None] | None, Ok[int] | Err[str]):
+    for annotation in (
+        int,
+        str,
+        list[int],
+        int | None,
+        Some[int | None] | None,
+        Ok[int] | Err[str],
+    ):
         converter = made.of(annotation)
         assert (converter.to_wire, converter.from_wire) == (None, None)
 
@@ -121,5 +128,5 @@ def test_columns_have_a_conversion_where_they_need_one() -> None:
 def test_values_of_other_classes_are_refused(changes: dict[str, Any]) -> None:
     made, _ = converters()
     to_wire, _ = made.product(Everything)
-    with pytest.raises(EncodeError, match="is not a (Color|Thing|Leaf)"):
+    with pytest.raises(EncodeError, match=r"is not a (Color|Thing|Leaf)"):
         to_wire(everything(**changes))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.proto.server.support import NOW, Client, identity, make_database
 
 from spacetime_proto.errors import ReducerError
 from spacetime_proto.messages import v2
 from spacetime_proto.server import U64, Context, Database, Faults, Module, ProcedureContext, column
 from spacetime_proto.server.database import PANIC
 from spacetime_proto.types import ScheduleAt, TimeDuration, Timestamp
+from tests.proto.server.support import NOW, Client, identity, make_database
 
 OWNER = identity(77)
 SECOND = TimeDuration(1_000_000)

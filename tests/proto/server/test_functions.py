@@ -6,11 +6,11 @@ import enum
 from typing import Any
 
 import pytest
-from tests.proto.server.support import make_database
 
 from spacetime_proto.errors import EncodeError
 from spacetime_proto.server import U8, Context, Database, Module, ProcedureContext
 from spacetime_proto.server.functions import ArgumentError
+from tests.proto.server.support import make_database
 
 
 class Color(enum.Enum):
@@ -81,9 +81,7 @@ def test_damaged_json_arguments(text: str, problem: str) -> None:
     paint = database().reducers["paint"]
     with pytest.raises(ArgumentError, match=problem) as caught:
         paint.decode_json(text)
-    assert caught.value.chain == (
-        f".: invalid arguments for function paint: .: .: {caught.value}"
-    )
+    assert caught.value.chain == (f".: invalid arguments for function paint: .: .: {caught.value}")
 
 
 def test_results_in_both_encodings() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.proto.server.support import Entropy, identity
 
 from spacetime_proto.messages import v1, v1_json, v2
 from spacetime_proto.messages.frames import decompress, split_server
@@ -27,6 +26,7 @@ from spacetime_proto.server.connection_v2 import V2Connection
 from spacetime_proto.types import Identity, TimeDuration, Timestamp
 from spacetime_transports.chat_module import User
 from spacetime_transports.chat_module import module as chat
+from tests.proto.server.support import Entropy, identity
 
 WIRE = Path(__file__).parents[2] / "golden" / "wire"
 OTHER = Identity.from_hex("c200dda8f546b9da87ea54d5bb9599c7b710a502ee1caf0e7b51656754bd0128")
@@ -82,9 +82,7 @@ def comparable(value: Any) -> Any:
         case TimeDuration():
             return 0
         case msgspec.Struct():
-            fields = {
-                name: comparable(getattr(value, name)) for name in value.__struct_fields__
-            }
+            fields = {name: comparable(getattr(value, name)) for name in value.__struct_fields__}
             for name in ("energy_quanta_used", "total_host_execution_duration_micros"):
                 fields.pop(name, None)
             return type(value).__name__, fields

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from typing import Any
 
 import pytest
-from tests.proto.server.support import NOW, Client, identity, make_database
 
 from spacetime_proto.messages import v2
 from spacetime_proto.server import U8, U32, Context, Database, Module, ProcedureContext
 from spacetime_proto.server.outcomes import ProcedureOutcome
 from spacetime_proto.types import TimeDuration, Timestamp
+from tests.proto.server.support import NOW, Client, identity, make_database
 
 OWNER = identity(77)
 
@@ -26,10 +27,8 @@ def foreign() -> Any:
 def stubborn() -> Any:
     """Go on awaiting, whatever is thrown in."""
     while True:
-        try:
+        with contextlib.suppress(RuntimeError):
             yield "a future"
-        except RuntimeError:
-            pass
 
 
 def make() -> tuple[Database, list[str]]:
@@ -85,10 +84,8 @@ def make() -> tuple[Database, list[str]]:
 
     @module.procedure
     async def forgives_foreign(ctx: ProcedureContext) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):
             await foreign()
-        except RuntimeError:
-            pass
 
     @module.procedure
     async def awaits_stubborn(ctx: ProcedureContext) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import pytest
-from tests.proto.server.support import make_database
 
 from spacetime_proto.errors import EncodeError
-from spacetime_proto.server import F32, U8, U64, Database, Index, Module, UniqueViolation, column
+from spacetime_proto.server import (
+    F32,
+    U8,
+    U64,
+    Database,
+    Index,
+    Module,
+    Range,
+    UniqueViolation,
+    column,
+)
 from spacetime_proto.server.store import Change, TableStore
 from spacetime_proto.server.transactions import Transactions
+from tests.proto.server.support import make_database
 
 
 def stores() -> tuple[Database, TableStore, Any]:
@@ -159,6 +170,26 @@ def test_lookup_makes_the_index_it_needs() -> None:
         nan = store.insert(spot(cls, name="nan", size=float("nan")))
         assert list(store.lookup(4, float("nan")).values()) == [nan]
     assert store.key(2, 3) == 3
+
+
+def test_enums_are_found_by_member_and_ordered_by_definition() -> None:
+    class Color(enum.Enum):
+        RED = "z"
+        GREEN = "a"
+
+    module = Module()
+
+    @module.table
+    class Paint:
+        color: Color = column(primary_key=True)
+
+    database = make_database(module)
+    store = database.stores["paint"]
+    with transaction(database):
+        green = store.insert(Paint(color=Color.GREEN))
+        red = store.insert(Paint(color=Color.RED))
+    assert list(store.lookup(0, Color.GREEN).values()) == [green]
+    assert [row for _, row in store.index((0,)).select((Range(),))] == [red, green]
 
 
 def test_clear_empties_the_indexes_too() -> None:

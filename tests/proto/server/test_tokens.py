@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.proto.server.support import NOW
 
 from spacetime_proto.server.tokens import (
     SecretAuthority,
@@ -18,6 +17,7 @@ from spacetime_proto.server.tokens import (
     new_claims,
 )
 from spacetime_proto.types import Timestamp
+from tests.proto.server.support import NOW
 
 WIRE = Path(__file__).parents[2] / "golden" / "wire"
 NOW_SECONDS = NOW.micros_since_unix_epoch // 1_000_000

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.proto.server.support import make_database
 
 from spacetime_proto.server import U8, Module
 from spacetime_proto.server.store import TableStore
 from spacetime_proto.server.transactions import Transactions, net_changes
+from tests.proto.server.support import make_database
 
 
 def bag() -> tuple[Transactions, TableStore, Any]:

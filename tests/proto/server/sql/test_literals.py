@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from tests.proto.server.support import identity
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.sats.algebraic import (
@@ -28,6 +27,7 @@ from spacetime_proto.server.sql.literals import (
     type_text,
 )
 from spacetime_proto.types import ConnectionId, Identity, Timestamp, Uuid
+from tests.proto.server.support import identity
 
 U8, I64, F32, F64 = (Primitive(name) for name in ("U8", "I64", "F32", "F64"))
 BOOL, STRING, U256 = Primitive("Bool"), Primitive("String"), Primitive("U256")
@@ -129,7 +129,8 @@ def test_comparable_types() -> None:
     comparable = (BOOL, U8, F32, STRING, BYTES, IDENTITY, CONNECTION_ID, TIMESTAMP, UUID)
     assert all(is_comparable(ty) for ty in comparable)
     assert not any(
-        is_comparable(ty) for ty in (TIME_DURATION, option(U8), ArrayType(U8), RefType(0))
+        is_comparable(ty)
+        for ty in (TIME_DURATION, option(U8), ArrayType(U8), RefType(0))
         if ty != BYTES
     )
 

@@ -115,9 +115,7 @@ ONE = Constant("number", "1")
         ("INSERT INTO t VALUES (:sender)", Insert("t", (), ((Parameter("sender"),),))),
         (
             "UPDATE t SET a = 1, b = 'x' WHERE a",
-            Update(
-                "t", (Assignment("a", ONE), Assignment("b", Constant("string", "x"))), A
-            ),
+            Update("t", (Assignment("a", ONE), Assignment("b", Constant("string", "x"))), A),
         ),
         ("UPDATE t SET a = 1", Update("t", (Assignment("a", ONE),), None)),
         ("DELETE FROM t WHERE a", Delete("t", A)),
@@ -133,7 +131,10 @@ def test_statements(sql: str, expected: object) -> None:
     [
         ("", "Empty SQL query"),
         (" ; ", "Empty SQL query"),
-        ("SELEC x", "sql parser error: Expected an SQL statement, found: SELEC at Line: 1, Column 1"),
+        (
+            "SELEC x",
+            "sql parser error: Expected an SQL statement, found: SELEC at Line: 1, Column 1",
+        ),
         ("SELECT", "sql parser error: Expected an expression, found: EOF"),
         ("SELECT *", "sql parser error: Expected FROM, found: EOF"),
         ("SELECT * FROM", "sql parser error: Expected identifier, found: EOF"),
@@ -206,8 +207,41 @@ def test_nesting_has_an_end_and_length_does_not_recurse() -> None:
 
 
 WORDS = st.sampled_from(
-    "SELECT * FROM t s WHERE a = 1 'x' ( ) , . ; AND OR JOIN ON AS LIMIT COUNT INSERT INTO VALUES"
-    " UPDATE SET DELETE NOT :sender 0x1 - <>".split()
+    [
+        "SELECT",
+        "*",
+        "FROM",
+        "t",
+        "s",
+        "WHERE",
+        "a",
+        "=",
+        "1",
+        "'x'",
+        "(",
+        ")",
+        ",",
+        ".",
+        ";",
+        "AND",
+        "OR",
+        "JOIN",
+        "ON",
+        "AS",
+        "LIMIT",
+        "COUNT",
+        "INSERT",
+        "INTO",
+        "VALUES",
+        "UPDATE",
+        "SET",
+        "DELETE",
+        "NOT",
+        ":sender",
+        "0x1",
+        "-",
+        "<>",
+    ]
 )
 
 

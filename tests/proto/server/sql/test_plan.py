@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.proto.server.support import identity, make_database
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.server import U8, Database, Module, column
@@ -16,6 +15,7 @@ from spacetime_proto.server.sql.parse import parse
 from spacetime_proto.server.sql.plan import delta, rows_of, snapshot
 from spacetime_proto.server.sql.resolve import Query, resolve
 from spacetime_proto.server.transactions import net_changes
+from tests.proto.server.support import identity, make_database
 
 MODULE = Module()
 

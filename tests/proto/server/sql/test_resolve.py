@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.proto.server.support import identity, make_database
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.server import F64, U8, Database, Module, column
 from spacetime_proto.server.sql.parse import parse
 from spacetime_proto.server.sql.resolve import Query, resolve, resolve_filter, uses_sender
 from spacetime_proto.types import Identity
+from tests.proto.server.support import identity, make_database
 
 
 def database() -> Database:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.proto.server.support import NOW, Client, identity, make_database
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.messages import v2
 from spacetime_proto.server import U8, Database, Module, ViewContext, column
 from spacetime_proto.server.sql.run import SqlResult, run_sql
 from spacetime_proto.types import Identity
+from tests.proto.server.support import NOW, Client, identity, make_database
 
 OWNER = identity(77)
 

@@ -19,7 +19,10 @@ from spacetime_proto.server.sql.tokens import tokenize
         ("1 1.5 .5 1e3 2E-4", [("number", n) for n in ("1", "1.5", ".5", "1e3", "2E-4")]),
         ("0xAb X'01ff' x''", [("hex", "Ab"), ("hex", "01ff"), ("hex", "")]),
         (":sender", [("param", "sender")]),
-        ("<>!=<=>==<>(),.;*+-", [("op", o) for o in ("<>", "!=", "<=", ">=", "=", "<>", *"(),.;*+-")]),
+        (
+            "<>!=<=>==<>(),.;*+-",
+            [("op", o) for o in ("<>", "!=", "<=", ">=", "=", "<>", *"(),.;*+-")],
+        ),
         ("a -- no\nb /* no\n */ c", [("word", w) for w in "abc"]),
         ("", []),
     ],
