@@ -19,7 +19,7 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
+from spacetime_proto.errors import ConnectError, Disconnected, HttpError, LocalProtocolError
 
 from .driving import (
     CALLBACKS_PER_CHECKPOINT,
@@ -257,7 +257,13 @@ class AsyncDriver(Generic[DbT]):
         definition = None
         with anyio.CancelScope() as self._pause_scope:
             async with self._http(await self._resolve_token()) as http:
-                definition = await http.schema(self._database)
+                try:
+                    definition = await http.schema(self._database)
+                except HttpError as error:
+                    if error.status != 400:
+                        raise
+                    # A server from before version 10 of the schema.
+                    definition = await http.schema(self._database, version=9)
         self._pause_scope = None
         return None if definition is None else self._make_session(dynamic_module(definition))
 

@@ -159,15 +159,13 @@ class BlockingClient(Generic[DbT]):
             Whether any message was handled.
 
         Raises:
+            Disconnected: the connection is over (or whatever else ended it).
             LocalProtocolError: this is a callback.
         """
-        refuse_in_callback(self._driver, "tick")
-        before = self._driver.messages
         end = end_of(budget)
-        self._driver.pump_until(
-            lambda: end is not None and time.monotonic() >= end, None, may_wait=False
+        return self._move(
+            "tick", lambda: end is not None and time.monotonic() >= end, None, may_wait=False
         )
-        return self._driver.messages != before
 
     def advance_one_message(self, timeout: float | None = 0.0) -> bool:
         """Handle one message.
@@ -179,13 +177,30 @@ class BlockingClient(Generic[DbT]):
             Whether one was handled.
 
         Raises:
+            Disconnected: the connection is over (or whatever else ended it).
             LocalProtocolError: this is a callback.
         """
-        refuse_in_callback(self._driver, "advance")
         driver = self._driver
         before = driver.messages
-        may_wait = timeout is None or timeout > 0
-        driver.pump_until(lambda: driver.messages != before, end_of(timeout), may_wait=may_wait)
+        return self._move(
+            "advance",
+            lambda: driver.messages != before,
+            end_of(timeout),
+            may_wait=timeout is None or timeout > 0,
+        )
+
+    def _move(
+        self, what: str, is_met: Callable[[], bool], end: float | None, *, may_wait: bool
+    ) -> bool:
+        """Run the pump for `frame_tick` and its like; say whether any message was handled."""
+        driver = self._driver
+        refuse_in_callback(driver, what)
+        self._need_live(what)
+        before = driver.messages
+        driver.pump_until(is_met, end, may_wait=may_wait)
+        failure = driver.failure.untold() if driver.is_done else None
+        if failure is not None:
+            raise failure
         return driver.messages != before
 
     def run(self) -> None:

@@ -17,7 +17,7 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
+from spacetime_proto.errors import ConnectError, Disconnected, HttpError, LocalProtocolError
 
 from .blocking_dial import Attempt, Dialer
 from .blocking_io import SocketStream, Wakeup, lost
@@ -470,7 +470,13 @@ class BlockingDriver(Generic[DbT]):
         from spacetime_proto.bindings import dynamic_module
 
         with self._dialer.http(self._dialer.resolve_token()) as http:
-            return dynamic_module(http.schema(self._database))
+            try:
+                return dynamic_module(http.schema(self._database))
+            except HttpError as error:
+                if error.status != 400:
+                    raise
+                # A server from before version 10 of the schema.
+                return dynamic_module(http.schema(self._database, version=9))
 
     def _too_late(self) -> ConnectError:
         timeout = self.options.connect_timeout

@@ -16,6 +16,7 @@ app = typer.Typer(
     help="A SpacetimeDB client: generate Python bindings, run a development server, look into a"
     " database and change it.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

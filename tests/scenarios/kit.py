@@ -69,10 +69,7 @@ class Client:
     async def pause(self, seconds: float) -> None:
         """Let time pass, with the client moving."""
         if self._is_blocking:
-            end = time.monotonic() + seconds
-            while (left := end - time.monotonic()) > 0:
-                if not self.raw.advance_one_message(left):
-                    time.sleep(min(left, 0.001))  # noqa: ASYNC251  # no event loop here
+            self.raw._driver.pump_until(lambda: False, time.monotonic() + seconds)
         else:
             await anyio.sleep(seconds)
 
@@ -82,7 +79,7 @@ class Client:
         while not is_so():
             assert time.monotonic() < end, "it never became so"
             if self._is_blocking:
-                self.raw.advance_one_message(0.05)
+                self.raw._driver.pump_until(is_so, time.monotonic() + 0.05)
             else:
                 await anyio.sleep(0.002)
 

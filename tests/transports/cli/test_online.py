@@ -1,0 +1,303 @@
+"""Commands against the embedded server, and what a server that is not there gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spacetime_proto.errors import Disconnected
+from spacetime_transports import HttpClient
+from spacetime_transports.cli import demo as demo_module
+
+if TYPE_CHECKING:
+    from spacetime_transports.serve import ThreadServer
+    from tests.transports.cli.conftest import Run
+
+ROOT = Path(__file__).parents[3]
+MODULE = ROOT / "spacetime_transports" / "chat_module.py"
+
+
+def test_call_and_sql(run: Run, at: tuple[str, ...]) -> None:
+    assert run("call", "send_message", "hello there", *at) == (0, "", "")
+    assert run("call", "send_message", '"quoted"', *at).code == 0
+    outcome = run("sql", "SELECT * FROM message", *at)
+    assert outcome.code == 0
+    assert "hello there" in outcome.out
+    assert "2 rows" in outcome.out
+    rows = json.loads(run("sql", "SELECT * FROM message", *at, "-f", "json").out)
+    assert sorted(row["text"] for row in rows) == ["hello there", "quoted"]
+    assert set(rows[0]["sender"]) == {"__identity__"}
+    lines = run("sql", "SELECT * FROM message", *at, "-f", "jsonl").out.splitlines()
+    assert len(lines) == 2
+
+
+def test_a_reducer_that_refuses(run: Run, at: tuple[str, ...]) -> None:
+    outcome = run("call", "send_message", "", *at)
+    assert outcome == (1, "", "spacetime-py: Messages must not be empty\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("call", "no_such_function"), "no_such_function"),
+        (("call", "send_message", "[1"), "not valid JSON"),
+        (("sql", "SELEC"), "SELEC"),
+        (("subscribe", "no_table"), "no table 'no_table'"),
+        (("subscribe", "SELECT * FROM no_table"), "no_table"),
+        (("watch", "SELECT * FROM no_table"), "no_table"),
+        (("sql", "SELECT 1", "--token", "a", "--token-file", "b"), "not both"),
+        (("sql", "SELECT 1", "--token", "nonsense"), "token"),
+        (("publish", "/nowhere/module.wasm"), "cannot read"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_code_1(
+    run: Run, at: tuple[str, ...], words: tuple[str, ...], said: str
+) -> None:
+    outcome = run(*words, *at)
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert outcome.err.count("\n") == 1
+    assert said in outcome.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sql", "SELECT 1"),
+        ("call", "f"),
+        ("subscribe", "user"),
+        ("watch", "user"),
+        ("logs",),
+        ("describe",),
+        ("demo",),
+        ("generate", "-o", "x"),
+    ],
+)
+def test_a_server_that_is_not_there(run: Run, words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    outcome = run(*words, "--host", f"http://127.0.0.1:{port}", "--database", "chat")
+    assert outcome.code == 1
+    assert "refused" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("sql", "SELECT 1"), ("subscribe", "user"), ("describe",)])
+def test_a_database_that_is_not_there(
+    run: Run, server: ThreadServer, words: tuple[str, ...]
+) -> None:
+    outcome = run(*words, "--host", server.url, "--database", "nowhere")
+    assert outcome.code == 1
+    assert "nowhere" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_subscribe_prints_changes_as_json(run: Run, at: tuple[str, ...]) -> None:
+    run("call", "send_message", "old", *at)
+    outcome = run("subscribe", "message", *at, "--count", "1")
+    (line,) = outcome.out.splitlines()
+    change = json.loads(line)
+    assert (change["op"], change["table"], change["row"]["text"]) == ("insert", "message", "old")
+    assert run("subscribe", "message", *at, "--timeout", "0.1", "--no-initial").out == ""
+
+
+def test_subscribe_follows(run: Run, at: tuple[str, ...], server: ThreadServer) -> None:
+    def act() -> None:
+        time.sleep(0.3)
+        with HttpClient(server.url) as client:
+            client.call("chat", "send_message", ["new"])
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    outcome = run(
+        "subscribe", "SELECT * FROM message", "user", *at, "-n", "2", "--no-initial", "-t", "10"
+    )
+    thread.join()
+    changes = [json.loads(line) for line in outcome.out.splitlines()]
+    assert len(changes) == 2
+    assert {change["op"] for change in changes} <= {"insert", "update"}
+
+
+def test_watch_prints_tables_again_after_changes(
+    run: Run, at: tuple[str, ...], server: ThreadServer
+) -> None:
+    def act() -> None:
+        time.sleep(0.2)
+        with HttpClient(server.url) as client:
+            client.call("chat", "send_message", ["one"])
+            client.call("chat", "send_message", ["two"])
+
+    assert run("watch", "message", *at, "-t", "0.1").out.strip() == "no rows"
+    thread = threading.Thread(target=act)
+    thread.start()
+    outcome = run("watch", "message", *at, "-t", "1", "--rows", "1")
+    thread.join()
+    assert "message (1)" in outcome.out
+    assert "message (2)" in outcome.out
+    assert "1 more" in outcome.out
+
+
+def test_describe(run: Run, at: tuple[str, ...]) -> None:
+    outcome = run("describe", *at)
+    assert outcome.code == 0
+    for text in ("user (table)", "Option<String>", "primary key", "send_message(text: String)"):
+        assert text in outcome.out
+    assert "sections" in json.loads(run("describe", *at, "--json").out)
+
+
+def test_identity(run: Run, server: ThreadServer, tmp_path: Path) -> None:
+    issued = json.loads(run("identity", "--host", server.url).out)
+    known = json.loads(run("identity", "--token", issued["token"]).out)
+    assert known == {"identity": issued["identity"]}
+    file = tmp_path / "token"
+    kept = json.loads(run("identity", "--host", server.url, "--token-file", file).out)
+    assert kept["token_file"] == str(file)
+    again = json.loads(run("identity", "--host", server.url, "--token-file", file).out)
+    assert again == {"identity": kept["identity"]}
+    assert "not a JSON web token" in run("identity", "--token", "x").err
+    assert "does not say its identity" in run("identity", "--token", "eyJhbGciOiJub25lIn0.e30.").err
+
+
+def test_generate_from_a_database(run: Run, at: tuple[str, ...], tmp_path: Path) -> None:
+    assert run("generate", *at, "--out-dir", tmp_path / "b").code == 0
+    assert (tmp_path / "b" / "user.py").exists()
+
+
+# --- demo -------------------------------------------------------------------------------------------
+
+
+def test_the_demo(run: Run) -> None:
+    outcome = run("demo")
+    assert (outcome.code, outcome.err) == (0, "")
+    for text in ("asyncio", "trio", "Messages must not be empty", "Alice: Hello from asyncio!"):
+        assert text in outcome.out
+    assert outcome.out.rstrip().endswith("Both clients hold the same rows: yes")
+
+
+def test_the_quiet_demo_prints_the_last_state_only(run: Run) -> None:
+    outcome = run("demo", "--quiet")
+    assert outcome.code == 0
+    assert outcome.out.splitlines() == [
+        "Users: Alice (online), Bob (online)",
+        "Messages:",
+        "  Alice: Hello from asyncio!",
+        "  Bob: Hello from trio!",
+        "Both clients hold the same rows: yes",
+    ]
+
+
+def test_the_demo_on_another_server(run: Run, at: tuple[str, ...], server: ThreadServer) -> None:
+    outcome = run("demo", *at)
+    assert outcome.code == 0
+    assert f"SpacetimeDB at {server.url}" in outcome.out
+    assert run("demo", "--host", server.url).code == 1
+
+
+def test_the_demo_becomes_a_chat_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+        def __iter__(self) -> object:
+            return iter(["/name Ada\n", "hi\n", "\n"])
+
+    monkeypatch.setattr(demo_module.sys, "stdin", Terminal())
+    monkeypatch.setattr(demo_module.sys.stdout, "isatty", lambda: True, raising=False)
+    outcome = run("demo")
+    assert outcome.code == 0
+    assert "Ctrl-D ends" in outcome.out
+    assert "  Ada: hi" in outcome.out
+
+
+def test_the_demo_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr(demo_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(demo_module, "_is_named", lambda peer, db: False)
+    outcome = run("demo")
+    assert outcome.code == 1
+    assert "did not see a change" in outcome.err
+
+
+# --- serve ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_serve_prints_its_url_and_ends_when_told(end: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "spacetime_transports.cli", "serve", str(MODULE),
+            "--listen", "127.0.0.1:0", "--database", "chat",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:")
+        with HttpClient(url) as client:
+            client.ping()
+            client.call("chat", "send_message", ["hi"])
+        begun = time.monotonic()
+        process.send_signal(end)
+        out, err = process.communicate(timeout=10)
+        assert time.monotonic() - begun < 2
+        assert (process.returncode, out) == (0, "")
+        assert "development" in err and "https://spacetimedb.com" in err
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_serve_on_a_port_that_is_taken(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        outcome = run("serve", MODULE, "--listen", f"127.0.0.1:{port}")
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_error(server: ThreadServer) -> None:
+    with HttpClient(server.url) as client:
+        for number in range(50):
+            client.call("chat", "send_message", [f"{number} {'x' * 2000}"])
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "spacetime_transports.cli", "subscribe", "message",
+            "--host", server.url, "--database", "chat", "-t", "20", "-n", "50",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(20) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_a_server_that_hangs_up_ends_subscribe(
+    run: Run, at: tuple[str, ...], server: ThreadServer
+) -> None:
+    timer = threading.Timer(0.4, server.drop_connections)
+    timer.start()
+    outcome = run("subscribe", "message", *at)
+    timer.join()
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+    assert Disconnected.__name__ not in outcome.err
