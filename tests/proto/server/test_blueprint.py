@@ -179,7 +179,7 @@ def test_what_has_no_place_in_a_schema_is_refused(
 def full_module() -> Module:
     module = Module()
 
-    @module.table(public=True, indexes=[Index("x", "y")])
+    @module.table(public=True, indexes=[Index("x", "y", unique=True), Index("y", "x")])
     class Spot:
         id: U64 = column(primary_key=True, auto_increment=True)
         name: str = column(unique=True)
@@ -204,6 +204,12 @@ def full_module() -> Module:
     @module.view
     def spots(ctx: ViewContext) -> Query[Spot]: ...
 
+    @module.view
+    def maybe(ctx: ViewContext) -> Spot | None: ...
+
+    @module.view
+    def other_way_round(ctx: ViewContext) -> None | Spot: ...  # noqa: RUF036
+
     @module.view(primary_key="name")
     def named(ctx: ViewContext) -> list[Spot]: ...
 
@@ -213,7 +219,15 @@ def full_module() -> Module:
 def test_the_definition_says_everything() -> None:
     definition = full_module().build().definition
     tables = {table.name: table for table in definition.tables}
-    assert list(tables) == ["named", "noise", "spot", "spots", "timer"]
+    assert list(tables) == [
+        "maybe",
+        "named",
+        "noise",
+        "other_way_round",
+        "spot",
+        "spots",
+        "timer",
+    ]
     spot = tables["spot"]
     assert spot.primary_key == 0
     assert spot.unique_columns == (0, 1)
@@ -223,7 +237,9 @@ def test_the_definition_says_everything() -> None:
         IndexDef("spot_name_idx_btree", "name", "btree", (1,)),
         IndexDef("spot_x_idx_hash", "x", "hash", (2,)),
         IndexDef("spot_x_y_idx_btree", "x_y", "btree", (2, 3)),
+        IndexDef("spot_y_x_idx_btree", "y_x", "btree", (3, 2)),
     )
+    assert spot.unique_constraints == ((0,), (1,), (2, 3))
     assert tables["noise"].is_event
     assert (tables["spots"].primary_key, tables["named"].primary_key) == (0, 1)
     assert tables["named"].row_ref == spot.row_ref

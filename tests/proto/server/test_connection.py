@@ -8,7 +8,7 @@ import pytest
 
 from spacetime_proto.messages import v2
 from spacetime_proto.server import Context, Database, Faults, Module, connection
-from spacetime_proto.server.connection import Outgoing, ServerConnection
+from spacetime_proto.server.connection import Outgoing, ServerConnection, not_found
 from tests.proto.server.support import NOW, Client, make_database
 
 
@@ -168,3 +168,23 @@ def test_the_base_class_is_abstract() -> None:
     with pytest.raises(TypeError, match="abstract"):
         ServerConnection(make())  # type: ignore[abstract, call-arg]
     assert NOW is not None
+
+
+def test_a_damaged_message_asks_for_a_close() -> None:
+    client = Client(make())
+    client.connection.receive(b"\xff", client.now)
+    assert client.connection.close_request == (1011, "unknown tag 0xff for sum type ClientMessage")
+
+
+def test_a_message_for_many_is_made_by_the_first() -> None:
+    database = make()
+    readers = [Client(database, number=number) for number in (2, 3)]
+    for reader in readers:
+        reader.send(v2.Subscribe(1, 1, ("SELECT * FROM blob",)))
+    send(Client(database), put(1))
+    one, two = (reader.connection._outbox[0] for reader in readers)
+    assert one is two
+
+
+def test_the_text_for_an_unknown_set() -> None:
+    assert not_found(Client(make()).connection, 5).endswith("QuerySetId { id: 5 })")

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from spacetime_proto.messages import v2
-from spacetime_proto.server import U8, Context, Database, Faults, Module, ProcedureContext, column
+from spacetime_proto.server import (
+    U8,
+    Context,
+    Database,
+    Faults,
+    Module,
+    ProcedureContext,
+    ViewContext,
+    column,
+)
 from spacetime_proto.types import TimeDuration
 from tests.proto.server.support import Client, identity, make_database, rows_of
 
@@ -50,9 +59,15 @@ def make(**options: Any) -> Database:
         raise ZeroDivisionError
 
     @module.procedure
-    async def slow(ctx: ProcedureContext, seconds: U8) -> U8:
-        await ctx.sleep(seconds)
-        return seconds
+    def quick(ctx: ProcedureContext) -> U8:
+        return 7
+
+    @module.view
+    def fragile(ctx: ViewContext) -> list[Item]:
+        rows = list(ctx.db.item)
+        if len(rows) > 1:
+            raise ValueError("too many")
+        return rows
 
     @module.procedure
     def bad(ctx: ProcedureContext) -> None:
@@ -205,6 +220,19 @@ def test_procedures() -> None:
     answer = client.one(v2.CallProcedure(4, "bad", b""))
     assert "ValueError: no" in answer.status.message
     assert (answer.request_id, answer.total_host_execution_duration) == (4, TimeDuration(0))
+    answer = client.one(v2.CallProcedure(5, "quick", b""))
+    assert answer.status == v2.ProcedureReturned(b"\7")
+
+
+def test_a_set_that_cannot_be_evaluated_ends() -> None:
+    database = make()
+    client = Client(database)
+    client.send(v2.Subscribe(1, 3, ("SELECT * FROM fragile", ALL)))
+    call(client, "put", 1, 1)
+    error, result = client.send(v2.CallReducer(9, "put", b"\2\1"))
+    assert error == v2.SubscriptionError(None, 3, "view fragile failed: too many")
+    assert result.result == v2.ReducerOk(b"", v2.TransactionUpdate())
+    assert database.live._queries == {}
 
 
 def test_one_payload_of_v3_holds_many_messages_both_ways() -> None:

@@ -13,7 +13,13 @@ from tests.proto.server.support import NOW, identity, make_database
 
 
 def context() -> tuple[Any, Context]:
-    database = make_database(Module())
+    module = Module()
+
+    @module.table
+    class Note:
+        text: str
+
+    database = make_database(module)
     return database, Context(database, identity(5), None, NOW)
 
 
@@ -63,3 +69,14 @@ def test_sleeping_hands_the_time_to_the_engine_and_takes_the_new_one() -> None:
         with contextlib.suppress(StopIteration):
             sleep.send(later)
         assert ctx.timestamp == later
+
+
+def test_procedures_open_transactions() -> None:
+    database, _ = context()
+    note = database.stores["note"].row_class
+    ctx = ProcedureContext(database, identity(5), None, NOW, database.caller(identity(5)))
+    with ctx.transaction() as tx:
+        assert (tx.sender, tx.timestamp) == (identity(5), NOW)
+        tx.db.note.insert(note(text="one"))
+    assert ctx.with_tx(lambda tx: tx.db.note.insert(note(text="two"))).text == "two"
+    assert [row.text for row in database.tables.note] == ["one", "two"]

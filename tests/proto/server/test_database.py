@@ -284,6 +284,30 @@ def test_live_sets_can_be_failed_for_tests() -> None:
     assert client.take() == []
 
 
+def test_a_leaving_client_loses_its_subscriptions() -> None:
+    database = make()
+    client = Client(database)
+    client.send(v2.Subscribe(1, 7, ("SELECT * FROM note",)))
+    client.leave()
+    assert database.live._queries == {}
+
+
+def test_written_transactions_reach_the_writer_too() -> None:
+    database = make()
+    client = Client(database)
+    client.send(v2.Subscribe(1, 7, ("SELECT * FROM note",)))
+    with database.write(client.connection.caller, NOW):
+        assert database.in_transaction
+        database.tables.note.insert(database.stores["note"].row_class(id=0, text="x"))
+    assert not database.in_transaction
+    assert len(client.take()) == 1
+
+
+def test_numbers_for_uuids_only_grow() -> None:
+    database = make()
+    assert [database.next_v7(candidate) for candidate in (5, 3, 9)] == [5, 6, 9]
+
+
 def test_faults_are_off_unless_given() -> None:
     assert make().faults == Faults()
     faults = Faults(ok_empty=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from spacetime_proto.errors import ReducerError
-from spacetime_proto.server import U64, Context, Module, TokenRefused, column
+from spacetime_proto.server import U64, Context, Module, ServerSession, TokenRefused, column
 from spacetime_proto.server.tokens import identity_of
 from spacetime_proto.types import ConnectionId, ScheduleAt, TimeDuration
-from tests.proto.server.support import NOW, identity, make_host
+from tests.proto.server.support import NOW, Client, identity, make_host
 
 
 def empty() -> Module:
@@ -106,3 +106,19 @@ def test_connection_ids_are_never_zero() -> None:
     assert host.new_connection_id() != host.new_connection_id()
     host.entropy = bytes
     assert host.new_connection_id() == ConnectionId(b"\1" * 16)
+
+
+def test_clients_of_a_removed_database_are_closed() -> None:
+    host = make_host()
+    database, other = host.add(empty(), "one", now=0.0), host.add(empty(), "two", now=0.0)
+    clients = [Client(made) for made in (database, other)]
+    for client in clients:
+        ServerSession(host).connection = client.connection
+    ServerSession(host)
+    host.remove("one")
+    host.remove("one")
+    closes = [client.connection.close_request for client in clients]
+    assert closes == [(1001, "module exited"), None]
+    host.shutdown()
+    assert clients[1].connection.close_request == (1001, "module exited")
+    assert host.databases == {}

@@ -8,6 +8,7 @@ from spacetime_proto.messages.v2 import EventRows, PersistentRows
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.server import U8, Database, Module, ViewContext
 from spacetime_proto.server.live import Delta, LiveQuery, row_list
+from spacetime_proto.server.store import Change
 from spacetime_proto.server.transactions import net_changes
 from tests.proto.server.support import identity, make_database
 
@@ -36,9 +37,18 @@ def make() -> tuple[Database, Any]:
     class Other:
         size: U8
 
+    @module.table(public=True, event=True)
+    class Noise:
+        size: U8
+
+    module.row_level_security("SELECT * FROM noise WHERE size < 9")
+
     @module.view(anonymous=True)
     def items(ctx: ViewContext) -> list[Item]:
-        return list(ctx.db.item)
+        rows = list(ctx.db.item)
+        if len(rows) > 1:
+            raise ValueError("too many")
+        return rows
 
     return make_database(module), Item
 
@@ -140,3 +150,34 @@ def test_row_lists_with_offsets_hold_the_same_rows() -> None:
         assert made.slices() == rows
         assert made.row_size == 0
         assert row_list(rows, always_offsets=False).slices() == rows
+
+
+def test_derived_tables_change_with_what_they_read_or_end_their_sets() -> None:
+    database, cls = make()
+    live, one = database.live, Somebody()
+    live.hold(query(database, "SELECT * FROM items"), one, 1)
+    live.hold(query(database, "SELECT * FROM other"), one, 2)
+    assert live.shares({database.stores["item"]: Change({}, {})}) == {}
+    [(slot, delta)] = live.shares(insert(database, cls, 5))[one]
+    assert (slot, delta.inserts.slices()) == (1, [b"\5"])
+    assert live.shares(insert(database, cls, 6)) == {}
+    assert one.failed == [([1], "view items failed: too many")]
+    other = database.stores["other"]
+    assert list(live.shares({other: Change({b"\1": other.decode(b"\1")}, {})})) == [one]
+
+
+def test_filtered_events_are_forgotten_after_the_transaction() -> None:
+    database, _ = make()
+    live, one = database.live, Somebody()
+    live.hold(query(database, "SELECT * FROM noise"), one, 1)
+    live.hold(query(database, "SELECT * FROM items"), one, 2)
+    noise = database.stores["noise"]
+    with database._transactions.run() as journal:
+        noise.insert(noise.row_class(size=3))
+    [(_, delta)] = live.shares(net_changes(journal))[one]
+    assert isinstance(delta.rows, EventRows)
+    derived = live.derived(("filter", "noise", None))
+    assert derived is not None
+    assert len(derived.store.rows) == 1
+    live.forget_events()
+    assert derived.store.rows == {}

@@ -193,3 +193,16 @@ def test_dataclasses_are_taken_as_they_are() -> None:
     made: Any = module.table(Loose)
     assert made is Loose
     assert made(1).value == 1
+
+
+def test_modules_are_declared_at_the_top_of_a_file_too() -> None:
+    names: dict[str, Any] = {"__name__": "some_file"}
+    source = (
+        "from spacetime_proto.server import Module\n"
+        "module = Module()\n"
+        "@module.table\n"
+        "class Item:\n"
+        "    size: int\n"
+    )
+    exec(compile(source, "some_file.py", "exec", dont_inherit=True), names)
+    assert [table.name for table in names["module"].build().definition.tables] == ["item"]

@@ -57,6 +57,11 @@ def make() -> tuple[Database, list[str]]:
             raise ValueError("changed my mind")
 
     @module.procedure
+    def with_row(ctx: ProcedureContext, row: str) -> None:
+        if row == "fail":
+            raise ValueError("no")
+
+    @module.procedure
     def too_big(ctx: ProcedureContext) -> U8:
         return 300
 
@@ -214,3 +219,16 @@ def test_a_procedure_may_recover_from_its_misuse() -> None:
     database, _ = make()
     [outcome] = call(database, "forgives_foreign")
     assert outcome.value == b""
+
+
+def test_scheduled_procedures_are_run_by_the_database_and_their_failure_is_logged() -> None:
+    database, _ = make()
+    caller = database.caller(database.identity)
+    database.procedures.run_scheduled("with_row", "fine", caller, NOW)
+    database.procedures.run_scheduled("with_row", "fail", caller, NOW)
+    assert [line.message for line in database.logs] == [
+        "scheduled procedure with_row: The module instance encountered a fatal error:"
+        " ValueError: no"
+    ]
+    assert database.procedures.get("with_row") is not None
+    assert database.procedures.get("nope") is None

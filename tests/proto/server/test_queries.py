@@ -9,6 +9,9 @@ import pytest
 from spacetime_proto.errors import QueryError
 from spacetime_proto.messages import v2
 from spacetime_proto.server import U8, Context, Database, Module, Query, ViewContext, column
+from spacetime_proto.server.sql.parse import parse
+from spacetime_proto.server.sql.plan import select_statement
+from spacetime_proto.server.sql.resolve import resolve
 from spacetime_proto.types import Identity
 from tests.proto.server.support import Client, identity, make_database
 
@@ -281,3 +284,14 @@ def test_a_filter_that_is_no_query_is_refused() -> None:
     module.row_level_security("SELECT * FROM nope")
     with pytest.raises(QueryError, match="no such table"):
         make_database(module)
+
+
+def test_http_queries_work_views_out_afresh() -> None:
+    database, _ = make()
+    caller = database.caller(identity(1))
+    call(Client(database), "set_level", b"\7")
+    select = select_statement(parse("SELECT * FROM me"))
+    query = resolve(select, database.queries.catalog(caller), caller.identity)
+    [store] = database.queries.fresh_stores(query, caller)
+    assert len(store.rows) == 1
+    assert database.live._derived == {}

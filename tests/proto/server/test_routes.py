@@ -9,7 +9,7 @@ import pytest
 
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.server import U8, Context, Host, Module, ProcedureContext
-from spacetime_proto.server.routes import respond
+from spacetime_proto.server.routes import BadRequest, database_of, respond
 from spacetime_proto.types import Identity
 from spacetime_proto.wire.headers import Headers
 from spacetime_proto.wire.http import HttpRequest, HttpResponse
@@ -260,3 +260,10 @@ def test_the_owner_can_delete_the_database() -> None:
     assert ask(host, "DELETE", "/v1/database/db").status == 403
     assert ask(host, "DELETE", "/v1/database/db", token=token).status == 200
     assert ask(host, "GET", "/v1/database/db/names").status == 404
+
+
+def test_a_path_without_a_database_has_none() -> None:
+    host = make()[0]
+    with pytest.raises(BadRequest) as caught:
+        database_of(host, HttpRequest("GET", "/v1/subscribe"))
+    assert caught.value.status == 404

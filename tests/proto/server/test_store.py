@@ -170,6 +170,7 @@ def test_lookup_makes_the_index_it_needs() -> None:
         nan = store.insert(spot(cls, name="nan", size=float("nan")))
         assert list(store.lookup(4, float("nan")).values()) == [nan]
     assert store.key(2, 3) == 3
+    assert [store.column_to_wire(column) for column in range(6)] == [None] * 6
 
 
 def test_enums_are_found_by_member_and_ordered_by_definition() -> None:

@@ -132,3 +132,14 @@ def test_the_index_rule_looks_at_the_joined_table_only() -> None:
     database = make_database(MODULE)
     caller = database.caller(identity(1))
     database.queries.live_query("SELECT b.* FROM bare b JOIN left l ON l.id = b.id", caller)
+
+
+def test_a_join_keeps_what_its_condition_admits() -> None:
+    database = make_database(MODULE)
+    sql = "SELECT r.* FROM left l JOIN right r ON r.id = l.id WHERE l.a < r.b"
+    query, stores = compiled(database, sql)
+    changes = apply(
+        database, [(Left, True, 1, 1), (Right, True, 1, 0), (Right, True, 1, 2), (Left, True, 2, 0)]
+    )
+    assert delta(query, stores, changes) == ([b"\1\2"], [])
+    assert [rows[1][0] for rows in rows_of(query, stores)] == [b"\1\2"]
