@@ -347,8 +347,9 @@ class ClientSession(Generic[DbT]):
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
             return
         if self._connection is None:
-            raise LocalProtocolError("cannot unsubscribe: there is no connection")
-        self._connection.unsubscribe(subscription)
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # it is over, and this says so
+        else:
+            self._connection.unsubscribe(subscription)
 
     def _ready(self, what: str) -> bool:
         """Say whether a request can go out now; True, False for "wait", or an error.
