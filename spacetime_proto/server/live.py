@@ -30,9 +30,11 @@ class Subscriber(Protocol):
 
     def on_commit(self, commit: Commit, share: Share) -> None:
         """Take this subscriber's part of somebody else's transaction."""
+        ...
 
     def on_query_failed(self, slots: list[Slot], text: str) -> None:
         """Take note that the sets in these slots cannot be evaluated any more."""
+        ...
 
 
 class LiveQuery:

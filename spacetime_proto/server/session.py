@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from ..types import ConnectionId
 from ..wire.http import HttpRequest, HttpServer
 from ..wire.websocket import ServerWebSocket, State
-from .connection import PROTOCOLS, ConnectionOptions, ServerConnection
+from .connection import PROTOCOLS, ConnectionOptions, ProtocolName, ServerConnection
 from .connection_v1 import V1Connection
 from .connection_v2 import V2Connection
 from .faults import Tag
@@ -159,9 +159,7 @@ class ServerSession:
                 raise BadRequest(*problem)
             connection_id = _connection_id(query) or self._host.new_connection_id()
             database = database_of(self._host, request)
-            protocol = next((p for p in PROTOCOLS if p in websocket.subprotocols), None)
-            if protocol is None:
-                raise BadRequest(400, "no valid protocol selected")
+            protocol = _protocol(websocket.subprotocols)
         except (BadRequest, TokenRefused) as error:
             websocket.reject(error.status, str(error))
             return
@@ -228,6 +226,14 @@ class ServerSession:
             self.is_closed = self.is_aborted = True
         if self.wake is not None:
             self.wake()
+
+
+def _protocol(offered: list[str]) -> ProtocolName:
+    """Pick the server's favourite among what the client offers."""
+    for protocol in PROTOCOLS:
+        if protocol in offered:
+            return protocol
+    raise BadRequest(400, "no valid protocol selected")
 
 
 def _query(request: HttpRequest) -> dict[str, str]:

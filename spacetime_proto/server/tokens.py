@@ -82,9 +82,11 @@ class Authority(Protocol):
     @property
     def public_key(self) -> str:
         """The key that others check tokens with, as PEM text; empty if there is none."""
+        ...
 
     def sign(self, claims: dict[str, Any]) -> str:
         """Return a signed token."""
+        ...
 
     def verify(self, token: str) -> dict[str, Any]:
         """Return the payload of a token whose signature is good; times are not checked.
@@ -92,6 +94,7 @@ class Authority(Protocol):
         Raises:
             TokenRefused: the signature is bad, or it is no token.
         """
+        ...
 
 
 def identity_of(issuer: str, subject: str) -> Identity:

@@ -24,6 +24,7 @@ class IndexedCatalog(Catalog, Protocol):
 
     def is_indexed(self, source: Source, column: int) -> bool:
         """Say whether the column can be looked up without a scan."""
+        ...
 
 
 def select_statement(statement: Statement) -> Select:

@@ -69,10 +69,12 @@ class Source(Protocol):
     @property
     def definition(self) -> TableDef:
         """Its description."""
+        ...
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """Attribute of the row class for each column; also what source code calls the column."""
+        ...
 
 
 class Catalog(Protocol):
@@ -82,6 +84,7 @@ class Catalog(Protocol):
 
     def source(self, name: str) -> Source | None:
         """Return the table or view of this canonical name or accessor that the caller may read."""
+        ...
 
 
 class Field(msgspec.Struct, frozen=True):
