@@ -37,7 +37,7 @@ from .legacy_client import (
     options_for,
     server_address,
 )
-from .legacy_events import DbEvent, TransactionUpdateMessage
+from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
 from .loops import Background, Loop
 
 if TYPE_CHECKING:
@@ -285,15 +285,22 @@ class SpacetimeDBAsyncClient:
         done = anyio.Event()
         found: list[TransactionUpdateMessage | None] = []
 
+        callbacks = driver.callbacks
+        assert isinstance(callbacks, LegacyCallbacks)
+
         def answered(pending: PendingCall[Any]) -> None:
-            found.append(self.client.last_message)
+            found.append(callbacks.last_message)
             done.set()
 
         name = find_reducer(driver.session.module.bound, reducer_name)
         pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
         driver.flush()
-        with anyio.move_on_after(self.request_timeout):
-            await done.wait()
+        callbacks.expected += 1
+        try:
+            with anyio.move_on_after(self.request_timeout):
+                await done.wait()
+        finally:
+            callbacks.expected -= 1
         if not found:
             raise SpacetimeDBException(f"the call of {reducer_name!r} timed out")
         if isinstance(pending.error, Disconnected):

@@ -80,7 +80,6 @@ class SpacetimeDBClient:
         self._registry.attach(self)
         self._on_subscription_applied: list[Callable[[], object]] = []
         self._on_event: list[Callable[[TransactionUpdateMessage], object]] = []
-        self._callbacks: LegacyCallbacks | None = None
         self._driver: AsyncDriver[Any] | BlockingDriver[Any] | None = None
         self._loop: Loop | None = None
         self._subscription: Subscription | None = None
@@ -212,11 +211,6 @@ class SpacetimeDBClient:
 
     # --- for whoever drives -------------------------------------------------------------------
 
-    @property
-    def last_message(self) -> TransactionUpdateMessage | None:
-        """The message of the reducer event that was dispatched last."""
-        return None if self._callbacks is None else self._callbacks.last_message
-
     def run_callback(self, callback: Callable[..., object], *args: Any) -> Any:
         """Run a user's function so that functions of the bindings mean this client."""
         with self._registry.running(self):
@@ -259,7 +253,6 @@ class SpacetimeDBClient:
         self._subscription = None
         callbacks = driver.callbacks
         assert isinstance(callbacks, LegacyCallbacks) and driver.session is not None
-        self._callbacks = callbacks
         driver.wrap_pump = lambda inner: _with_afterwards(inner, callbacks, driver)
         for handle in driver.session.db:
             # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.

@@ -139,6 +139,8 @@ class LegacyCallbacks(Callbacks):
         super().__init__()
         self.last_message: TransactionUpdateMessage | None = None
         """The message of the reducer event that is being, or was last, dispatched."""
+        self.expected = 0
+        """How many wait for `last_message`, who want its changes too."""
         self._registry = registry
         self._run = run
         self._subscription_applied = subscription_applied
@@ -148,7 +150,9 @@ class LegacyCallbacks(Callbacks):
 
     def listens(self, kind: str) -> bool:
         """Whether differences are wanted for their own sake (see `pump`)."""
-        return bool(self._event) if kind == "transaction" else super().listens(kind)
+        if kind == "transaction":
+            return bool(self._event or self.expected)
+        return super().listens(kind)
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
