@@ -82,8 +82,3 @@ class PendingCall(Generic[R]):
             self.is_done = True
             self.value = value
             self.error = error
-
-    def reopen(self) -> None:
-        """Take the outcome back: the message that brought it was not applied."""
-        self.is_done = False
-        self.value = self.error = None

@@ -5,7 +5,7 @@ Functions over a `Connection`, one per kind of message; each yields that message
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from msgspec import structs
 
@@ -71,6 +71,22 @@ def _v1_bag(connection: Connection, table: str) -> int:
 _TRANSACTION: Final = Transaction()
 
 
+class _Reply(NamedTuple):
+    """The outcome of a call, not told yet: that comes last, when all else of the message is done."""
+
+    key: int | bytes
+    """What the call is found by among those that wait."""
+    pending: PendingCall[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+    def settle(self, connection: Connection, ctx: Context[Any]) -> CallDone:
+        """Give the call its outcome."""
+        del connection.calls[self.key]
+        self.pending.settle(self.value, self.error)
+        return CallDone(ctx, self.pending)
+
+
 def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
     info = message.reducer
     if info is None:
@@ -79,10 +95,10 @@ def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
         info.caller_identity == connection.identity
         and info.caller_connection_id == connection.connection_id
     )
-    pending = _own_v1_call(connection, info) if own else None
+    reply = _own_v1_call(connection, info) if own else None
     event = ReducerEvent(
         info.name,
-        _v1_args(connection, info, pending),
+        _v1_args(connection, info, reply),
         info.status,
         info.message,
         info.timestamp,
@@ -91,21 +107,15 @@ def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
         info.energy,
         own,
     )
-    if pending is None:
-        return _transaction(connection, message.changes, event)
-    if info.status == "committed":
-        pending.settle()
-    else:
-        pending.settle(error=_v1_failure(info))
-    return _transaction(connection, message.changes, event, pending)
+    return _transaction(connection, message.changes, event, reply)
 
 
 def _v1_args(
-    connection: Connection, info: ReducerInfo, pending: PendingCall[Any] | None
+    connection: Connection, info: ReducerInfo, reply: _Reply | None
 ) -> tuple[Any, ...] | None:
     """Return the arguments of a call; None where nobody tells."""
-    if pending is not None and pending.call is not None:
-        return pending.call.args
+    if reply is not None and reply.pending.call is not None:
+        return reply.pending.call.args
     function = connection.module.reducers.get(info.name)
     if function is None or (info.request_id == 0 and info.status == "failed"):
         # A reducer that these bindings do not know is never fatal; and the echo of a call that was
@@ -114,26 +124,30 @@ def _v1_args(
     return connection.dialect.decode_args(function, info.args)
 
 
-def _own_v1_call(connection: Connection, info: ReducerInfo) -> PendingCall[Any] | None:
-    """Find the call that a v1 TransactionUpdate answers (CLARIFICATIONS of v1 in docs)."""
-    if info.request_id == 0 and info.status != "committed":
-        # Refused before it ran: the id is not echoed (PROTOCOL.md section 4.4).
-        for request_id, pending in connection.calls.items():
+def _own_v1_call(connection: Connection, info: ReducerInfo) -> _Reply | None:
+    """Find the call that a v1 TransactionUpdate answers.
+
+    A call that was refused before it ran is answered with request id 0 (PROTOCOL.md section 4.4):
+    then it is the oldest one of that reducer, for the server answers in order.
+    """
+    error = None if info.status == "committed" else _v1_failure(info)
+    if info.request_id == 0 and error is not None:
+        for key, pending in connection.calls.items():
             call = pending.call
             if call is not None and call.kind == "reducer" and call.name == info.name:
-                return connection.calls.pop(request_id)
+                return _Reply(key, pending, error=error)
         return None
     found = connection.calls.get(info.request_id)
     if found is None or found.call is None or found.call.name != info.name:
         return None
-    return connection.calls.pop(info.request_id)
+    return _Reply(info.request_id, found, error=error)
 
 
 def _transaction(
     connection: Connection,
     changes: list[TableChange],
     why: Why,
-    pending: PendingCall[Any] | None = None,
+    reply: _Reply | None = None,
 ) -> Iterable[Event]:
     """Apply what a transaction changed; return its events and those of the call behind it."""
     ctx = connection.context(why)
@@ -141,42 +155,31 @@ def _transaction(
     if changes:
         plan = connection.cache.plan(_live(connection, changes))
         if connection.needs_look(plan):
-            return _look_and_apply(connection, plan, ctx, pending)
+            return _look_and_apply(connection, plan, ctx, reply)
         events = connection.apply(plan, ctx)
-    _conclude(connection, ctx, events, pending)
+    _conclude(connection, ctx, events, reply)
     return events
 
 
 def _look_and_apply(
-    connection: Connection, plan: Plan, ctx: Context[Any], pending: PendingCall[Any] | None
+    connection: Connection, plan: Plan, ctx: Context[Any], reply: _Reply | None
 ) -> Iterator[Event]:
-    try:
-        yield from connection.before(plan, ctx)
-    except GeneratorExit:
-        # A callback refused the message, which ends the connection with nothing of it applied. So
-        # the call has no outcome yet; the end will give it one.
-        if pending is not None:
-            pending.reopen()
-            connection.calls[pending.request_id] = pending
-        raise
+    yield from connection.before(plan, ctx)
     events = connection.apply(plan, ctx)
-    _conclude(connection, ctx, events, pending)
+    _conclude(connection, ctx, events, reply)
     yield from events
 
 
 def _conclude(
-    connection: Connection,
-    ctx: Context[Any],
-    events: list[Event],
-    pending: PendingCall[Any] | None,
+    connection: Connection, ctx: Context[Any], events: list[Event], reply: _Reply | None
 ) -> None:
     """Add what comes after the row changes of a transaction."""
     if events and connection.wants_everything:
         events.append(TransactionApplied(ctx, tuple(cast("list[TableChanged]", events))))
     if type(ctx.event) is ReducerEvent:
         events.append(ReducerCompleted(ctx))
-    if pending is not None:
-        events.append(CallDone(ctx, pending))
+    if reply is not None:
+        events.append(reply.settle(connection, ctx))
 
 
 # replies
@@ -184,7 +187,7 @@ def _conclude(
 
 def _pending(connection: Connection, request_id: int | bytes, kind: str) -> PendingCall[Any]:
     try:
-        return connection.calls.pop(request_id)
+        return connection.calls[request_id]
     except KeyError:
         raise ProtocolError(f"{kind} answers request {request_id!r}, which is unknown") from None
 
@@ -194,18 +197,20 @@ def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[
     call = pending.call
     if call is None or call.kind != "reducer":
         raise ProtocolError(f"ReducerResult answers {pending.name!r}, which is no reducer call")
-    text: str | None = None
     function = connection.module.reducers.get(call.name)
+    value: Any = None
+    error: BaseException | None = None
+    text: str | None = None
     if message.status == "committed":
-        value = function.decode_return(message.value) if function and message.value else None
-        pending.settle(None if value == () else value)
+        if message.value and function is not None:
+            value = _none_for_unit(function.decode_return(message.value))
     elif message.status == "failed":
-        value = function.decode_error(message.value) if function else message.value
-        text = value if isinstance(value, str) else repr(value)
-        pending.settle(error=ReducerError(text, name=call.name, value=value))
+        said = message.value if function is None else function.decode_error(message.value)
+        text = said if isinstance(said, str) else repr(said)
+        error = ReducerError(text, name=call.name, value=said)
     else:
         text = message.message or ""
-        pending.settle(error=InternalError(text, name=call.name))
+        error = InternalError(text, name=call.name)
     event = ReducerEvent(
         call.name,
         call.args,
@@ -217,31 +222,34 @@ def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[
         None,
         True,
     )
-    return _transaction(connection, message.changes, event, pending)
+    reply = _Reply(message.request_id, pending, value, error)
+    return _transaction(connection, message.changes, event, reply)
 
 
-def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Iterator[Event]:
+def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Iterable[Event]:
     pending = _pending(connection, message.request_id, "ProcedureResult")
     call = pending.call
     if call is None or call.kind != "procedure":
         raise ProtocolError(f"ProcedureResult answers {pending.name!r}, no procedure call")
     if message.error is not None:
-        pending.settle(error=InternalError(message.error, name=call.name))
+        failure = InternalError(message.error, name=call.name)
+        reply = _Reply(message.request_id, pending, error=failure)
     else:
         function = connection.module.procedures.get(call.name)
         if function is None:
             raise ProtocolError(f"procedure {call.name!r} returned, which the bindings do not have")
         value = connection.dialect.decode_return(function, message.value)
-        pending.settle(None if value == () else value)
-    yield CallDone(connection.context(_TRANSACTION), pending)
+        reply = _Reply(message.request_id, pending, _none_for_unit(value))
+    return [reply.settle(connection, connection.context(_TRANSACTION))]
 
 
-def on_query_reply(connection: Connection, message: QueryReply) -> Iterator[Event]:
+def on_query_reply(connection: Connection, message: QueryReply) -> Iterable[Event]:
     pending = _pending(connection, message.key, "OneOffQueryResult")
     if pending.call is not None:
         raise ProtocolError(f"OneOffQueryResult answers the call {pending.name!r}")
     if message.error is not None:
-        pending.settle(error=QueryError(message.error, query=pending.name))
+        refusal = QueryError(message.error, query=pending.name)
+        reply = _Reply(message.key, pending, error=refusal)
     else:
         rows: list[Any] = []
         for change in message.changes:
@@ -250,8 +258,13 @@ def on_query_reply(connection: Connection, message: QueryReply) -> Iterator[Even
                 raise ProtocolError(f"a query answered rows of unknown table {change.table!r}")
             if change.inserts is not None:
                 rows.extend(table.codec.decode_rows(change.inserts))
-        pending.settle(rows)
-    yield CallDone(connection.context(_TRANSACTION), pending)
+        reply = _Reply(message.key, pending, rows)
+    return [reply.settle(connection, connection.context(_TRANSACTION))]
+
+
+def _none_for_unit(value: Any) -> Any:
+    """Functions that return nothing return None in Python, not the empty product."""
+    return None if value == () else value
 
 
 def _v1_failure(info: ReducerInfo) -> BaseException:

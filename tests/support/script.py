@@ -149,9 +149,7 @@ class Script:
     ) -> v2.TransactionUpdate:
         """A transaction that changed one table of one set."""
         rows = v2.PersistentRows(self.rows(table, *inserts), self.rows(table, *deletes))
-        return v2.TransactionUpdate(
-            (v2.QuerySetUpdate(set_id, (v2.TableUpdate(table, (rows,)),)),)
-        )
+        return v2.TransactionUpdate((v2.QuerySetUpdate(set_id, (v2.TableUpdate(table, (rows,)),)),))
 
     def v1_table(
         self,

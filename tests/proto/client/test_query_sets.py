@@ -261,9 +261,7 @@ def test_before_delete_sees_the_old_cache() -> None:
     first.unsubscribe()
     (sent,) = script.received()
     script.send(v2.UnsubscribeApplied(sent.request_id, 1))
-    seen = []
-    for event in script.session.events():
-        seen.append((type(event).__name__, users(script)))
+    seen = [(type(event).__name__, users(script)) for event in script.session.events()]
     assert seen == [("BeforeDelete", {1}), ("SetEnded", set()), ("TableChanged", set())]
 
 
@@ -421,7 +419,9 @@ def test_all_is_lost_while_replaying() -> None:
     script.open()
     one, two = script.received()
     script.send(
-        v1.SubscribeMultiApplied(one.request_id, 5, one.query_id, (script.v1_table("user", (user(1),)),)),
+        v1.SubscribeMultiApplied(
+            one.request_id, 5, one.query_id, (script.v1_table("user", (user(1),)),)
+        ),
         v1.SubscriptionError(5, None, None, None, "evaluation failed"),
     )
     assert script.events() == []

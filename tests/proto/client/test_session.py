@@ -437,9 +437,7 @@ def connected_with_rows(*rows: int, **options: object) -> Script:
     script.open()
     script.session.subscribe("SELECT * FROM user")
     script.received()
-    script.send(
-        v2.SubscribeApplied(1, 1, (script.single("user", *[user(n) for n in rows]),))
-    )
+    script.send(v2.SubscribeApplied(1, 1, (script.single("user", *[user(n) for n in rows]),)))
     script.events()
     return script
 

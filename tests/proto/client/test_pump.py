@@ -1,0 +1,290 @@
+"""The pump: wants, callbacks in order, errors of callbacks, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spacetime_proto.client.dispatch import Callbacks
+from spacetime_proto.client.pump import Invoke, MessageDone, Read, Received, pump
+from spacetime_proto.client.state import SessionState
+from spacetime_proto.errors import DecodeError, Disconnected
+from spacetime_proto.messages import v2
+from tests.support.script import NOW, Script, message, user
+
+
+class Driver:
+    """A driver of eight lines: runs what the pump wants from a list of what there is to read."""
+
+    def __init__(self, script: Script, on_callback_error: Callable[..., Any] | None = None) -> None:
+        self.script = script
+        self.callbacks = Callbacks()
+        self.log: list[Any] = []
+        script.session.wants_everything = False
+        script.start()
+        self.generator = pump(script.session, self.callbacks, on_callback_error=on_callback_error)
+        self.want: Any = next(self.generator)
+        self.is_over = False
+        script.accept()
+        script.greet()
+        self.read()
+
+    def read(self, **received: Any) -> None:
+        """Answer the Read that the pump waits in, then run until the next one."""
+        assert isinstance(self.want, Read)
+        answer: Received | None = Received(0.0, **received)
+        error: Exception | None = None
+        try:
+            while True:
+                if error is not None:
+                    self.want = self.generator.throw(error)
+                else:
+                    self.want = self.generator.send(answer)
+                answer = error = None
+                if isinstance(self.want, Read):
+                    return
+                if isinstance(self.want, Invoke):
+                    try:
+                        self.want.function(*self.want.args)
+                    except Exception as raised:
+                        error = raised
+                else:
+                    assert isinstance(self.want, MessageDone)
+                    self.log.append("done")
+        except StopIteration:
+            self.is_over = True
+
+    def note(self, what: str) -> Callable[..., None]:
+        """A callback that logs."""
+        return lambda *args: self.log.append(what)
+
+
+def subscribed(**options: Any) -> Driver:
+    driver = Driver(Script(), **options)
+    driver.script.session.subscribe("SELECT * FROM user")
+    driver.script.received()
+    rows = driver.script.single("user", user(1), user(2))
+    driver.script.send(v2.SubscribeApplied(1, 1, (rows,)))
+    driver.read()
+    driver.log.clear()
+    return driver
+
+
+def raising(*args: Any) -> None:
+    raise RuntimeError("callback")
+
+
+def test_order_within_one_message() -> None:
+    driver = subscribed()
+    script, db = driver.script, driver.script.session.db
+    db.user.on_insert(driver.note("insert"))
+    db.user.on_delete(driver.note("delete"))
+    db.user.on_update(driver.note("update"))
+    db.user.on_before_delete(driver.note("before"))
+    driver.callbacks.add("transaction", driver.note("transaction"))
+    driver.callbacks.add("reducer", driver.note("reducer"))
+    script.session.call(script.module.reducers.set_name("x"), on_done=driver.note("reply"))
+    (sent,) = script.received()
+    update = script.update(1, "user", inserts=(user(1, "new"), user(3)), deletes=(user(1), user(2)))
+    driver.read()  # a wake-up: the transaction listener counts from the next message on
+    script.send(v2.ReducerResult(sent.request_id, NOW, v2.ReducerOk(b"", update)))
+    driver.read()
+    assert driver.log == [
+        "before", "insert", "delete", "update", "transaction", "reducer", "reply", "done",
+    ]  # fmt: skip
+
+
+def test_applied_and_connect_callbacks() -> None:
+    script = Script()
+    driver = Driver(script)
+    driver.callbacks.add("subscription_applied", driver.note("any applied"))
+    script.session.db.user.on_insert(driver.note("insert"))
+    script.session.subscribe("SELECT * FROM user", on_applied=driver.note("applied"))
+    script.received()
+    driver.log.clear()
+    script.send(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    driver.read()
+    assert driver.log == ["applied", "any applied", "insert", "done"]
+
+
+def test_life_cycle_callbacks() -> None:
+    script = Script()
+    script.start()
+    callbacks = Callbacks()
+    seen: list[Any] = []
+    callbacks.add("connect", lambda ctx, identity, token: seen.append(identity))
+    callbacks.add("disconnect", lambda ctx, error: seen.append(error))
+    callbacks.add("connect_error", lambda ctx, error: seen.append("never"))
+    generator = pump(script.session, callbacks)
+    want = next(generator)
+    script.accept()
+    script.greet()
+    answers: list[Received | None] = [Received(0.0), Received(1.0, eof=True)]
+    try:
+        while True:
+            if isinstance(want, Invoke):
+                want.function(*want.args)
+            want = generator.send(answers.pop(0) if isinstance(want, Read) else None)
+    except StopIteration:
+        pass
+    assert seen[0] == script.session.identity
+    assert isinstance(seen[1], Disconnected)
+
+
+def test_a_failed_attempt_runs_connect_error() -> None:
+    script = Script()
+    script.start()
+    callbacks = Callbacks()
+    generator = pump(script.session, callbacks)
+    seen: list[Any] = []
+    callbacks.add("connect_error", lambda ctx, error: seen.append(error))
+    want = next(generator)
+    assert isinstance(want, Read)
+    assert want.deadline == 10.0
+    invoke = generator.send(Received(0.0, error=Disconnected("broken")))
+    assert isinstance(invoke, Invoke)
+    invoke.function(*invoke.args)
+    assert "broken" in str(seen[0])
+
+
+def test_bytes_go_to_the_session() -> None:
+    driver = subscribed()
+    assert driver.script.server is not None
+    driver.script.server.send(
+        b"\x00" + v2.encode_server(driver.script.update(1, "user", (user(7),)))
+    )
+    driver.read(data=driver.script.server.data_to_send())
+    assert len(driver.script.session.db.user) == 3
+
+
+def test_a_raising_callback_ends_the_connection() -> None:
+    driver = subscribed()
+    script = driver.script
+    ended: list[Any] = []
+    driver.callbacks.add("disconnect", lambda ctx, error: ended.append(error))
+    script.session.db.user.on_insert(raising)
+    script.session.db.user.on_insert(driver.note("never"))
+    script.session.call(script.module.reducers.set_name("x"), on_done=driver.note("reply"))
+    (sent,) = script.received()
+    update = script.update(1, "user", inserts=(user(3),))
+    script.send(
+        v2.ReducerResult(sent.request_id, NOW, v2.ReducerOk(b"", update)),
+        script.update(1, "user", inserts=(user(4),)),
+    )
+    driver.read()
+    assert driver.is_over
+    # The call that the message answered is settled; the next message is not applied.
+    assert driver.log == ["reply", "done", "done"]
+    assert len(script.session.db.user) == 3
+    assert isinstance(ended[0], RuntimeError)
+    assert script.session.state is SessionState.CLOSED
+
+
+def test_subscriptions_that_wait_are_woken_when_a_callback_fails() -> None:
+    script = Script()
+    driver = Driver(script)
+    subscription = script.session.subscribe("SELECT * FROM user", on_applied=raising)
+    subscription.on_change = driver.note("woken")
+    second = script.session.subscribe("SELECT * FROM message")
+    second.on_change = driver.note("second")
+    script.received()
+    script.send(v2.SubscribeApplied(1, 1, ()))
+    driver.read()
+    assert driver.is_over
+    assert "woken" in driver.log
+    assert "second" in driver.log
+
+
+def test_a_handler_for_callback_errors_keeps_the_connection() -> None:
+    errors: list[Any] = []
+    driver = subscribed(on_callback_error=lambda error, function: errors.append((error, function)))
+    script = driver.script
+    script.session.db.user.on_insert(raising)
+    script.session.db.user.on_insert(driver.note("insert"))
+    script.send(script.update(1, "user", inserts=(user(3),)))
+    driver.read()
+    assert not driver.is_over
+    assert driver.log == ["insert", "done"]
+    assert isinstance(errors[0][0], RuntimeError)
+    assert errors[0][1] is raising
+
+
+def test_a_handler_that_raises_ends_it_after_all() -> None:
+    driver = subscribed(on_callback_error=raising)
+    driver.script.session.db.user.on_insert(raising)
+    driver.script.send(driver.script.update(1, "user", inserts=(user(3),)))
+    driver.read()
+    assert driver.is_over
+
+
+def test_a_raising_before_delete_ends_it_with_nothing_applied() -> None:
+    driver = subscribed(on_callback_error=driver_must_not_ask)
+    script = driver.script
+    script.session.db.user.on_before_delete(raising)
+    script.send(script.update(1, "user", inserts=(user(3),), deletes=(user(1),)))
+    driver.read()
+    assert driver.is_over
+    assert {row.identity.data[0] for row in script.session.db.user} == {1, 2}
+
+
+def driver_must_not_ask(*args: Any) -> None:
+    raise AssertionError("the rule for on_before_delete has no exception")
+
+
+def test_a_damaged_row_that_a_callback_was_to_see_ends_it() -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.subscribe("SELECT * FROM message")
+    script.received()
+    script.send(v2.SubscribeApplied(2, 2, ()))
+    driver.read()
+    script.session.db.message.on_insert(driver.note("never"))
+    rows = script.rows("message", message("abcde"))
+    damaged = rows.data.replace(b"abcde", b"ab\xffde")
+    update = v2.encode_server(script.update(2, "message", inserts=(message("abcde"),)))
+    driver.log.clear()
+    script.send_raw(b"\x00" + update.replace(rows.data, damaged))
+    driver.read()
+    assert driver.is_over
+    assert driver.log == ["done", "done"]
+    assert isinstance(script.session.close_error, DecodeError)
+
+
+def test_damage_that_a_callback_swallows_still_ends_it() -> None:
+    driver = subscribed()
+    script = driver.script
+
+    def look(*args: Any) -> None:
+        script.session._on_damage(DecodeError("damaged"))
+
+    script.session.db.user.on_insert(look)
+    script.session.db.user.on_delete(driver.note("never"))
+    script.send(script.update(1, "user", inserts=(user(3),), deletes=(user(1),)))
+    driver.read()
+    assert driver.is_over
+    assert isinstance(script.session.close_error, DecodeError)
+
+
+def test_tables_without_listeners_are_passed_over() -> None:
+    driver = subscribed()
+    driver.script.send(driver.script.update(1, "user", inserts=(user(3),)))
+    driver.read()
+    assert driver.log == ["done"]
+    assert len(driver.script.session.db.user) == 3
+
+
+def test_callbacks_added_during_a_message_count_from_the_next() -> None:
+    driver = subscribed()
+    db = driver.script.session.db
+
+    def add(*args: Any) -> None:
+        handle.cancel()
+        db.user.on_delete(driver.note("delete"))
+
+    handle = db.user.on_insert(add)
+    driver.script.send(
+        driver.script.update(1, "user", inserts=(user(3),), deletes=(user(1),)),
+        driver.script.update(1, "user", deletes=(user(2),)),
+    )
+    driver.read()
+    assert driver.log == ["done", "delete", "done"]
