@@ -329,10 +329,12 @@ class ThreadServer:
 
 
 @contextmanager
-def serve_in_thread(module: Module | Database, **options: Any) -> Iterator[ThreadServer]:
-    """Serve a module from another thread while the block runs; arguments as `serve`."""
+def serve_in_thread(
+    module: Module | Database, *, backend: str = "asyncio", **options: Any
+) -> Iterator[ThreadServer]:
+    """Serve a module from another thread while the block runs; further arguments as `serve`."""
     with (
-        start_blocking_portal() as portal,
+        start_blocking_portal(backend) as portal,
         portal.wrap_async_context_manager(serve(module, **options)) as server,
     ):
         yield ThreadServer(server, portal)
