@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -98,7 +99,7 @@ def register_lifecycle(callbacks: Callbacks, options: ConnectOptions) -> None:
 
 def callback_name(function: object) -> str:
     """Return the name by which its author knows a callback."""
-    while hasattr(function, "func"):  # functools.partial
+    while isinstance(function, functools.partial):
         function = function.func
     return getattr(function, "__qualname__", None) or repr(function)
 

@@ -88,9 +88,8 @@ def set_string(key: str, value: str) -> None:
 
 def set_config(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> None:
     """Set several keys, given as (key, value) pairs or as a mapping, and save once."""
-    items = pairs.items() if hasattr(pairs, "items") else pairs
     parser = _parser()
-    for key, value in items:
+    for key, value in dict(pairs).items():
         parser.set(_SECTION, key, value)
     _save()
 

@@ -85,8 +85,9 @@ class Background:
         self._count += 1
 
         async def run() -> None:
+            scope = anyio.CancelScope()
             try:
-                with anyio.CancelScope() as scope:
+                with scope:
                     self._scopes.add(scope)
                     if not self._stopping:
                         await function(*args)

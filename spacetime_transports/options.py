@@ -7,6 +7,7 @@ as its `ClientOptions`; the rest (clocks, sockets, files, callbacks) stays with 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import ipaddress
@@ -315,7 +316,7 @@ def _token(value: TokenSource) -> TokenSource:
 def _headers(
     value: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
+    pairs: Iterable[tuple[str, str]] = list(value.items()) if isinstance(value, Mapping) else value
     headers = []
     for name, text in pairs:
         lowered = name.lower()
@@ -345,7 +346,7 @@ def _is_loopback(host: str) -> bool:
 
 def is_async_callable(function: object) -> bool:
     """Tell whether `function` is plainly an ``async def`` (also behind partials and ``__call__``)."""
-    while hasattr(function, "func"):  # functools.partial
+    while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004  # the method itself is inspected

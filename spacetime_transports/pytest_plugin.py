@@ -31,10 +31,9 @@ __all__ = ["ServerFactory", "spacetimedb_server"]
 class ServerFactory(Protocol):
     """Starts servers that end with the test."""
 
-    def __call__(
-        self, module: Module, *, database: str = "module", **options: Any
-    ) -> ThreadServer:
+    def __call__(self, module: Module, *, database: str = "module", **options: Any) -> ThreadServer:
         """Serve `module` from a thread on a free port; further options are those of `serve`."""
+        ...
 
 
 @pytest.fixture
