@@ -1,0 +1,59 @@
+"""Connection: request ids, batching, and misuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from spacetime_proto.client import events as ev
+from spacetime_proto.client.subscriptions import Subscription
+from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.messages import v2
+from tests.support.script import IDENTITY, Script, user
+
+
+def test_payloads_can_be_received_without_a_websocket() -> None:
+    script = Script()
+    script.open()
+    connection = script.session._connection
+    assert connection is not None
+    assert connection.is_greeted
+    assert not connection.is_replaying
+    assert connection.in_flight == 0
+    connection.subscribe(Subscription(["SELECT * FROM user"]))
+    assert connection.in_flight == 1
+    body = v2.encode_server(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    kinds = [type(event) for event in connection.receive(b"\x00" + body)]
+    assert kinds == [ev.SetApplied, ev.TableChanged]
+    assert connection.identity == IDENTITY
+
+
+def test_v3_batches_what_waits_and_v2_does_not() -> None:
+    for protocol, payloads in (("v3.bsatn.spacetimedb", 1), ("v2.bsatn.spacetimedb", 3)):
+        script = Script(protocol)
+        script.open()
+        connection = script.session._connection
+        assert connection is not None
+        for _ in range(3):
+            script.session.call(script.module.reducers.set_name("x"))
+        assert len(connection.payloads_to_send()) == payloads
+        assert connection.payloads_to_send() == []
+
+
+def test_request_ids_wrap_before_they_leave_the_wire() -> None:
+    script = Script()
+    script.open()
+    connection = script.session._connection
+    assert connection is not None
+    connection._next_request = 0xFFFF_FFFF
+    first = script.session.call(script.module.reducers.set_name("x"))
+    second = script.session.call(script.module.reducers.set_name("x"))
+    assert (first.request_id, second.request_id) == (0xFFFF_FFFF, 1)
+
+
+def test_a_set_that_was_not_sent_here_cannot_be_ended_here() -> None:
+    script = Script()
+    script.open()
+    connection = script.session._connection
+    assert connection is not None
+    with pytest.raises(LocalProtocolError, match="not sent"):
+        connection.unsubscribe(Subscription(["q"]))

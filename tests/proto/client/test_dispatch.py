@@ -1,0 +1,67 @@
+"""Callbacks that belong to no table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spacetime_proto.client import events as ev
+from spacetime_proto.client.calls import PendingCall
+from spacetime_proto.client.dispatch import Callbacks
+from spacetime_proto.client.subscriptions import Subscription
+from spacetime_proto.errors import SubscriptionError
+
+CTX: Any = "ctx"
+
+
+def note(*args: Any) -> None: ...
+
+
+def test_register_and_cancel() -> None:
+    callbacks = Callbacks()
+    assert not callbacks.listens("connect")
+    handle = callbacks.add("connect", note)
+    assert callbacks.listens("connect")
+    handle.cancel()
+    handle.cancel()
+    callbacks.remove("connect", note)
+    assert not callbacks.listens("connect")
+    with pytest.raises(TypeError, match="on_connect takes a callable"):
+        callbacks.add("connect", 5)  # type: ignore[arg-type]
+
+
+def test_a_subscription_without_callbacks_calls_nothing() -> None:
+    callbacks = Callbacks()
+    subscription = Subscription(["q"])
+    error = SubscriptionError("x")
+    for event in (
+        ev.SetApplied(CTX, subscription),
+        ev.SetEnded(CTX, subscription),
+        ev.SetFailed(CTX, subscription, error),
+        ev.CallDone(CTX, PendingCall("f", None)),
+    ):
+        assert list(callbacks.calls(event)) == []
+        assert list(callbacks.waiters(event)) == []
+
+
+def test_subscription_callbacks_and_waiters() -> None:
+    callbacks = Callbacks()
+    subscription = Subscription(["q"], on_error=note, on_end=note)
+    woken: list[Any] = []
+    subscription.on_change = woken.append
+    error = SubscriptionError("x")
+    failed = ev.SetFailed(CTX, subscription, error)
+    ended = ev.SetEnded(CTX, subscription)
+    wake = (subscription.on_change, (subscription,))
+    assert list(callbacks.calls(failed)) == [(note, (CTX, error)), wake]
+    assert list(callbacks.calls(ended)) == [(note, (CTX,)), wake]
+    assert list(callbacks.waiters(failed)) == [wake]
+
+
+def test_waiters_hear_of_replies_only() -> None:
+    callbacks = Callbacks()
+    callbacks.add("disconnect", note)
+    pending: PendingCall[Any] = PendingCall("f", None, note)
+    assert list(callbacks.waiters(ev.CallDone(CTX, pending))) == [(note, (pending,))]
+    assert list(callbacks.waiters(ev.Ended(CTX, None))) == []
