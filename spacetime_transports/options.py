@@ -16,7 +16,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import msgspec
 
@@ -316,9 +316,10 @@ def _token(value: TokenSource) -> TokenSource:
 def _headers(
     value: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
-    pairs: Iterable[tuple[str, str]] = list(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return _headers(list(cast("Mapping[str, str]", value).items()))
     headers = []
-    for name, text in pairs:
+    for name, text in value:
         lowered = name.lower()
         if lowered in _RESERVED_HEADERS or lowered.startswith("sec-websocket-"):
             hint = "; use token=" if lowered == "authorization" else ""

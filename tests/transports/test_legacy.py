@@ -197,8 +197,8 @@ def test_two_clients_in_one_process(mb: Any, server: ThreadServer) -> None:
 
 async def until(is_so: Callable[[], bool]) -> None:
     with anyio.fail_after(10):
-        while not is_so():
-            await anyio.sleep(0.01)  # there is no event to wait for
+        while not is_so():  # noqa: ASYNC110  # there is no event to wait for
+            await anyio.sleep(0.01)
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
