@@ -19,39 +19,37 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, HttpError, LocalProtocolError
+from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
 
+from .aio_dial import AsyncDialer, Dialed
 from .driving import (
     CALLBACKS_PER_CHECKPOINT,
     LAST_WORDS,
     READ_SIZE,
+    Comeback,
     FailureOnce,
+    Pump,
     adapt_error_handler,
+    as_it_is,
+    lost,
     make_target,
     register_lifecycle,
     settle_quietly,
-    stored_token,
+    too_late,
 )
-from .net.aio import open_stream
 from .options import ConnectOptions, TokenFile
-from .retry import Backoff, worth_retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from anyio.abc import ByteStream
 
     from spacetime_proto.bindings import Module
     from spacetime_proto.client.handles import ChangeStream, TableHandle
-    from spacetime_proto.client.pump import Want
     from spacetime_proto.types import Identity
 
     from .aio_handles import AsyncChangeStream
-    from .http import AsyncHttpClient
     from .net.address import Address
-
-    Pump = Generator[Want, Received | None, None]
-
 __all__ = ["AsyncDriver"]
 
 DbT = TypeVar("DbT")
@@ -102,7 +100,7 @@ class AsyncDriver(Generic[DbT]):
     ) -> None:
         self.options = options
         self.callbacks = Callbacks() if callbacks is None else callbacks
-        self.wrap_pump: Callable[[Pump], Pump] = _as_it_is
+        self.wrap_pump: Callable[[Pump], Pump] = as_it_is
         # First, so that the client knows who it is when the user's on_connect runs.
         self.callbacks.add("connect", self._on_connected)
         register_lifecycle(self.callbacks, options)
@@ -117,6 +115,7 @@ class AsyncDriver(Generic[DbT]):
         self.session: ClientSession[DbT] | None = None
         self._address = address
         self._database = database
+        self._dialer = AsyncDialer(address, options)
         self._is_greeted = False
         self._callbacks_run = 0
         self._wake_writer: Callable[[], None] = _nothing
@@ -211,144 +210,89 @@ class AsyncDriver(Generic[DbT]):
     async def _connect_and_stay(self) -> None:
         session = self.session
         if session is None:
-            session = await self._fetch_session()
-            if session is None:
-                return
-        policy = self.options.reconnect
-        backoff: Backoff | None = None
+            module = None
+            with anyio.CancelScope() as self._pause_scope:
+                module = await self._dialer.fetch_module(self._database)
+            self._pause_scope = None
+            if module is None:
+                return  # closed meanwhile
+            session = self._make_session(module)
+        comeback = Comeback(self.options)
         while True:
             self._is_greeted = False
-            try:
-                error = await self._one_connection(session)
-            except (ConnectError, OSError) as cause:
-                # The token could not be had. Nothing was started, so the session knows nothing.
-                if not self.is_up:
-                    raise
-                error = cause
-            if _is_closed(session):
+            error = await self._one_connection(session)
+            if session.state is SessionState.CLOSED:
                 return
-            assert policy is not None
-            if backoff is None or self._is_greeted:
-                backoff = Backoff(policy)
-            delay = None
-            if worth_retrying(error, fresh_token=self.options.has_fresh_tokens):
-                delay = backoff.next_delay()
+            delay = comeback.delay_after(error, was_greeted=self._is_greeted)
             if delay is None:
                 session.give_up(error)
                 # The attempt itself was reported: only what still waits has to be settled.
                 await self._drive(pump(session, Callbacks()), None, float("inf"))
                 self.failure.error = error
                 return
-            await self._pause(delay)
-            if _is_closed(session):  # meanwhile
-                await self._drive(pump(session, self.callbacks), None, float("inf"))
-                return
-
-    async def _pause(self, delay: float) -> None:
-        """Sleep for `delay` seconds or until the client is closed."""
-        with anyio.move_on_after(delay) as self._pause_scope:
-            await anyio.sleep_forever()
-        self._pause_scope = None
-
-    async def _fetch_session(self) -> ClientSession[DbT] | None:
-        """Make bindings from the server's schema; None if the client was closed meanwhile."""
-        from spacetime_proto.bindings import dynamic_module
-
-        definition = None
-        with anyio.CancelScope() as self._pause_scope:
-            async with self._http(await self._resolve_token()) as http:
-                try:
-                    definition = await http.schema(self._database)
-                except HttpError as error:
-                    if error.status != 400:
-                        raise
-                    # A server from before version 10 of the schema.
-                    definition = await http.schema(self._database, version=9)
-        self._pause_scope = None
-        return None if definition is None else self._make_session(dynamic_module(definition))
-
-    async def _resolve_token(self) -> str | None:
-        source = self.options.token
-        if callable(source):
-            found = source()
-            return found if found is None or isinstance(found, str) else await found
-        token = stored_token(self.options)
-        if token is None and self.session is not None:
-            return self.session.token  # after a first anonymous connection: stay who we are
-        return token
-
-    def _http(self, token: str | None) -> AsyncHttpClient:
-        from .http import AsyncHttpClient
-
-        return AsyncHttpClient(
-            self._address.url,
-            token=token,
-            headers=self.options.headers,
-            ssl_context=self.options.ssl_context,
-            proxy=self.options.proxy,
-            timeout=self.options.connect_timeout,
-        )
+            with anyio.move_on_after(delay) as self._pause_scope:
+                await anyio.sleep_forever()
+            self._pause_scope = None
 
     async def _one_connection(self, session: ClientSession[DbT]) -> BaseException:
         """Make one attempt and stay until its end; return why it ended."""
         timeout = self.options.connect_timeout
         deadline = float("inf") if timeout is None else anyio.current_time() + timeout
-        self.token = await self._resolve_token()
-        query_token = None
-        if self.options.token_via == "websocket-token" and self.token is not None:
-            async with self._http(self.token) as http:
-                query_token = await http.websocket_token()
-        session.start(
-            anyio.current_time(),
-            make_target(
-                self._address,
-                self._database,
-                self.options,
-                token=self.token,
-                query_token=query_token,
-            ),
-        )
-        stream = await self._open(session, deadline)
-        generator = self.wrap_pump(
-            pump(
-                session,
-                self.callbacks,
-                on_callback_error=adapt_error_handler(self.options.on_callback_error),
+        dialed, refusal = await self._dial(session, deadline)
+        try:
+            if session.state is SessionState.IDLE:  # and not closed meanwhile
+                self._start(session, dialed, refusal)
+            generator = self.wrap_pump(
+                pump(
+                    session,
+                    self.callbacks,
+                    on_callback_error=adapt_error_handler(self.options.on_callback_error),
+                )
             )
-        )
-        if stream is None:
-            await self._drive(generator, None, deadline)
-        else:
-            try:
-                await self._drive_and_write(session, generator, stream, deadline)
-            finally:
-                await anyio.aclose_forcefully(stream)
+            if dialed is None:
+                await self._drive(generator, None, deadline)
+            else:
+                await self._drive_and_write(session, generator, dialed.stream, deadline)
+        finally:
+            if dialed is not None:
+                await anyio.aclose_forcefully(dialed.stream)
         return session.close_error or Disconnected("the client was closed")
 
-    async def _open(self, session: ClientSession[DbT], deadline: float) -> ByteStream | None:
-        """Return a stream to the server; None, with the session told, if there is none."""
-        stream: ByteStream | None = None
+    async def _dial(
+        self, session: ClientSession[DbT], deadline: float
+    ) -> tuple[Dialed | None, BaseException]:
+        """Return a stream, or None and the reason."""
+        dialed: Dialed | None = None
+        refusal: BaseException = self._too_late()
         try:
             with anyio.CancelScope(deadline=deadline) as self._pause_scope:
-                stream = await open_stream(
-                    self._address,
-                    ssl_context=self.options.ssl_context,
-                    proxy=self.options.proxy,
-                )
-            if stream is None:
-                raise self._too_late()
+                dialed = await self._dialer.dial(session.token)
         except ConnectError as error:
-            session.connection_lost(error, now=anyio.current_time())
+            refusal = error
+        except OSError as error:
+            # Out of a token callable. Coming back, that may be better in a moment.
+            if not self.is_up:
+                raise
+            refusal = error
         finally:
             self._pause_scope = None
-        return stream
+        return dialed, refusal
+
+    def _start(
+        self, session: ClientSession[DbT], dialed: Dialed | None, refusal: BaseException
+    ) -> None:
+        now = anyio.current_time()
+        self.token = None if dialed is None else dialed.token
+        query_token = None if dialed is None else dialed.query_token
+        target = make_target(
+            self._address, self._database, self.options, token=self.token, query_token=query_token
+        )
+        session.start(now, target)
+        if dialed is None:
+            session.connection_lost(refusal, now=now)
 
     def _too_late(self) -> ConnectError:
-        timeout = self.options.connect_timeout
-        return ConnectError(
-            f"{self._address.url} did not accept the connection within {timeout or 0:g} s "
-            "(option connect_timeout)"
-        )
+        return too_late(self._address, self.options)
 
     def _on_connected(self, ctx: object, identity: Identity, token: str) -> None:
         assert self.session is not None
@@ -464,7 +408,7 @@ class AsyncDriver(Generic[DbT]):
         except anyio.EndOfStream:
             eof = True
         except _BROKEN as cause:
-            error = _lost(cause)
+            error = lost(cause)
         finally:
             self._read_scope = None
         now = anyio.current_time()
@@ -472,24 +416,9 @@ class AsyncDriver(Generic[DbT]):
             if not self._is_greeted and now >= greeting_deadline:
                 error = self._too_late()
             elif self._write_error is not None and now >= self._write_failed_at + LAST_WORDS:
-                error = _lost(self._write_error)
+                error = lost(self._write_error)
         return Received(now, data, eof, error)
 
 
 def _nothing(*_: object) -> None:
     """Do nothing."""
-
-
-def _as_it_is(generator: Pump) -> Pump:
-    return generator
-
-
-def _is_closed(session: ClientSession[Any]) -> bool:
-    return session.state is SessionState.CLOSED
-
-
-def _lost(cause: BaseException) -> Disconnected:
-    reason = str(cause.__cause__ or cause) or type(cause).__name__
-    error = Disconnected(f"the connection was lost: {reason}")
-    error.__cause__ = cause
-    return error

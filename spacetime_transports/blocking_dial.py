@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.errors import HttpError, LocalProtocolError
 
 from .driving import callback_name, stored_token
 from .net.blocking import open_socket
@@ -13,6 +13,8 @@ from .net.blocking import open_socket
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from spacetime_proto.bindings import Module
 
     from .http import HttpClient
     from .net.address import Address
@@ -116,6 +118,25 @@ class Dialer:
             f"the token callable {callback_name(source)} returned an awaitable; a blocking client "
             "needs a plain function"
         )
+
+    def fetch_module(self, database: str) -> Module[Any]:
+        """Make bindings from the server's description of `database`.
+
+        Raises:
+            ConnectError: no server, or it refuses.
+            DatabaseNotFound: it has no such database.
+        """
+        from spacetime_proto.bindings import dynamic_module
+
+        with self.http(self.resolve_token()) as http:
+            try:
+                definition = http.schema(database)
+            except HttpError as error:
+                if error.status != 400:
+                    raise
+                # A server from before version 10 of the schema.
+                definition = http.schema(database, version=9)
+        return dynamic_module(definition)
 
     def http(self, token: str | None) -> HttpClient:
         """Return an HTTP client for the same server and options."""

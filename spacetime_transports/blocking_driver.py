@@ -17,25 +17,26 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, HttpError, LocalProtocolError
+from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
 
 from .blocking_dial import Attempt, Dialer
-from .blocking_io import SocketStream, Wakeup, lost
+from .blocking_io import Line, Wakeup
 from .driving import (
-    LAST_WORDS,
-    READ_SIZE,
+    Comeback,
     FailureOnce,
+    Pump,
     adapt_error_handler,
+    as_it_is,
     callback_name,
     make_target,
     register_lifecycle,
     settle_quietly,
+    too_late,
 )
 from .options import ConnectOptions, TokenFile, is_async_callable
-from .retry import Backoff, worth_retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from spacetime_proto.bindings import Module
     from spacetime_proto.client.handles import ChangeStream, TableHandle
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
     from .blocking_handles import BlockingChangeStream
     from .net.address import Address
-
-    Pump = Generator[Want, Received | None, None]
-
 __all__ = ["BlockingDriver"]
 
 DbT = TypeVar("DbT")
@@ -77,7 +75,7 @@ class BlockingDriver(Generic[DbT]):
     ) -> None:
         self.options = options
         self.callbacks = Callbacks() if callbacks is None else callbacks
-        self.wrap_pump: Callable[[Pump], Pump] = _as_it_is
+        self.wrap_pump: Callable[[Pump], Pump] = as_it_is
         # First, so that the client knows who it is when the user's on_connect runs.
         self.callbacks.add("connect", self._on_connected)
         for callback in (options.on_connect, options.on_connect_error, options.on_disconnect):
@@ -97,19 +95,17 @@ class BlockingDriver(Generic[DbT]):
         self._condition = threading.Condition(self.lock)
         self._owner: int | None = None
         self._wakeup = Wakeup()
-        self._stream: SocketStream | None = None
+        self._line: Line | None = None
         self._generator: Pump | None = None
         self._want: Want | None = None
         self._is_greeted = False
         self._was_greeted = False
-        self._greeting_deadline = float("inf")
-        self._write_failed_at: float | None = None
-        self._backoff: Backoff | None = None
+        self._comeback = Comeback(options)
         self._retry_at: float | None = None
         self._attempt: Attempt | None = None
         try:
             self.session: ClientSession[DbT] = ClientSession(
-                options.client, module or self._fetch_module(), entropy=os.urandom
+                options.client, module or self._dialer.fetch_module(database), entropy=os.urandom
             )
         except BaseException:
             self._wakeup.close()
@@ -167,7 +163,8 @@ class BlockingDriver(Generic[DbT]):
                 return
             self._owner = me
         try:
-            self._send()
+            if self._line is not None:
+                self._line.flush()
         finally:
             self._leave()
 
@@ -258,7 +255,9 @@ class BlockingDriver(Generic[DbT]):
             if type(want) is Read:
                 # Kept until there is something to answer it with: Ctrl-C may interrupt the wait.
                 self._want = want
-                received = self._read(want, is_met, deadline, may_wait)
+                if self._line is None:
+                    raise LocalProtocolError("the pump wants to read, but there is no connection")
+                received = self._line.read(want.deadline, is_met, deadline, may_wait=may_wait)
                 if received is None:
                     return
                 self._want = None
@@ -306,63 +305,6 @@ class BlockingDriver(Generic[DbT]):
                 "client runs plain functions only"
             )
 
-    def _read(
-        self, want: Read, is_met: Callable[[], bool], deadline: float | None, may_wait: bool
-    ) -> Received | None:
-        """Send, then wait for bytes, the end of the stream, a deadline or a wake-up.
-
-        Returns None if the user's deadline came first, or there is nothing and it may not wait.
-        """
-        stream = self._stream
-        if stream is None:
-            raise LocalProtocolError("the pump wants to read, but there is no connection")
-        while True:
-            self._send()
-            try:
-                data = stream.receive(READ_SIZE)
-            except OSError as cause:
-                return Received(time.monotonic(), error=lost(cause))
-            now = time.monotonic()
-            if data is not None:
-                return Received(now, data, eof=not data)
-            end, reason = self._next_deadline(want)
-            if now >= end:
-                return Received(now, error=reason)
-            with self.lock:
-                if is_met():
-                    return None
-            if not may_wait or (deadline is not None and now >= deadline):
-                return None
-            if deadline is not None:
-                end = min(end, deadline)
-            stream.wait(None if end == float("inf") else max(0.0, end - now))
-            if self._wakeup.clear():
-                return Received(time.monotonic())
-
-    def _next_deadline(self, want: Read) -> tuple[float, BaseException | None]:
-        """Return when something is due, and the error that it is, if it is one."""
-        end = float("inf") if want.deadline is None else want.deadline
-        reason: BaseException | None = None
-        if not self._is_greeted and self._greeting_deadline < end:
-            end = self._greeting_deadline
-            reason = self._too_late()
-        stream = self._stream
-        assert stream is not None
-        if stream.write_error is not None:
-            if self._write_failed_at is None:
-                self._write_failed_at = time.monotonic()
-            if self._write_failed_at + LAST_WORDS < end:
-                end = self._write_failed_at + LAST_WORDS
-                reason = lost(stream.write_error)
-        return end, reason
-
-    def _send(self) -> None:
-        stream = self._stream
-        if stream is not None:
-            with self.lock:
-                stream.queue(self.session.data_to_send())
-            stream.send()
-
     # --- one connection after the other -------------------------------------------------------
 
     def _begin(self, attempt: Attempt) -> None:
@@ -370,17 +312,16 @@ class BlockingDriver(Generic[DbT]):
         session = self.session
         now = time.monotonic()
         error = attempt.error
+        # An OSError comes out of a token callable. Coming back, that may be better in a moment.
         may_repeat = isinstance(error, ConnectError) or (
             self._was_greeted and isinstance(error, OSError)
         )
         if error is not None and not may_repeat:
             self._die(error)
             return
+        refusal = too_late(self._address, self.options)
         self.token = attempt.token
         self._is_greeted = False
-        self._write_failed_at = None
-        timeout = self.options.connect_timeout
-        self._greeting_deadline = float("inf") if timeout is None else now + timeout
         target = make_target(
             self._address,
             self._database,
@@ -389,56 +330,57 @@ class BlockingDriver(Generic[DbT]):
             query_token=attempt.query_token,
         )
         with self.lock:
-            session.start(now, target)
-            if attempt.socket is None:
-                session.connection_lost(error or self._too_late(), now=now)
-        if attempt.socket is not None:
-            self._stream = SocketStream(attempt.socket, self._wakeup)
-        self._generator = self.wrap_pump(
-            pump(
+            if session.state is SessionState.CLOSED:  # meanwhile, by another thread
+                attempt.abandon()
+            else:
+                session.start(now, target)
+                if attempt.socket is None:
+                    session.connection_lost(error or refusal, now=now)
+        if attempt.socket is not None and session.state is not SessionState.CLOSED:
+            timeout = self.options.connect_timeout
+            self._line = Line(
+                attempt.socket,
                 session,
-                self.callbacks,
-                on_callback_error=adapt_error_handler(self.options.on_callback_error),
+                self.lock,
+                self._wakeup,
+                greeting_deadline=float("inf") if timeout is None else now + timeout,
+                too_late=refusal,
             )
-        )
+        self._start_pump(self.callbacks)
+
+    def _start_pump(self, callbacks: Callbacks) -> None:
+        handler = adapt_error_handler(self.options.on_callback_error)
+        self._generator = self.wrap_pump(pump(self.session, callbacks, on_callback_error=handler))
         self._want = None
 
     def _connection_over(self) -> None:
         """The pump is through: close the socket, and decide whether there will be another."""
         session = self.session
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            with self.lock:
-                stream.queue(session.data_to_send())
-            stream.send()
-            stream.close()
+        self._close_line()
         if session.state is SessionState.CLOSED:
             self._finish(session.close_error)
             return
         error = session.close_error or Disconnected("the connection ended")
-        policy = self.options.reconnect
-        assert policy is not None
-        if self._backoff is None or self._is_greeted:
-            self._backoff = Backoff(policy)
-        delay = None
-        if worth_retrying(error, fresh_token=self.options.has_fresh_tokens):
-            delay = self._backoff.next_delay()
+        delay = self._comeback.delay_after(error, was_greeted=self._is_greeted)
         if delay is None:
-            # The attempt itself was reported: only what still waits has to be settled.
             session.give_up(error)
             self.failure.error = error
-            self._generator = pump(session, Callbacks())
-            self._want = None
+            # The attempt itself was reported: only what still waits has to be settled.
+            self._start_pump(Callbacks())
         else:
             self._retry_at = time.monotonic() + delay
+
+    def _close_line(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def _between_connections(self, deadline: float | None, may_wait: bool) -> bool:
         """Wait for the next attempt, or for one under way; False when the caller has to go."""
         self._wakeup.clear()
         if self.session.state is SessionState.CLOSED:  # closed while there was no connection
             self._abandon_attempt()
-            self._generator = pump(self.session, self.callbacks)
-            self._want = None
+            self._start_pump(self.callbacks)
             return True
         now = time.monotonic()
         attempt = self._attempt
@@ -466,27 +408,10 @@ class BlockingDriver(Generic[DbT]):
         if attempt is not None:
             attempt.abandon()
 
-    def _fetch_module(self) -> Module[Any]:
-        from spacetime_proto.bindings import dynamic_module
-
-        with self._dialer.http(self._dialer.resolve_token()) as http:
-            try:
-                return dynamic_module(http.schema(self._database))
-            except HttpError as error:
-                if error.status != 400:
-                    raise
-                # A server from before version 10 of the schema.
-                return dynamic_module(http.schema(self._database, version=9))
-
-    def _too_late(self) -> ConnectError:
-        timeout = self.options.connect_timeout
-        return ConnectError(
-            f"{self._address.url} did not accept the connection within {timeout or 0:g} s "
-            "(option connect_timeout)"
-        )
-
     def _on_connected(self, ctx: object, identity: Identity, token: str) -> None:
         self._is_greeted = True
+        if self._line is not None:
+            self._line.greeted()
         self.session.will_reconnect = self.options.reconnect is not None
         if isinstance(self.options.token, TokenFile):
             self.options.token.save(self.token or token)
@@ -500,9 +425,7 @@ class BlockingDriver(Generic[DbT]):
         with self.lock:
             if self.session.state is not SessionState.CLOSED:
                 settle_quietly(self.session, cause)
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        self._close_line()
         self._finish(cause)
 
     def _finish(self, cause: BaseException | None) -> None:
@@ -514,10 +437,6 @@ class BlockingDriver(Generic[DbT]):
             stream.end(self.failure.error)
         self._wakeup.close()
         self.notify()
-
-
-def _as_it_is(generator: Pump) -> Pump:
-    return generator
 
 
 def check_callback(callback: Callable[..., object]) -> None:

@@ -1,4 +1,4 @@
-"""One non-blocking socket, and a way to wake up whoever waits on it.
+"""One non-blocking socket, a session on it, and a way to wake up whoever waits there.
 
 Only the thread that runs the pump touches the socket; `Wakeup.wake` may be called by any thread and
 from a signal handler.
@@ -10,11 +10,21 @@ import contextlib
 import selectors
 import socket
 import ssl
+import time
 from collections import deque
+from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.errors import Disconnected
+from spacetime_proto.client.pump import Received
 
-__all__ = ["SocketStream", "Wakeup", "lost"]
+from .driving import LAST_WORDS, READ_SIZE, lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from spacetime_proto.client.session import ClientSession
+
+__all__ = ["Line", "SocketStream", "Wakeup"]
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 # poll has no limit on descriptor numbers and needs none of its own; Windows has select only.
@@ -148,8 +158,104 @@ class SocketStream:
         self._socket.close()
 
 
-def lost(cause: BaseException) -> Disconnected:
-    """Return the typed error for a stream that broke."""
-    error = Disconnected(f"the connection was lost: {cause or type(cause).__name__}")
-    error.__cause__ = cause
-    return error
+class Line:
+    """One connection of a session: what it sends and what it waits for.
+
+    Args:
+        connected: the socket.
+        session: the session, which was started.
+        lock: held while the session is touched.
+        wakeup: what others wake the reader with.
+        greeting_deadline: when the server must have greeted, on `time.monotonic`.
+        too_late: the error if it has not.
+    """
+
+    def __init__(
+        self,
+        connected: socket.socket,
+        session: ClientSession[Any],
+        lock: AbstractContextManager[Any],
+        wakeup: Wakeup,
+        *,
+        greeting_deadline: float,
+        too_late: BaseException,
+    ) -> None:
+        self._stream = SocketStream(connected, wakeup)
+        self._session = session
+        self._lock = lock
+        self._wakeup = wakeup
+        self._greeting_deadline = greeting_deadline
+        self._too_late = too_late
+        self._write_failed_at: float | None = None
+
+    def greeted(self) -> None:
+        """The server has greeted: its deadline is void."""
+        self._greeting_deadline = float("inf")
+
+    def flush(self) -> None:
+        """Send what the session has, as far as it goes out without waiting."""
+        with self._lock:
+            self._stream.queue(self._session.data_to_send())
+        self._stream.send()
+
+    def read(
+        self,
+        deadline: float | None,
+        is_met: Callable[[], bool],
+        user_deadline: float | None,
+        *,
+        may_wait: bool,
+    ) -> Received | None:
+        """Send, then wait for bytes, the end of the stream, a deadline or a wake-up.
+
+        Args:
+            deadline: the session's, or None.
+            is_met: whether what the caller waits for has come by itself.
+            user_deadline: when the caller wants to be back, or None.
+            may_wait: whether to wait at all.
+
+        Returns:
+            What came; None if the caller has to go first.
+        """
+        stream = self._stream
+        while True:
+            self.flush()
+            try:
+                data = stream.receive(READ_SIZE)
+            except OSError as cause:
+                return Received(time.monotonic(), error=lost(cause))
+            now = time.monotonic()
+            if data is not None:
+                return Received(now, data, eof=not data)
+            end, reason = self._next_deadline(deadline)
+            if now >= end:
+                return Received(now, error=reason)
+            with self._lock:
+                if is_met():
+                    return None
+            if not may_wait or (user_deadline is not None and now >= user_deadline):
+                return None
+            if user_deadline is not None:
+                end = min(end, user_deadline)
+            stream.wait(None if end == float("inf") else max(0.0, end - now))
+            if self._wakeup.clear():
+                return Received(time.monotonic())
+
+    def _next_deadline(self, deadline: float | None) -> tuple[float, BaseException | None]:
+        """Return when something is due, and the error that it is, if it is one."""
+        end = float("inf") if deadline is None else deadline
+        reason: BaseException | None = None
+        if self._greeting_deadline < end:
+            end, reason = self._greeting_deadline, self._too_late
+        broken = self._stream.write_error
+        if broken is not None:
+            if self._write_failed_at is None:
+                self._write_failed_at = time.monotonic()
+            if self._write_failed_at + LAST_WORDS < end:
+                end, reason = self._write_failed_at + LAST_WORDS, lost(broken)
+        return end, reason
+
+    def close(self) -> None:
+        """Send the session's last words if they go out at once, and close."""
+        self.flush()
+        self._stream.close()

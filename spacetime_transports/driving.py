@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.options import Target
-from spacetime_proto.errors import Disconnected, LocalProtocolError
+from spacetime_proto.client.pump import Received, Want
+from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
 
 from .options import ConnectOptions, TokenFile, warn_if_exposed
+from .retry import Backoff, worth_retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +29,26 @@ if TYPE_CHECKING:
     from .net.address import Address
 
 __all__ = [
+    "Comeback",
     "FailureOnce",
+    "Pump",
+    "adapt_error_handler",
     "all_table_queries",
+    "as_it_is",
     "callback_name",
     "check_database",
+    "lost",
     "make_target",
     "register_lifecycle",
     "settle_quietly",
     "stored_token",
+    "too_late",
 ]
 
 R = TypeVar("R")
+
+#: What `spacetime_proto.client.pump.pump` returns.
+Pump: TypeAlias = Generator[Want, Received | None, None]
 
 #: Callbacks between two checkpoints of the event loop (async), so that a large message with cheap
 #: callbacks does not starve other tasks.
@@ -155,6 +167,51 @@ def _notify(pending: PendingCall[Any]) -> None:
 def _notify_subscription(subscription: Subscription) -> None:
     if subscription.on_change is not None:
         subscription.on_change(subscription)
+
+
+class Comeback:
+    """Decides, after each attempt, whether and when to make another."""
+
+    def __init__(self, options: ConnectOptions) -> None:
+        self._options = options
+        self._backoff: Backoff | None = None
+
+    def delay_after(self, error: BaseException, *, was_greeted: bool) -> float | None:
+        """Return the seconds to wait before the next attempt, or None to give up.
+
+        Args:
+            error: why the last one ended.
+            was_greeted: whether it had been a working connection: delays begin anew then.
+        """
+        policy = self._options.reconnect
+        if policy is None:
+            return None
+        if self._backoff is None or was_greeted:
+            self._backoff = Backoff(policy)
+        if not worth_retrying(error, fresh_token=self._options.has_fresh_tokens):
+            return None
+        return self._backoff.next_delay()
+
+
+def too_late(address: Address, options: ConnectOptions) -> ConnectError:
+    """Return the error for a server that took longer than ``connect_timeout``."""
+    return ConnectError(
+        f"{address.url} did not accept the connection within {options.connect_timeout or 0:g} s "
+        "(option connect_timeout)"
+    )
+
+
+def lost(cause: BaseException) -> Disconnected:
+    """Return the typed error for a stream that broke."""
+    reason = str(cause.__cause__ or cause) or type(cause).__name__
+    error = Disconnected(f"the connection was lost: {reason}")
+    error.__cause__ = cause
+    return error
+
+
+def as_it_is(generator: Pump) -> Pump:
+    """Return the pump without anything around it."""
+    return generator
 
 
 class FailureOnce:

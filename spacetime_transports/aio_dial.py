@@ -1,0 +1,106 @@
+"""Getting a connected stream and a token for one attempt of an async client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from spacetime_proto.errors import HttpError
+
+from .driving import stored_token
+from .net.aio import open_stream
+
+if TYPE_CHECKING:
+    from anyio.abc import ByteStream
+
+    from spacetime_proto.bindings import Module
+
+    from .http import AsyncHttpClient
+    from .net.address import Address
+    from .options import ConnectOptions
+
+__all__ = ["AsyncDialer", "Dialed"]
+
+
+class Dialed(msgspec.Struct):
+    """A stream to the server, and the tokens to introduce oneself with on it."""
+
+    stream: ByteStream
+    token: str | None
+    query_token: str | None
+
+    def __repr__(self) -> str:
+        return "Dialed(...)"
+
+
+class AsyncDialer:
+    """Makes attempts for one client; the caller sets the time limit."""
+
+    def __init__(self, address: Address, options: ConnectOptions) -> None:
+        self._address = address
+        self._options = options
+
+    async def dial(self, issued_token: str | None) -> Dialed:
+        """Ask for the token and connect.
+
+        Args:
+            issued_token: the token that the server issued earlier, used where the options name
+                none. (A callable that gives none asks for a new identity.)
+
+        Raises:
+            ConnectError: what stood in the way.
+            Exception: whatever a token callable raised.
+        """
+        options = self._options
+        token = await self.resolve_token()
+        if token is None and not options.has_fresh_tokens:
+            token = issued_token
+        query_token = None
+        if options.token_via == "websocket-token" and token is not None:
+            async with self.http(token) as http:
+                query_token = await http.websocket_token()
+        stream = await open_stream(
+            self._address, ssl_context=options.ssl_context, proxy=options.proxy
+        )
+        return Dialed(stream, token, query_token)
+
+    async def resolve_token(self) -> str | None:
+        """Return the token of the options for this attempt."""
+        source = self._options.token
+        if not callable(source):
+            return stored_token(self._options)
+        found = source()
+        return found if found is None or isinstance(found, str) else await found
+
+    async def fetch_module(self, database: str) -> Module[Any]:
+        """Make bindings from the server's description of `database`.
+
+        Raises:
+            ConnectError: no server, or it refuses.
+            DatabaseNotFound: it has no such database.
+        """
+        from spacetime_proto.bindings import dynamic_module
+
+        async with self.http(await self.resolve_token()) as http:
+            try:
+                definition = await http.schema(database)
+            except HttpError as error:
+                if error.status != 400:
+                    raise
+                # A server from before version 10 of the schema.
+                definition = await http.schema(database, version=9)
+        return dynamic_module(definition)
+
+    def http(self, token: str | None) -> AsyncHttpClient:
+        """Return an HTTP client for the same server and options."""
+        from .http import AsyncHttpClient
+
+        return AsyncHttpClient(
+            self._address.url,
+            token=token,
+            headers=self._options.headers,
+            ssl_context=self._options.ssl_context,
+            proxy=self._options.proxy,
+            timeout=self._options.connect_timeout,
+        )
