@@ -4,6 +4,10 @@ Same tables, reducers and error texts as the Rust original, so every client of t
 it. Run it with ``spacetime-py serve`` (give it this file), or see it at work: ``spacetime-py demo``.
 """
 
+# mypy looks for dataclass_transform on functions and classes, not on methods such as `module.table`,
+# so it does not know that the classes below have a constructor; pyright does.
+# mypy: disable-error-code="call-arg"
+
 from __future__ import annotations
 
 from dataclasses import replace

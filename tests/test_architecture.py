@@ -33,8 +33,7 @@ def sources(package: Path) -> list[Path]:
 def imports(path: Path, *, run_time_only: bool = False) -> list[tuple[str, int]]:
     """Return (absolute module, line) for every import of a file."""
     tree = ast.parse(path.read_text())
-    package = path.relative_to(ROOT).with_suffix("").parts
-    package = package[:-1] if package[-1] != "__init__" else package[:-1]
+    package = path.relative_to(ROOT).parts[:-1]
     skipped: set[ast.AST] = set()
     if run_time_only:
         for node in ast.walk(tree):

@@ -75,9 +75,11 @@ class HandleOwner(Protocol):
         Raises:
             TypeError: a coroutine function on a blocking client.
         """
+        ...
 
     def change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         """Make the stream behind `TableHandle.changes`."""
+        ...
 
 
 class Listeners(msgspec.Struct, frozen=True):

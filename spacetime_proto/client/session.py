@@ -9,7 +9,7 @@ write `data_to_send`, wake up at `deadline` for `tick`, and report the end with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ..cache.cache import Cache
 from ..errors import ConnectError, Disconnected, LocalProtocolError, ProtocolError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .handles import ChangeStream, TableHandle
     from .incoming import Incoming
     from .options import ClientOptions, Target
+    from .tap import Tap
 
 __all__ = ["ClientSession"]
 
@@ -68,6 +69,8 @@ class ClientSession(Generic[DbT]):
         """Set by the driver: whether another `start` follows a loss, so that subscriptions stay."""
         self.close_error: BaseException | None = None
         """Why the last connection ended; None if it has not, or if this client closed it."""
+        self.tap: Tap | None = None
+        """Looks on at every payload; see `Tap`."""
         self._entropy = entropy
         self._state = SessionState.IDLE
         self._db = module.create_db(self)
@@ -243,9 +246,15 @@ class ClientSession(Generic[DbT]):
             last_words, self._last_words = self._last_words, b""
             return last_words
         if self._connection is not None and wire.state is State.OPEN:
-            for payload in self._connection.payloads_to_send():
-                wire.send(payload)
+            self._send(wire, self._connection)
         return wire.data_to_send()
+
+    def _send(self, wire: ClientWebSocket, connection: Connection) -> None:
+        """Hand what the connection has queued to the WebSocket."""
+        for payload in connection.payloads_to_send():
+            if self.tap is not None:
+                self.tap.message("client", payload)
+            wire.send(payload)
 
     @property
     def wants_close(self) -> bool:
@@ -383,8 +392,7 @@ class ClientSession(Generic[DbT]):
         else:
             # What was queued before the close still goes out before it.
             if self._connection is not None and self._wire.state is State.OPEN:
-                for payload in self._connection.payloads_to_send():
-                    self._wire.send(payload)
+                self._send(self._wire, self._connection)
             self._wire.close(code, reason, now=self._now)
 
     def fail(self, error: BaseException) -> None:
@@ -467,7 +475,11 @@ class ClientSession(Generic[DbT]):
             if wire.accepted is None:
                 return None
             connection = self._connection = self._new_connection(wire.accepted)
+            if self.tap is not None:
+                self.tap.started(connection.dialect.protocol, wire.accepted.headers)
         for payload in wire.messages():
+            if self.tap is not None:
+                self.tap.message("server", payload)
             self._messages = iter(connection.dialect.decode(payload))
             return next(self._messages)  # no payload is without a message
         return None
@@ -554,6 +566,9 @@ class ClientSession(Generic[DbT]):
         if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
             cause = None  # how exactly it ended is no news to who ended it
         greeted = connection is not None and connection.is_greeted
+        if self.tap is not None and wire is not None and connection is not None:
+            side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
+            self.tap.closed(side, wire.close_code, wire.close_reason)
         if cause is None and not self._closing_by_user:
             cause = Disconnected("the connection ended")
         if not greeted and cause is not None:
