@@ -31,10 +31,12 @@ from .driving import (
     Pump,
     adapt_error_handler,
     as_it_is,
+    attach_recorder,
     lost,
     make_target,
     register_lifecycle,
     settle_quietly,
+    start_session,
     too_late,
 )
 from .options import ConnectOptions, TokenFile
@@ -130,6 +132,7 @@ class AsyncDriver(Generic[DbT]):
     def _make_session(self, module: Module[DbT]) -> ClientSession[DbT]:
         session: ClientSession[DbT] = ClientSession(self.options.client, module, entropy=os.urandom)
         session.set_driver(check_callback=_nothing, change_stream=self._change_stream)
+        attach_recorder(session, self.options)
         self.session = session
         return session
 
@@ -287,7 +290,7 @@ class AsyncDriver(Generic[DbT]):
         target = make_target(
             self._address, self._database, self.options, token=self.token, query_token=query_token
         )
-        session.start(now, target)
+        start_session(session, now, target)
         if dialed is None:
             session.connection_lost(refusal, now=now)
 

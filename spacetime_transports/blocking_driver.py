@@ -27,10 +27,12 @@ from .driving import (
     Pump,
     adapt_error_handler,
     as_it_is,
+    attach_recorder,
     callback_name,
     make_target,
     register_lifecycle,
     settle_quietly,
+    start_session,
     too_late,
 )
 from .options import ConnectOptions, TokenFile, is_async_callable
@@ -107,6 +109,7 @@ class BlockingDriver(Generic[DbT]):
             self.session: ClientSession[DbT] = ClientSession(
                 options.client, module or self._dialer.fetch_module(database), entropy=os.urandom
             )
+            attach_recorder(self.session, options)
         except BaseException:
             self._wakeup.close()
             raise
@@ -333,7 +336,7 @@ class BlockingDriver(Generic[DbT]):
             if session.state is SessionState.CLOSED:  # meanwhile, by another thread
                 attempt.abandon()
             else:
-                session.start(now, target)
+                start_session(session, now, target)
                 if attempt.socket is None:
                     session.connection_lost(error or refusal, now=now)
         if attempt.socket is not None and session.state is not SessionState.CLOSED:

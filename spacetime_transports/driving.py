@@ -35,12 +35,14 @@ __all__ = [
     "adapt_error_handler",
     "all_table_queries",
     "as_it_is",
+    "attach_recorder",
     "callback_name",
     "check_database",
     "lost",
     "make_target",
     "register_lifecycle",
     "settle_quietly",
+    "start_session",
     "stored_token",
     "too_late",
 ]
@@ -134,6 +136,26 @@ def adapt_error_handler(
     except ValueError:  # no signature to look at, as for some built-in functions
         pass
     return handler
+
+
+def attach_recorder(session: ClientSession[Any], options: ConnectOptions) -> None:
+    """Let the option ``recorder`` look on.
+
+    Raises:
+        LocalProtocolError: it is neither a recorder nor a path.
+    """
+    if options.recorder is not None:
+        from .recording import RecordingTap
+
+        session.tap = RecordingTap(options.recorder)
+
+
+def start_session(session: ClientSession[Any], now: float, target: Target) -> None:
+    """Start an attempt, and tell a recorder what it asks for."""
+    aim = getattr(session.tap, "aim", None)
+    if aim is not None:
+        aim(target, session.options)
+    session.start(now, target)
 
 
 def all_table_queries(session: ClientSession[Any]) -> list[str]:

@@ -142,7 +142,8 @@ class Options(TypedDict, total=False):
     on_callback_error: Callable[[BaseException], Any] | None
     """Takes what a callback raised; without it, a raising callback ends the connection."""
     recorder: Any
-    """A `spacetime_proto.testing.Recorder`, or a path, to write the session to."""
+    """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
+    after the first goes to a file of its own."""
 
 
 class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):

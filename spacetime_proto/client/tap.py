@@ -1,0 +1,26 @@
+"""What looks on while a session talks, such as a recorder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Tap"]
+
+
+class Tap(Protocol):
+    """Sees the payloads of each connection of a session, as they are on the wire.
+
+    Payloads hold the token. Whatever a method raises comes out of the session's own method.
+    """
+
+    def started(self, protocol: str, headers: Iterable[tuple[str, str]]) -> None:
+        """The upgrade has succeeded; headers are those of the 101 response."""
+
+    def message(self, direction: Literal["client", "server"], payload: bytes | str) -> None:
+        """A whole WebSocket message is about to be sent, or has come."""
+
+    def closed(self, direction: Literal["client", "server"], code: int | None, reason: str) -> None:
+        """The connection is over; `code` and `reason` are those of the peer's close frame."""
