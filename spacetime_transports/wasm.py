@@ -93,10 +93,14 @@ class _Sink:
     def write(self, caller: Any, sink: int, pointer: int, length_pointer: int) -> int:
         """``bytes_sink_write``: takes everything, so the length is left as it is."""
         memory = caller["memory"]
-        start = length_pointer & 0xFFFFFFFF
-        size = int.from_bytes(memory.read(caller, start, start + 4), "little")
-        begin = pointer & 0xFFFFFFFF
-        self._data += memory.read(caller, begin, begin + size)
+
+        def read(address: int, size: int) -> bytes:
+            start = address & 0xFFFFFFFF
+            if start + size > memory.data_len(caller):
+                raise SchemaError("the module writes its description from outside its memory")
+            return bytes(memory.read(caller, start, start + size))
+
+        self._data += read(pointer, int.from_bytes(read(length_pointer, 4), "little"))
         return 0
 
     def take(self) -> bytes:
