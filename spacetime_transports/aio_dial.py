@@ -8,7 +8,7 @@ import msgspec
 
 from spacetime_proto.errors import HttpError
 
-from .driving import stored_token
+from .driving import as_connect_error, stored_token
 from .net.aio import open_stream
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class AsyncDialer:
             token = issued_token
         query_token = None
         if options.token_via == "websocket-token" and token is not None:
-            async with self.http(token) as http:
-                query_token = await http.websocket_token()
+            with as_connect_error():
+                query_token = await self.http(token).websocket_token()
         stream = await open_stream(
             self._address, ssl_context=options.ssl_context, proxy=options.proxy
         )
@@ -82,7 +82,8 @@ class AsyncDialer:
         """
         from spacetime_proto.bindings import dynamic_module
 
-        async with self.http(await self.resolve_token()) as http:
+        http = self.http(await self.resolve_token())
+        with as_connect_error():
             try:
                 definition = await http.schema(database)
             except HttpError as error:

@@ -309,12 +309,17 @@ class AsyncDriver(Generic[DbT]):
     async def _drive_and_write(
         self, session: ClientSession[DbT], generator: Pump, stream: ByteStream, deadline: float
     ) -> None:
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write, session, stream)
             try:
                 await self._drive(generator, stream, deadline)
+            except Exception as error:
+                failure = error  # kept out of the group, which would wrap it
             finally:
                 tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         last_words = session.data_to_send()
         if last_words and self._write_error is None:
             with anyio.move_on_after(LAST_WORDS), contextlib.suppress(*_BROKEN):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacetime_proto.errors import HttpError, LocalProtocolError
 
-from .driving import callback_name, stored_token
+from .driving import as_connect_error, callback_name, stored_token
 from .net.blocking import open_socket
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class Dialer:
             if attempt.token is None and not options.has_fresh_tokens:
                 attempt.token = issued_token
             if options.token_via == "websocket-token" and attempt.token is not None:
-                with self.http(attempt.token) as http:
-                    attempt.query_token = http.websocket_token()
+                with as_connect_error():
+                    attempt.query_token = self.http(attempt.token).websocket_token()
             attempt.socket = open_socket(
                 self._address,
                 ssl_context=options.ssl_context,
@@ -128,7 +128,8 @@ class Dialer:
         """
         from spacetime_proto.bindings import dynamic_module
 
-        with self.http(self.resolve_token()) as http:
+        http = self.http(self.resolve_token())
+        with as_connect_error():
             try:
                 definition = http.schema(database)
             except HttpError as error:

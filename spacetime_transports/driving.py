@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.options import Target
 from spacetime_proto.client.pump import Received, Want
-from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
+from spacetime_proto.errors import (
+    CallTimeout,
+    ConnectError,
+    Disconnected,
+    HttpError,
+    LocalProtocolError,
+)
 
 from .options import ConnectOptions, TokenFile, warn_if_exposed
 from .retry import Backoff, worth_retrying
@@ -34,6 +41,7 @@ __all__ = [
     "Pump",
     "adapt_error_handler",
     "all_table_queries",
+    "as_connect_error",
     "as_it_is",
     "attach_recorder",
     "callback_name",
@@ -221,6 +229,15 @@ def too_late(address: Address, options: ConnectOptions) -> ConnectError:
         f"{address.url} did not accept the connection within {options.connect_timeout or 0:g} s "
         "(option connect_timeout)"
     )
+
+
+@contextlib.contextmanager
+def as_connect_error() -> Iterator[None]:
+    """What goes wrong with HTTP on the way to a connection is a ConnectError like the rest."""
+    try:
+        yield
+    except (CallTimeout, Disconnected, HttpError) as error:
+        raise ConnectError(str(error)) from error
 
 
 def lost(cause: BaseException) -> Disconnected:

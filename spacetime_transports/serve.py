@@ -241,6 +241,7 @@ async def serve(
         published = core.add(module, database, now=now, owner=claims.identity, faults=faults)
     server = Server(core, published, owner_token, verbose=verbose)
     listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
+    failure: Exception | None = None
     async with listener, anyio.create_task_group() as tasks:
         server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
         shown = f"[{host}]" if ":" in host else host
@@ -249,11 +250,15 @@ async def serve(
         tasks.start_soon(_accept, listener, ssl_context, server._handle)
         try:
             yield server
+        except Exception as error:
+            failure = error  # of the block; the task group would wrap it
         finally:
             with anyio.move_on_after(_FAREWELL, shield=True):
                 core.shutdown()
                 await server._until_gone()
             tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _accept(

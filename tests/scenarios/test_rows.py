@@ -130,7 +130,9 @@ async def test_a_transaction_callback_runs_once_for_all_tables(kit: Kit) -> None
     seen: list[Any] = []
     async with kit.connect() as client:
         client.raw.on_transaction(
-            lambda ctx, changes: seen.append([(c.table.name, len(c.inserted)) for c in changes])
+            lambda ctx, changes: seen.append(
+                [(c.table.table_name, len(c.inserted)) for c in changes]
+            )
         )
         await client.subscribe("SELECT * FROM item", "SELECT * FROM note")
         await client.call(client.reducers.add_items(count=3))
