@@ -95,7 +95,7 @@ def handle(session: ClientSession, event: events.Event) -> None:
             session.call(call)
         case events.TableChanged(table=table, inserted=inserted):
             for row in inserted:
-                print(f"{table.name} + {row}")
+                print(f"{table.table_name} + {row}")
         case events.CallDone(pending=pending):
             print(f"{pending.name}: {pending.error or 'committed'}")
             session.close()

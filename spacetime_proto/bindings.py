@@ -125,7 +125,7 @@ class _Searchable(Generic[Row, C]):
         """
         handle = cast("TableHandle[Row]", self)
         columns = cast("type[C]", self.__columns_class__)
-        condition = _build_condition(self._module.relation(handle.name), columns, build)
+        condition = _build_condition(self._module.relation(handle.table_name), columns, build)
         return Selection(
             handle,
             lambda: matching_rows(handle, condition, getattr(handle._owner, "identity", None)),

@@ -81,7 +81,7 @@ class Selection(Generic[Row]):
         return True
 
     def __repr__(self) -> str:
-        return f"<Selection of {self._view.name}: {len(self._find())} rows>"
+        return f"<Selection of {self._view.table_name}: {len(self._find())} rows>"
 
 
 def plan_rows(

@@ -76,7 +76,7 @@ class TransactionUpdateMessage:
     def events(self) -> dict[str, list[DbEvent]]:
         """The changed rows by table, decoded when they are first asked for."""
         if self._events is None:
-            self._events = {change.table.name: _db_events(change) for change in self._changes}
+            self._events = {change.table.table_name: _db_events(change) for change in self._changes}
         return self._events
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class TransactionUpdateMessage:
 
 
 def _db_events(change: ev.TableChanged) -> list[DbEvent]:
-    name = change.table.name
+    name = change.table.table_name
     key = change.table.table.definition.primary_key
 
     def key_of(row: Any) -> Any:
@@ -175,7 +175,7 @@ class LegacyCallbacks(Callbacks):
                 yield Invoke(self._run, (callback,))
 
     def _rows(self, event: ev.TableChanged) -> Calls:
-        callbacks = self._registry.row_callbacks(event.table.name)
+        callbacks = self._registry.row_callbacks(event.table.table_name)
         if not callbacks:
             return
         cause = reducer_event(event.ctx.event)

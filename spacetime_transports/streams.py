@@ -60,7 +60,7 @@ class ChangeBuffer:
         if len(self._changes) >= self._max:
             self.end(
                 LimitExceeded(
-                    f"the reader of {self._table.name!r} changes is too slow: more than "
+                    f"the reader of {self._table.table_name!r} changes is too slow: more than "
                     f"{self._max} wait",
                     limit="max_buffered",
                     maximum=self._max,

@@ -151,7 +151,7 @@ class TableView(Generic[Row]):
             setattr(self, accessor.name, view)
 
     @property
-    def name(self) -> str:
+    def table_name(self) -> str:
         """Canonical name of the table."""
         return self._table.definition.name
 
@@ -211,4 +211,4 @@ class TableView(Generic[Row]):
             return False
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}: {self.count()} rows>"
+        return f"<{type(self).__name__} {self.table_name}: {self.count()} rows>"

@@ -133,11 +133,6 @@ class TableHandle(TableView[Row]):
         self._owner = owner
         self.listeners = NO_LISTENERS
 
-    @property
-    def owner(self) -> HandleOwner | None:
-        """The session that this handle belongs to; None for one that was made by itself."""
-        return self._owner
-
     def _add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         if not callable(callback):
             raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
@@ -154,7 +149,7 @@ class TableHandle(TableView[Row]):
         except ValueError:
             name = getattr(callback, "__qualname__", repr(callback))
             raise LocalProtocolError(
-                f"{name} is not registered as on_{kind} of table {self.name!r}"
+                f"{name} is not registered as on_{kind} of table {self.table_name!r}"
             ) from None
         self.listeners = msgspec.structs.replace(self.listeners, **{kind: tuple(found)})
 
@@ -224,11 +219,11 @@ class EventTableHandle(TableHandle[Row]):
 
     def on_delete(self, callback: Callable[..., Any]) -> CallbackHandle:
         """Refused: events are not stored, so none is ever deleted."""
-        raise LocalProtocolError(f"{self.name!r} is an event table: it has on_insert only")
+        raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
 
     def on_before_delete(self, callback: Callable[..., Any]) -> CallbackHandle:
         """Refused: events are not stored, so none is ever deleted."""
-        raise LocalProtocolError(f"{self.name!r} is an event table: it has on_insert only")
+        raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
 
 
 def _function(callback: CallbackHandle | Callable[..., Any]) -> Callable[..., Any]:

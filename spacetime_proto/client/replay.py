@@ -118,7 +118,7 @@ class Replay:
         """
         for event in self.connection.receive(payload):
             if type(event) is ev.TableChanged:
-                counts = self.counts.setdefault(event.table.name, Counter())
+                counts = self.counts.setdefault(event.table.table_name, Counter())
                 counts["insert"] += len(event.inserted)
                 counts["update"] += len(event.updated)
                 counts["delete"] += len(event.deleted)
@@ -137,7 +137,7 @@ class Replay:
                 if any(counts.values())
             },
             "tables": {
-                handle.name: rows
+                handle.table_name: rows
                 for handle in self.db
                 if (rows := sorted(map(self._row(handle), handle), key=_sort_key))
             },

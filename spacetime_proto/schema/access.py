@@ -31,9 +31,9 @@ DB_NAMES: Final = frozenset(("attach",))
 
 #: Attributes that a table handle has of its own (a test compares this list with the classes).
 HANDLE_NAMES: Final = frozenset((
-    "attach", "changes", "count", "iter", "listeners", "name", "on_before_delete",
+    "attach", "changes", "count", "iter", "listeners", "on_before_delete",
     "on_delete", "on_insert", "on_update", "remove_on_before_delete", "remove_on_delete",
-    "remove_on_insert", "remove_on_update", "rows", "store", "table", "to_arrow", "to_pandas",
+    "remove_on_insert", "remove_on_update", "rows", "store", "table", "table_name", "to_arrow", "to_pandas",
     "to_polars", "where",
 ))  # fmt: skip
 

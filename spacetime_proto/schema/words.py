@@ -10,7 +10,6 @@ from ..sats.algebraic import (
     AlgebraicType,
     ArrayType,
     Primitive,
-    ProductType,
     RefType,
     SumType,
     option_payload,
@@ -55,5 +54,5 @@ def type_words(ty: AlgebraicType, names: Mapping[int, str], depth: int = 0) -> s
                 ok, err = (type_words(payload, names, depth + 1) for payload in payloads)
                 return f"Result<{ok}, {err}>"
             return f"a sum of {len(variants)} variants"
-        case ProductType(elements):
-            return "()" if ty == UNIT else f"a product of {len(elements)} fields"
+        case _:
+            return "()" if ty == UNIT else f"a product of {len(ty.elements)} fields"

@@ -73,7 +73,7 @@ def subscribe(
             if left[0] is not None:
                 left[0] -= 1
             objects = {key: row_object(module, handle.table, row) for key, row in rows.items()}
-            print(encode_json({"op": op, "table": handle.name, **objects}), flush=True)
+            print(encode_json({"op": op, "table": handle.table_name, **objects}), flush=True)
 
         def listen() -> None:
             for handle in client.db:
@@ -166,7 +166,7 @@ def _tables(client: BlockingClient[Any], most: int) -> Group:
         total = handle.count()
         if not total:
             continue
-        table = Table(title=f"{handle.name} ({total})", box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(title=f"{handle.table_name} ({total})", box=box.SIMPLE_HEAD, title_justify="left")
         for column in handle.table.definition.columns:
             table.add_column(Text(column.name), overflow="fold")
         for number, row in enumerate(handle.iter()):

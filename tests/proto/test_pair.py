@@ -197,7 +197,7 @@ class ClientAndServer(RuleBasedStateMachine):
         self.pair.run()
         for event in self.pair.drain():
             if isinstance(event, ev.TableChanged):
-                rows = self.seen[event.table.name]
+                rows = self.seen[event.table.table_name]
                 for old, new in event.updated:
                     assert old in rows
                     assert old.id == new.id

@@ -32,7 +32,7 @@ def test_a_view_without_a_store_is_empty(kit: Any) -> None:
     assert view.id.find(1) is None
     assert view.level.filter(1) == []
     assert kit.obj("player", 1, 1) not in view
-    assert view.name == "player"
+    assert view.table_name == "player"
     assert view.table is kit.module.tables["player"]
     assert view  # a table is something, rows or not
 

@@ -23,7 +23,7 @@ def chat(**names: Any) -> Db:
 def test_tables_are_attributes_and_items() -> None:
     db: Any = chat()
     assert db.user is db["user"]
-    assert [handle.name for handle in db] == ["message", "user"]
+    assert [handle.table_name for handle in db] == ["message", "user"]
     assert len(db) == 2
     assert "user" in db
     assert "nowhere" not in db

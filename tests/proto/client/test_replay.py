@@ -82,7 +82,7 @@ def positional_rows(name: str) -> dict[str, Counter[str]]:
     replayed = replay(name)
     types = replayed.module.bound.types
     return {
-        handle.name: Counter(
+        handle.table_name: Counter(
             json.dumps(
                 json.loads(dumps(to_json(handle.table.codec.type, types, row, style="positional")))
             )

@@ -55,7 +55,7 @@ def test_a_package_imports_and_fits_its_own_schema(schema, import_package):
     module = load_schema(schema.read_text())
     db = package.MODULE.create_db()
     public = {table.name for table in module.tables if table.is_public and not table.is_system}
-    assert {handle.name for handle in db} == public
+    assert {handle.table_name for handle in db} == public
     for name in public:
         attribute = next(key for key, value in vars(db).items() if value is db[name])
         assert getattr(package.tables, attribute).sql.startswith("SELECT * FROM ")
@@ -135,7 +135,7 @@ def test_hostile_schemas_can_be_imported(import_package, module):
     assert not hasattr(builtins, "PWNED")
     db = package.MODULE.create_db()
     names = {table.name for table in module.tables if not table.is_system}
-    assert {handle.name for handle in db} == names
+    assert {handle.table_name for handle in db} == names
     attributes = [key for key, value in vars(db).items() if key not in ("_tables",)]
     assert len(attributes) == len(names)
     for attribute in attributes:

@@ -1,0 +1,171 @@
+"""Why a database no longer fits the bindings, in words."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from spacetime_proto.sats.algebraic import (
+    ArrayType,
+    Element,
+    Primitive,
+    ProductType,
+    RefType,
+    SumType,
+    Typespace,
+    Variant,
+    option,
+)
+from spacetime_proto.schema.difference import differences
+from spacetime_proto.schema.model import (
+    ColumnDef,
+    ModuleDef,
+    ProcedureDef,
+    ReducerDef,
+    TableDef,
+    TypeDef,
+)
+
+U8, STRING = Primitive("U8"), Primitive("String")
+
+
+def product(**fields):
+    return ProductType(tuple(Element(name, ty) for name, ty in fields.items()))
+
+
+def table(columns, **facts):
+    made = tuple(ColumnDef(name, ty, at) for at, (name, ty) in enumerate(columns.items()))
+    return TableDef("user", "user", 0, made, **facts)
+
+
+COLUMNS = {"id": U8, "name": STRING, "info": RefType(1)}
+INFO = product(age=U8, friends=ArrayType(RefType(1)), kind=RefType(2))
+KIND = SumType((Variant("a", U8), Variant("b", STRING)))
+
+
+def module(
+    columns=None,
+    info=INFO,
+    kind=KIND,
+    params=None,
+    returns=U8,
+    reducer=True,
+    private=False,
+    tables=True,
+    shift=0,
+    **facts,
+):
+    facts = {"primary_key": 0, "unique_columns": (0,)} | facts
+    return ModuleDef(
+        Typespace((product(**(columns or COLUMNS)), info, kind)),
+        (TypeDef("Info", 1), TypeDef("Kind", 2), TypeDef("User", 0)),
+        (table(columns or COLUMNS, **facts),) if tables else (),
+        (ReducerDef("set_name", "set_name", params or product(name=STRING), is_private=private),)
+        if reducer
+        else (),
+        (ProcedureDef("look", "look", product(), returns),),
+    )
+
+
+OURS = module()
+
+
+def test_the_same_module_fits():
+    assert differences(OURS, module()) == []
+
+
+def test_what_the_database_has_beyond_disturbs_nobody():
+    theirs = module()
+    more = msgspec.structs.replace(
+        theirs,
+        tables=(*theirs.tables, msgspec.structs.replace(theirs.tables[0], name="other")),
+        reducers=(*theirs.reducers, ReducerDef("more", "more", product())),
+    )
+    assert differences(OURS, more) == []
+
+
+def test_another_numbering_of_types_is_no_difference():
+    theirs = ModuleDef(
+        Typespace((KIND2 := KIND, product(**COLUMNS | {"info": RefType(2)}), INFO2)),
+        (),
+        (table(COLUMNS | {"info": RefType(2)}, primary_key=0, unique_columns=(0,)),),
+        OURS.reducers,
+        OURS.procedures,
+    )
+    assert KIND2 == KIND
+    assert differences(OURS, theirs) == []
+
+
+INFO2 = product(age=U8, friends=ArrayType(RefType(2)), kind=RefType(0))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "sentences"),
+    [
+        (module(tables=False), ["table 'user' is gone"]),
+        (
+            module({"id": U8, "info": RefType(1)}),
+            ["table 'user' has lost column 'name'"],
+        ),
+        (
+            module(COLUMNS | {"age": option(U8)}),
+            ["table 'user' has a new column 'age' of type Option<U8>"],
+        ),
+        (
+            module(COLUMNS | {"name": option(STRING)}),
+            ["table 'user': column 'name' was String, is now Option<String>"],
+        ),
+        (
+            module({"name": STRING, "id": U8, "info": RefType(1)}),
+            ["table 'user' has its columns in another order"],
+        ),
+        (
+            module(primary_key=None),
+            ["table 'user' has another primary key: 'id', now none"],
+        ),
+        (
+            module(unique_columns=(), primary_key=0),
+            ["table 'user': column 'id' is no longer unique"],
+        ),
+        (module(is_event=True), ["table 'user' has become an event table"]),
+        (
+            module(info=product(age=STRING, friends=ArrayType(RefType(1)), kind=RefType(2))),
+            ["table 'user': column 'info' is still of type Info, but that type has changed"],
+        ),
+        (
+            module(info=product(years=U8, friends=ArrayType(RefType(1)), kind=RefType(2))),
+            ["table 'user': column 'info' is still of type Info, but that type has changed"],
+        ),
+        (
+            module(kind=SumType((Variant("a", U8), Variant("c", STRING)))),
+            ["table 'user': column 'info' is still of type Info, but that type has changed"],
+        ),
+        (
+            module(kind=product(a=U8)),
+            ["table 'user': column 'info' is still of type Info, but that type has changed"],
+        ),
+        (module(reducer=False), ["reducer 'set_name' is gone"]),
+        (module(private=True), ["reducer 'set_name' can no longer be called by clients"]),
+        (
+            module(params=product(name=STRING, force=U8)),
+            ["reducer 'set_name' has a new parameter 'force' of type U8"],
+        ),
+        (module(returns=STRING), ["what procedure 'look' returns was U8, is now String"]),
+    ],
+)
+def test_differences(theirs, sentences):
+    assert differences(OURS, theirs) == sentences
+
+
+def test_an_event_table_that_became_an_ordinary_one():
+    assert differences(module(is_event=True), OURS) == ["table 'user' is no longer an event table"]
+
+
+def test_a_procedure_that_is_gone():
+    theirs = msgspec.structs.replace(OURS, procedures=())
+    assert differences(OURS, theirs) == ["procedure 'look' is gone"]
+
+
+def test_recursive_types_are_compared_to_the_end():
+    theirs = module(info=product(age=U8, friends=ArrayType(option(RefType(1))), kind=RefType(2)))
+    assert len(differences(OURS, theirs)) == 1
