@@ -17,7 +17,7 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.errors import HttpError, LocalProtocolError
 from spacetime_proto.wire.headers import HeaderFields, Headers
 from spacetime_proto.wire.http import HttpRequest
 
@@ -136,9 +136,21 @@ class HttpClient(_Client):
         """Return all names of a database."""
         return self._run(operations.names(database))
 
-    def schema(self, database: str, *, version: int = 10) -> ModuleDef:
-        """Return the description of a database's module."""
-        return self._run(operations.schema(database, version=version))
+    def schema(self, database: str, *, version: int | None = None) -> ModuleDef:
+        """Return the description of a database's module.
+
+        Args:
+            database: name or identity.
+            version: 9 or 10; None asks for 10, and for 9 where a 1.x server knows no other.
+        """
+        if version is not None:
+            return self._run(operations.schema(database, version=version))
+        try:
+            return self._run(operations.schema(database, version=10))
+        except HttpError as error:
+            if not operations.lacks_version_10(error):
+                raise
+        return self._run(operations.schema(database, version=9))
 
     def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
         """Run one SQL statement.
@@ -247,9 +259,16 @@ class AsyncHttpClient(_Client):
         """As `HttpClient.names`."""
         return await self._run(operations.names(database))
 
-    async def schema(self, database: str, *, version: int = 10) -> ModuleDef:
+    async def schema(self, database: str, *, version: int | None = None) -> ModuleDef:
         """As `HttpClient.schema`."""
-        return await self._run(operations.schema(database, version=version))
+        if version is not None:
+            return await self._run(operations.schema(database, version=version))
+        try:
+            return await self._run(operations.schema(database, version=10))
+        except HttpError as error:
+            if not operations.lacks_version_10(error):
+                raise
+        return await self._run(operations.schema(database, version=9))
 
     async def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
         """As `HttpClient.sql`."""

@@ -142,6 +142,11 @@ def schema(database: str, *, version: int = 10) -> Operation[ModuleDef]:
     return Operation(HttpRequest("GET", _path(database, "schema", version=version)), parse)
 
 
+def lacks_version_10(error: HttpError) -> bool:
+    """Whether a server said that it knows no schema of version 10: one of SpacetimeDB 1.x."""
+    return error.status == 400 and "`10`" in error.body
+
+
 def sql(database: str, query: str, *, confirmed: bool | None = None) -> Operation[SqlResult]:
     """Run one SQL statement."""
 
