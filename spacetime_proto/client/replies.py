@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..cache.cache import Plan
     from ..cache.changes import TableChange
+    from ..errors import SpacetimeError
     from .calls import PendingCall
     from .connection import Connection
     from .context import Context
@@ -117,7 +118,7 @@ def _v1_args(
     if reply is not None and reply.pending.call is not None:
         return reply.pending.call.args
     function = connection.module.reducers.get(info.name)
-    if function is None or (info.request_id == 0 and info.status == "failed"):
+    if function is None or _never_ran(info):
         # A reducer that these bindings do not know is never fatal; and the echo of a call that was
         # refused before it ran is empty (PROTOCOL.md section 4.4).
         return None
@@ -127,8 +128,9 @@ def _v1_args(
 def _own_v1_call(connection: Connection, info: ReducerInfo) -> _Reply | None:
     """Find the call that a v1 TransactionUpdate answers.
 
-    A call that was refused before it ran is answered with request id 0 (PROTOCOL.md section 4.4):
-    then it is the oldest one of that reducer, for the server answers in order.
+    A call that was refused before it ran is answered with request id 0 (PROTOCOL.md section 4.4), and
+    by SpacetimeDB 1.x every call that failed: then it is the oldest one of that reducer, for the
+    server answers in order.
     """
     error = None if info.status == "committed" else _v1_failure(info)
     if info.request_id == 0 and error is not None:
@@ -267,15 +269,23 @@ def _none_for_unit(value: Any) -> Any:
     return None if value == () else value
 
 
-def _v1_failure(info: ReducerInfo) -> BaseException:
+def _never_ran(info: ReducerInfo) -> bool:
+    """Whether the host refused the call before it ran: no id is echoed and no energy was used.
+
+    The id alone does not tell: SpacetimeDB 1.x echoes none for any call that failed.
+    """
+    return info.status == "failed" and info.request_id == 0 and info.energy == 0
+
+
+def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     """Return the error of a v1 call that was not committed.
 
-    v1 has one text for what the module said and for what the host said. Two host texts are fixed
-    (PROTOCOL.md section 4.4); id 0 means that the call was refused before it ran.
+    v1 has one text for what the module said and for what the host said, but the host's can be told
+    by how it came, or by its words where they are fixed (PROTOCOL.md section 4.4).
     """
     text = info.message or ""
     if info.status == "out_of_energy":
         return InternalError("reducer ran out of energy", name=info.name)
-    if info.request_id == 0 or text == "The instance encountered a fatal error.":
+    if _never_ran(info) or text == "The instance encountered a fatal error.":
         return InternalError(text, name=info.name)
     return ReducerError(text, name=info.name, value=text)

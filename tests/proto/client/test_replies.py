@@ -284,6 +284,7 @@ def transaction(
     request_id: int = 0,
     identity: Any = IDENTITY,
     connection_id: ConnectionId = CONNECTION_ID,
+    energy: int = 42,
 ) -> v1.TransactionUpdate:
     is_json = script.protocol == "v1.json.spacetimedb"
     encoded: bytes | str = "[]" if is_json else b""
@@ -291,7 +292,7 @@ def transaction(
         function = script.module.bound.reducers[name]
         encoded = function.args_to_json(args) if is_json else function.encode_args(args)
     info = v1.ReducerCallInfo(name, 3, encoded, request_id)
-    return v1.TransactionUpdate(status, NOW, identity, connection_id, info, 42, NO_TIME)
+    return v1.TransactionUpdate(status, NOW, identity, connection_id, info, energy, NO_TIME)
 
 
 @pytest.fixture(params=OLD)
@@ -377,7 +378,7 @@ def test_v1_failures_before_the_call_settle_the_oldest_of_that_name(old: Script)
     message_call = old.session.call(old.module.reducers.send_message("m"))
     older, newer = set_name(old, "a"), set_name(old, "b")
     old.received()
-    old.send(transaction(old, v1.Failed("invalid arguments"), args=None))
+    old.send(transaction(old, v1.Failed("invalid arguments"), args=None, energy=0))
     (completed, done) = old.events()
     assert isinstance(completed.ctx.event, ev.ReducerEvent)
     assert completed.ctx.event.args == ("a",)
@@ -388,8 +389,17 @@ def test_v1_failures_before_the_call_settle_the_oldest_of_that_name(old: Script)
     assert not message_call.is_done
 
 
+def test_a_1x_server_echoes_no_id_of_a_call_that_failed(old: Script) -> None:
+    """Seen on SpacetimeDB 1.3.0: request id 0, but the arguments are there and energy was used."""
+    pending = set_name(old, "a")
+    old.received()
+    old.send(transaction(old, v1.Failed("Names must not be empty"), args=("a",), energy=650_000))
+    old.events()
+    assert isinstance(pending.error, ReducerError)
+
+
 def test_v1_failures_that_match_nothing_are_only_told(old: Script) -> None:
-    old.send(transaction(old, v1.Failed("invalid arguments"), args=None))
+    old.send(transaction(old, v1.Failed("invalid arguments"), args=None, energy=0))
     (completed,) = old.events()
     assert isinstance(completed.ctx.event, ev.ReducerEvent)
     assert completed.ctx.event.args is None
