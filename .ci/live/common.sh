@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by the scripts of this folder: where things are cached, how steps are timed. Sourced, not run.
 set -euo pipefail
 

@@ -3,7 +3,7 @@
 
 usage: publish.py [--name NAME] [--token TOKEN] [--check] URL WASM
 
-Prints one JSON object: url, database, identity (the owner's), token. Only the standard library.
+Prints one JSON object: url, database (its name), identity (the database's), token (the owner's). Only the standard library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Http:
         self.url = url.rstrip("/")
         self.token = token
 
-    def send(self, method: str, path: str, body: bytes | None = None, content_type: str | None = None) -> tuple[int, str]:
+    def send(
+        self, method: str, path: str, body: bytes | None = None, content_type: str | None = None
+    ) -> tuple[int, str]:
         request = urllib.request.Request(self.url + path, data=body, method=method)
         if self.token is not None:
             request.add_header("Authorization", f"Bearer {self.token}")
@@ -45,19 +47,29 @@ class Http:
 
     def call(self, database: str, reducer: str, *arguments: Any) -> tuple[int, str]:
         body = json.dumps(arguments).encode()
-        return self.send("POST", f"/v1/database/{database}/call/{reducer}", body, "application/json")
+        return self.send(
+            "POST", f"/v1/database/{database}/call/{reducer}", body, "application/json"
+        )
 
     def rows(self, database: str, query: str) -> list[Any]:
         (answer,) = json.loads(self.want("POST", f"/v1/database/{database}/sql", query.encode()))
-        return answer["rows"]
+        rows: list[Any] = answer["rows"]
+        return rows
 
 
 def publish(url: str, wasm: Path, name: str, token: str | None) -> dict[str, str]:
     http = Http(url, token)
     if token is None:
         http.token = json.loads(http.want("POST", "/v1/identity"))["token"]
-    answer = json.loads(http.want("PUT", f"/v1/database/{urllib.parse.quote(name)}", wasm.read_bytes()))
-    return {"url": http.url, "database": name, "identity": answer["Success"]["database_identity"], "token": http.token or ""}
+    answer = json.loads(
+        http.want("PUT", f"/v1/database/{urllib.parse.quote(name)}", wasm.read_bytes())
+    )
+    return {
+        "url": http.url,
+        "database": name,
+        "identity": answer["Success"]["database_identity"],
+        "token": http.token or "",
+    }
 
 
 def snake(name: str) -> str:
@@ -81,7 +93,9 @@ def unstable_names(schema: dict[str, Any]) -> list[str]:
             walk(body)
         parts = body["elements"] if tag == "Product" else body["variants"] if tag == "Sum" else []
         names = [part["name"].get("some") for part in parts]
-        if names not in (["some", "none"], ["Interval", "Time"]) and not any((n or "").startswith("__") for n in names):
+        if names not in (["some", "none"], ["Interval", "Time"]) and not any(
+            (n or "").startswith("__") for n in names
+        ):
             convert = snake if tag == "Product" else camel
             wrong.extend(n for n in names if n is not None and convert(n) != n)
         for part in parts:
@@ -104,7 +118,11 @@ def check(http: Http, database: str) -> None:
     expect("clear_all", http.call(database, "clear_all")[0], 200)
     expect("insert_one_u_8", http.call(database, "insert_one_u_8", 7), (200, ""))
     expect("its row by SQL", http.rows(database, "SELECT * FROM one_u_8"), [[7]])
-    expect("send_message refuses", http.call(database, "send_message", ""), (530, "Messages must not be empty"))
+    expect(
+        "send_message refuses",
+        http.call(database, "send_message", ""),
+        (530, "Messages must not be empty"),
+    )
     expect("fail_after_insert", http.call(database, "fail_after_insert", "no"), (530, "no"))
     expect("panic_after_insert", http.call(database, "panic_after_insert", "no")[0], 530)
     expect("nothing left of them", http.rows(database, "SELECT * FROM attempt"), [])
@@ -124,7 +142,9 @@ def main() -> None:
     parser.add_argument("wasm", type=Path)
     parser.add_argument("--name", default=f"live-{time.time_ns()}")
     parser.add_argument("--token", help="the owner's token; by default a new identity's")
-    parser.add_argument("--check", action="store_true", help="call a few reducers and look at their effects")
+    parser.add_argument(
+        "--check", action="store_true", help="call a few reducers and look at their effects"
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
     published = publish(arguments.url, arguments.wasm, arguments.name, arguments.token)

@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def make_keys(folder: Path) -> tuple[Path, Path]:
@@ -38,7 +38,16 @@ def make_keys(folder: Path) -> tuple[Path, Path]:
     private, public = folder / "private.pem", folder / "public.pem"
     if not public.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        run = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(private)]
+        run = [
+            "openssl",
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            str(private),
+        ]
         subprocess.run(run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run = ["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(public)]
         subprocess.run(run, check=True)
@@ -78,25 +87,41 @@ class Server:
 
     def _start(self, timeout: float) -> None:
         private, public = make_keys(self.folder / "keys")
-        command = [str(self.binary), "start", "--listen-addr", f"127.0.0.1:{self.port}", "--data-dir", str(self.folder / "data")]
+        command = [
+            str(self.binary),
+            "start",
+            "--listen-addr",
+            f"127.0.0.1:{self.port}",
+            "--data-dir",
+            str(self.folder / "data"),
+        ]
         command += ["--jwt-priv-key-path", str(private), "--jwt-pub-key-path", str(public)]
         with self.output.open("ab") as output:
             # In a session of its own: a Ctrl-C at the terminal is ours to handle.
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + timeout
         while not self.answers():
             if self.process.poll() is not None:
-                raise ChildProcessError(f"the server ended with {self.process.returncode}:\n{self.tail()}")
+                raise ChildProcessError(
+                    f"the server ended with {self.process.returncode}:\n{self.tail()}"
+                )
             if time.monotonic() > deadline:
                 self.kill()
                 raise TimeoutError(f"the server does not answer after {timeout} s:\n{self.tail()}")
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/v1/ping", timeout=5) as answer:
-            return answer.status == 200
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{self.url}/v1/ping", timeout=5) as answer,
+        ):
+            return bool(answer.status == 200)
         return False
 
     def tail(self) -> str:
@@ -133,7 +158,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, help="a fixed port instead of a free one")
     parser.add_argument("--data-dir", type=Path, help="a folder to keep, or to go on with")
-    parser.add_argument("--binary", help="the server program; by default what build-server builds or has cached")
+    parser.add_argument(
+        "--binary", help="the server program; by default what build-server builds or has cached"
+    )
     parser.add_argument("command", nargs="*", help="after --: runs with SPACETIMEDB_URL set")
     arguments = parser.parse_args()
     binary = find_binary(arguments.binary)
@@ -151,7 +178,9 @@ def main() -> int:
         print(f"[{time.monotonic() - began:6.1f}s] server start", file=sys.stderr)
         print(server.url, flush=True)
         if arguments.command:
-            return subprocess.run(arguments.command, env={**os.environ, "SPACETIMEDB_URL": server.url}).returncode
+            return subprocess.run(
+                arguments.command, env={**os.environ, "SPACETIMEDB_URL": server.url}
+            ).returncode
         assert server.process is not None
         code = server.process.wait()
         print(f"the server ended with {code}:\n{server.tail()}", file=sys.stderr)
