@@ -178,7 +178,8 @@ def _table_files(
     files: dict[str, str] = {}
     rows: dict[int, str] = {}
     for table in module.tables:
-        prefix = prefixes[table.name] = python_name(pascal_case(table.accessor))
+        words = "".join(pascal_case(part) for part in table.accessor.split("."))
+        prefix = prefixes[table.name] = python_name(words)
         files[table.name] = stems.claim(file_stem(table.accessor), "_table")
         if names[table.row_ref].rstrip("_") == prefix.rstrip("_"):
             rows.setdefault(table.row_ref, table.name)
@@ -255,7 +256,7 @@ def file_stem(name: str) -> str:
 
     ``PlayerInfo`` becomes ``player_info``. What is left out of a name comes back as a short hash.
     """
-    snake = _WORD_BOUNDARY.sub("_", name).lower()
+    snake = _WORD_BOUNDARY.sub("_", name.replace(".", "_")).lower()
     stem = re.sub(r"[^a-z0-9_]", "_", snake)
     if stem != snake or len(stem) > _MAX_STEM:
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

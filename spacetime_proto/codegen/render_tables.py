@@ -51,7 +51,8 @@ def render_table(
     taken.extend(field.attribute for field in table.row.fields)
     taken.extend(accessor.name for accessor in table.accessors)
     what = "View" if table.definition.is_view else _WORDS[table.kind]
-    file = SourceFile(docstring(f"{what} ``{plain(table.definition.name)}``."), taken)
+    doc = docstring(f"{what} ``{plain(table.definition.name)}``.")
+    file = SourceFile(doc, taken, f".{table.stem}")
     if table.has_own_row:
         summary = f"A row of {what.lower()} ``{plain(table.definition.name)}``."
         add_product(file, table.row, names, summary, table)
@@ -69,8 +70,6 @@ def render_table(
 
 
 def _row(file: SourceFile, table: TableModel) -> str:
-    if table.has_own_row:
-        return table.row.name
     return file.use(f".{table.row.stem}", table.row.name)
 
 

@@ -21,7 +21,8 @@ def render_type(model: TypeModel, names: Mapping[int, str], header: str) -> str:
     """Return the file of a type that is not written with its table."""
     doc = docstring(f"Type ``{model.name}``.")
     if model.kind == "product":
-        file = SourceFile(doc, [model.name, *(field.attribute for field in model.fields)])
+        taken = [model.name, *(field.attribute for field in model.fields)]
+        file = SourceFile(doc, taken, f".{model.stem}")
         add_product(file, model, names, f"A ``{model.name}``.")
     elif model.kind == "enum":
         file = _enum_file(model, doc)
@@ -109,7 +110,7 @@ def _enum_file(model: TypeModel, doc: Sequence[str]) -> SourceFile:
 def _sum_file(model: TypeModel, names: Mapping[int, str], doc: Sequence[str]) -> SourceFile:
     variants = [f"{model.name}_{field.attribute}" for field in model.fields]
     taken = [model.name, "value", *variants, *(field.attribute for field in model.fields)]
-    file = SourceFile(doc, taken)
+    file = SourceFile(doc, taken, f".{model.stem}")
     base = file.use(BINDINGS, "SumValue")
     _add_struct_line(file, model.name, base)
     lines = [

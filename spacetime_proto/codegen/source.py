@@ -91,11 +91,13 @@ class SourceFile:
     Args:
         doc: docstring lines of the module.
         taken: every name that the file defines, in whatever scope.
+        home: the module that the file is; its own names need no import.
     """
 
-    def __init__(self, doc: Sequence[str], taken: Iterable[str]) -> None:
+    def __init__(self, doc: Sequence[str], taken: Iterable[str], home: str = "") -> None:
         self._doc = doc
         self._taken = set(taken)
+        self._home = home
         self._aliases: dict[Symbol, str] = {}
         self._runtime: set[Symbol] = set()
         self.lines: list[str] = []
@@ -108,6 +110,8 @@ class SourceFile:
             name: its name there.
             runtime: whether it is needed when the file runs, not only by type checkers.
         """
+        if module == self._home:
+            return name
         symbol = Symbol(module, name)
         alias = self._aliases.get(symbol)
         if alias is None:

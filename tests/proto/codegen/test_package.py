@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from spacetime_proto.codegen.package import MARKER, generate, is_generated
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.schema.model import ModuleDef
+from tests.support.golden import GOLDEN
+from tests.support.hostile import hostile_modules
 
-from .conftest import SCHEMAS, hostile_modules
+SCHEMAS = sorted((GOLDEN / "schema").glob("*.json"))
 
 
 def generate_from(path, **options):

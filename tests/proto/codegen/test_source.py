@@ -92,6 +92,12 @@ def test_many_members_are_imported_one_per_line():
     assert "    Name9,\n    Name10,\n    Name11,\n)\n" in text
 
 
+def test_what_the_file_defines_itself_is_not_imported():
+    file = SourceFile((), ["User"], ".user")
+    assert file.use(".user", "User") == "User"
+    assert "import User" not in rendered(file)
+
+
 def test_a_symbol_used_at_run_time_once_is_imported_for_it():
     file = SourceFile((), ())
     file.annotation((Symbol(".user", "User"),))
@@ -107,7 +113,9 @@ def test_definitions_stand_two_lines_below_the_imports():
 
 def test_ambiguous_names_are_excused_once_for_the_file():
     file = SourceFile(['"""Doc."""'], ["l"])
-    assert rendered(file).startswith('# header\n# ruff: noqa: E741, E742, E743, RUF100\n"""Doc."""\n')
+    assert rendered(file).startswith(
+        '# header\n# ruff: noqa: E741, E742, E743, RUF100\n"""Doc."""\n'
+    )
 
 
 @pytest.mark.parametrize(
