@@ -29,8 +29,8 @@ __all__ = ["Cache", "Plan"]
 class Plan(msgspec.Struct, gc=False):
     """What one message will do to the cache; good for one `Cache.apply`, before any other."""
 
-    steps: Sequence[TablePlan | OneRow]
-    """One per table that is touched, by table name."""
+    steps: list[TablePlan] | tuple[OneRow]
+    """One per table that is touched, by table name; the short form comes alone."""
     serial: int
 
     @property
@@ -177,20 +177,18 @@ class Cache:
             raise LocalProtocolError("a cache plan can be applied once, before any other is")
         self._serial += 1
         steps = plan.steps
+        if isinstance(steps, tuple):
+            (row,) = steps
+            return [row.store.commit_row(row, want is None or want(row.store.name))]
         diffs: list[TableDiff] = []
         for step in steps:
             store = step.store
-            wanted = want is None or want(store.name)
-            if isinstance(step, OneRow):
-                diffs.append(store.commit_row(step, wanted))
-            else:
-                diff = store.commit(step, wanted)
-                if diff is not None:
-                    diffs.append(diff)
+            diff = store.commit(step, want is None or want(store.name))
+            if diff is not None:
+                diffs.append(diff)
         for step in steps:
-            if step.absent:
-                for data, number in step.absent:
-                    self._tell_absent(step.store.name, data, number)
+            for data, number in step.absent:
+                self._tell_absent(step.store.name, data, number)
         return diffs
 
     def _tell_absent(self, table: str, data: bytes, number: int) -> None:

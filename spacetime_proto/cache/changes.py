@@ -7,7 +7,7 @@ get to see of it afterwards.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -80,8 +80,6 @@ class TablePlan(msgspec.Struct, gc=False):
 
 class OneRow(msgspec.Struct, gc=False):
     """The plan for a table that loses a row, gains one, or both: the commonest of all."""
-
-    absent: ClassVar[tuple[tuple[bytes, int], ...]] = ()
 
     store: TableStore[Any]
     old: bytes | None
