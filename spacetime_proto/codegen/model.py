@@ -194,9 +194,11 @@ def _type_model(module: ModuleDef, ref: int, home: Symbol, annotator: Annotator)
         types = [element.type for element in ty.elements]
     else:
         ty = ty if isinstance(ty, SumType) else SumType()
-        # The payload of a variant is its attribute `value`, which no variant may hide.
+        # A variant may hide neither the payload, which is the attribute `value`, nor `ClassVar`.
         attributes = python_names(
-            (variant.name for variant in ty.variants), prefix="variant_", reserved=("value",)
+            (variant.name for variant in ty.variants),
+            prefix="variant_",
+            reserved=() if kind == "enum" else ("value", "ClassVar"),
         )
         parts = list(zip((v.name for v in ty.variants), attributes, strict=True))
         types = [variant.type for variant in ty.variants]

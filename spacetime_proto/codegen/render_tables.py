@@ -165,15 +165,14 @@ class _LegacyNames:
 def _add_legacy(file: SourceFile, table: TableModel, row: str, names: _LegacyNames) -> None:
     definition = table.definition
     key = definition.primary_key
-    class_var, legacy = file.use("typing", "ClassVar"), file.use("._legacy", "LEGACY")
+    legacy = file.use("._legacy", "LEGACY")
     class_method = file.use("builtins", "classmethod")
     iterator = file.use("collections.abc", "Iterator")
-    truth, text = file.use("builtins", "bool"), file.use("builtins", "str")
     file.add("    # As in the 0.7 SDK; these read the cache of the current legacy client.")
-    file.add(f"    {names.is_table_class}: {class_var}[{truth}] = True")
+    file.add(f"    {names.is_table_class} = True")
     if key is not None:
         attribute = literal(table.row.fields[key].attribute)
-        file.add(f"    {names.primary_key}: {class_var}[{text}] = {attribute}")
+        file.add(f"    {names.primary_key} = {attribute}")
 
     def method(name: str, parameters: list[Node], returns: str, doc: str, call: list[str]) -> None:
         file.add("", f"    @{class_method}")

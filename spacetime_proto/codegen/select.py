@@ -165,7 +165,8 @@ def _name_types(
         ty = module.typespace.types[index]
         if class_kind(ty) is not None and (ty != UNIT or index in given):
             wanted.append((python_name(given.get(index) or f"Type{index}"), index))
-    taken = set(PACKAGE_NAMES)
+    # msgspec knows class variables by the word ClassVar, so no class may take that name away.
+    taken = {*PACKAGE_NAMES, "ClassVar"}
     named = []
     for name, index in sorted(wanted):
         while name in taken:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from spacetime_proto.bindings import (
     Column,
@@ -33,7 +32,7 @@ class Message(Struct, frozen=True, gc=False):
     text: str
 
     # As in the 0.7 SDK; these read the cache of the current legacy client.
-    is_table_class: ClassVar[bool] = True
+    is_table_class = True
 
     @classmethod
     def iter(cls) -> Iterator[Message]:

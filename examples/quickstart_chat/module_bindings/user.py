@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from spacetime_proto.bindings import (
     BoolColumn,
@@ -35,8 +34,8 @@ class User(Struct, frozen=True, gc=False):
     online: bool
 
     # As in the 0.7 SDK; these read the cache of the current legacy client.
-    is_table_class: ClassVar[bool] = True
-    primary_key: ClassVar[str] = "identity"
+    is_table_class = True
+    primary_key = "identity"
 
     @classmethod
     def iter(cls) -> Iterator[User]:

@@ -112,7 +112,11 @@ def test_fields_have_the_names_that_the_decoders_use():
 
 def test_a_variant_cannot_hide_the_payload():
     shape = SumType((Variant("value", U8), Variant(None, UNIT)))
-    made = model({"Shape": shape, "T": product(s=RefType(0))}, {"t": "T"})
+    simple = SumType((Variant("value", UNIT), Variant("ClassVar", UNIT)))
+    types = {"Shape": shape, "T": product(s=RefType(0), e=RefType(2)), "Enum": simple}
+    made = model(types, {"t": "T"})
+    enum = next(kind for kind in made.types if kind.kind == "enum")
+    assert [field.attribute for field in enum.fields] == ["value", "ClassVar"]
     sums = next(kind for kind in made.types if kind.kind == "sum")
     assert [field.attribute for field in sums.fields] == ["value_", "variant_1"]
     assert [field.name for field in sums.fields] == ["value", "variant_1"]

@@ -111,7 +111,7 @@ def assert_harmless(text):
                     assert re.fullmatch(r"LegacyRegistry_*|module_*|MODULE_*\.query", called)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(hostile_modules(), st.text(max_size=40), st.booleans())
 def test_hostile_schemas_make_harmless_packages(module, source, include_private):
     files = generate(module, source=source, version="1", include_private=include_private)
@@ -125,7 +125,7 @@ def test_hostile_schemas_make_harmless_packages(module, source, include_private)
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     phases=PHASES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, *HealthCheck],

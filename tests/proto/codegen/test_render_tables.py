@@ -45,7 +45,7 @@ def test_a_table_with_its_row():
         "        banned_size: banned, size\n"
         '    """\n',
         "    id: int\n    owner: Identity\n    nick: str | None\n    banned: bool\n    size: int\n",
-        '    primary_key: ClassVar[str] = "id"\n',
+        '    primary_key = "id"\n',
         "    def iter(cls) -> Iterator[User]:\n",
         "    def filter_by_owner(cls, value: Identity) -> User | None:\n",
         '        return LEGACY.find(User, "user", "owner", value)\n',
@@ -83,7 +83,7 @@ def test_a_table_with_the_row_of_another():
         '    """The table for programs written for the 0.7 SDK; its rows are `User`."""\n'
         "\n"
         "    # As in the 0.7 SDK; these read the cache of the current legacy client.\n"
-        "    is_table_class: ClassVar[bool] = True\n"
+        "    is_table_class = True\n"
     ) in text
     assert '        return LEGACY.iter(User, "old_user")\n' in text
     assert "from .user import User\n" in text
@@ -104,8 +104,8 @@ def test_columns_go_before_the_attributes_of_the_old_api(import_package):
     text = made["odd.py"]
     for name in ("iter_", "filter_by_iter_", "register_row_update_"):
         assert f"    def {name}(" in text
-    assert '    primary_key_: ClassVar[str] = "iter"\n' in text
-    assert "    is_table_class_: ClassVar[bool] = True\n" in text
+    assert '    primary_key_ = "iter"\n' in text
+    assert "    is_table_class_ = True\n" in text
     package = import_package(made)
     odd = package.Odd(1, 2, 3, 4, 5)
     assert (odd.iter, odd.primary_key, package.Odd.is_table_class_) == (1, 2, True)

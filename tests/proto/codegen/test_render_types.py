@@ -114,6 +114,15 @@ def test_sums_with_one_variant_and_with_none():
     )
 
 
+def test_a_variant_cannot_take_the_word_that_marks_class_variables(import_package):
+    odd = SumType((Variant("ClassVar", U8), Variant("int", UNIT), Variant("type", UNIT)))
+    types = {"Row": product(a=RefType(1), b=RefType(2)), "Odd": odd, "ClassVar": odd}
+    package = import_package(generate(make_module(types, {"row": "Row"}), source="t", version="1"))
+    assert package.Odd.ClassVar_(1).value == 1
+    assert package.Odd.int() == package.Odd.int()
+    assert package.ClassVar_.ClassVar_(2).value == 2
+
+
 def test_the_classes_work(import_package):
     package = import_package(files())
     circle = package.Shape.Circle(1.5)
