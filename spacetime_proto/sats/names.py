@@ -8,7 +8,8 @@
 4. Keywords and ``mro`` (which `enum` refuses) get ``_`` appended.
 
 Built-in names such as ``id`` and ``type`` stay as they are: fields are attributes, which shadow
-nothing. Where several names stand side by side, `python_names` keeps them apart by appending ``_``.
+nothing. Where several names stand side by side, `python_names` keeps them apart by appending ``_``,
+or a number to a name with a leading underscore, which must not end with one (rule 3).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def python_name(name: str) -> str:
         text = "".join(char if f"a{char}".isidentifier() else "_" for char in text)
         if text and not text[0].isidentifier():
             text = f"_{text}"
-    if text.startswith("__") or (len(text) > 1 and text.startswith("_") and text.endswith("_")):
+    if text.startswith("__") or (text.startswith("_") and text.endswith("_")):
         text = text.lstrip("_")
         if text and not text[0].isidentifier():
             text = f"_{text}".rstrip("_")
@@ -54,9 +55,11 @@ def python_names(
     taken = set(reserved)
     result = []
     for position, name in enumerate(names):
-        text = f"{prefix}{position}" if name is None else python_name(name)
+        text = stem = f"{prefix}{position}" if name is None else python_name(name)
+        number = 1
         while text in taken:
-            text += "_"
+            number += 1
+            text = f"{stem}_{number}" if stem.startswith("_") else f"{text}_"
         taken.add(text)
         result.append(text)
     return tuple(result)

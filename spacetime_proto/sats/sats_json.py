@@ -196,8 +196,10 @@ class _Reader:
         if missing:
             raise self.fail(f"field {missing[0]!r} is missing")
         if len(value) != len(names):
-            extra = next(name for name in value if name not in names)
-            raise self.fail(f"there is no field {extra!r}")
+            extra = sorted(set(value).difference(names))
+            if extra:
+                raise self.fail(f"there is no field {extra[0]!r}")
+            raise self.fail("fields of one name can only be read from an array")
         return [value[name] for name in names]
 
     def variant(self, names: Sequence[str | None], value: Json) -> tuple[int, Json]:
@@ -379,7 +381,8 @@ class _Writer:
     def product(self, names: Sequence[str | None], fields: list[Json]) -> Json:
         if self.is_positional or None in names or not names:
             return fields
-        return dict(zip(names, fields, strict=True))
+        named = dict(zip(names, fields, strict=True))
+        return named if len(named) == len(fields) else fields
 
     def sum(self, tag: int, name: str | None, payload: Json) -> Json:
         if self.is_positional or name is None:

@@ -142,7 +142,7 @@ class VariantShape(msgspec.Struct, frozen=True):
 
     name: str | None
     payload: AlgebraicType
-    cls: type[types.SumValue]
+    cls: type[Any]
     is_unit: bool
     """No payload: the class has no field."""
 

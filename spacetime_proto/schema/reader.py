@@ -184,8 +184,8 @@ def type_to_json(ty: AlgebraicType) -> dict[str, Any]:
             return {"Array": type_to_json(element)}
         case ProductType(elements):
             return {"Product": {"elements": [_named(item) for item in elements]}}
-        case SumType(variants):
-            return {"Sum": {"variants": [_named(item) for item in variants]}}
+        case _:
+            return {"Sum": {"variants": [_named(item) for item in ty.variants]}}
 
 
 def _named(item: Element | Variant) -> dict[str, Any]:

@@ -351,10 +351,8 @@ def _type_name(segments: Iterable[str]) -> str:
 
 def _pascal(segment: str) -> str:
     text = segment
-    for _ in range(4):  # Unicode titles such as "ß" -> "SS" need more than one pass to settle
-        before, text = text, pascal_case(text)
-        if before == text:
-            break
+    for _ in range(3):  # letters without a single capital, such as "ŉ", settle in the second pass
+        text = pascal_case(text)
     return text or segment
 
 

@@ -6,7 +6,7 @@ import keyword
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.sats.names import python_name, python_names
@@ -22,7 +22,7 @@ from spacetime_proto.sats.names import python_name, python_names
         ("match", "match"),
         ("", "unnamed"),
         ("__", "unnamed"),
-        ("_", "_"),
+        ("_", "unnamed"),
         ("_a", "_a"),
         ("__init__", "init__"),
         ("_x_", "x_"),
@@ -35,7 +35,8 @@ from spacetime_proto.sats.names import python_name, python_names
         ("x\nimport os", "x_import_os"),
         ("é", "é"),
         ("ﬁ", "fi"),
-        ("\ud800", "_"),
+        ("\ud800", "unnamed"),
+        ("\ud800a", "_a"),
         ("namespace.table", "namespace_table"),
     ],
 )
@@ -44,6 +45,7 @@ def test_rule(name: str, expected: str) -> None:
     assert python_name(name) == expected
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()) | st.text("_1aé.", max_size=5))
 def test_result_is_an_identifier(name: str) -> None:
     """For any text: an identifier as Python reads it, no keyword, never mangled, escaped once."""
@@ -55,15 +57,18 @@ def test_result_is_an_identifier(name: str) -> None:
     assert python_name(escaped) == escaped
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text("_1aé.", max_size=3)))
 def test_names_side_by_side_are_distinct(names: list[str | None]) -> None:
     """Names that clash once escaped are kept apart."""
     found = python_names(names)
     assert len(set(found)) == len(found) == len(names)
     assert all(name.isidentifier() for name in found)
+    assert not any(name.startswith("_") and name.endswith("_") for name in found)
 
 
 def test_clashes_in_order() -> None:
     """The first keeps its name."""
     assert python_names(("a.b", "a_b", "a_b_", None)) == ("a_b", "a_b_", "a_b__", "field_3")
+    assert python_names(("_a", "_a", "_a", "1")) == ("_a", "_a_2", "_a_3", "_1")
     assert python_names((None, "x"), prefix="arg_", reserved=["x"]) == ("arg_0", "x_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError
@@ -19,6 +19,7 @@ def encode(rows: RowList) -> bytes:
     return bytes(out)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=5), max_size=6), st.binary(max_size=3), st.binary(max_size=3))
 def test_round_trip(rows: list[bytes], before: bytes, behind: bytes) -> None:
     """Rows come back as they went, wherever in a message they stand."""
@@ -85,6 +86,7 @@ def test_damage(data: bytes, message: str) -> None:
         RowList.decode(b"xy" + data, 2)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_random_bytes(data: bytes) -> None:
     """Anything else is refused, or consistent."""

@@ -105,6 +105,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_json, st.sampled_from(EXAMPLES))
 def test_any_json(value: Any, example: Any) -> None:
     """Is read, or refused with DecodeError; what is read can be encoded."""
@@ -259,6 +260,7 @@ def test_floats() -> None:
             assert to_json(ty, TYPES, value) is None
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_shortest_f32(value: float) -> None:
     """The text means the same F32, and no shorter one would."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError
@@ -25,6 +25,7 @@ from spacetime_proto.sats.type_bsatn import TYPE_TAGS, decode_type, encode_type
 from tests.proto.sats.strategies import contexts
 
 
+@settings(deadline=None)
 @given(contexts(), st.integers(0, 30), st.integers(0, 7), st.binary(max_size=20))
 def test_round_trip_and_damage(made: object, at: int, bit: int, noise: bytes) -> None:
     """Any type comes back; cuts, flips and noise raise DecodeError only."""

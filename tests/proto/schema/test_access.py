@@ -106,7 +106,7 @@ def test_names_are_identifiers_without_leading_underscores():
         ("a", "unique", (0,)),
         ("_9", "unique", (1,)),
         ("class_", "unique", (2,)),
-        ("_", "index", (0,)),
+        ("unnamed", "index", (0,)),
         ("x", "index", (0,)),
     ]
 
