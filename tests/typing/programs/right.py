@@ -1,0 +1,178 @@
+"""What type checkers know about a program with generated bindings. Checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, assert_type
+
+import module_bindings as mb
+from module_bindings import set_name_reducer
+from module_bindings.user import User as UserFromItsFile
+
+from spacetime_proto import Context, Identity, Timestamp
+from spacetime_proto.bindings import (
+    SENDER,
+    BoolColumn,
+    Call,
+    Column,
+    LegacyReducerEvent,
+    LocalColumn,
+    Module,
+    Predicate,
+    Selection,
+    TableQuery,
+)
+from spacetime_transports import AsyncClient, blocking, connect
+from spacetime_transports.blocking import BlockingClient
+
+assert_type(mb.MODULE, Module[mb.Db])
+SOMEONE = Identity.from_int(1)
+
+
+# --- rows and types -----------------------------------------------------------------------------
+
+
+def values(user: mb.User, shape: mb.Shape) -> None:
+    assert_type(user.identity, Identity)
+    assert_type(user.name, str)
+    assert_type(user.age, int)
+    assert_type(user.nick, str | None)
+    assert_type(user.color, mb.Color)
+    assert_type(user.shape, mb.Shape)
+    assert_type(user.since, Timestamp)
+    assert_type(mb.Color(0), mb.Color)
+    assert_type(mb.Shape.Circle(1.5).value, float)
+    match shape:
+        case mb.Shape.Circle(radius):
+            assert_type(radius, float)
+        case _:
+            pass
+    made = mb.User(SOMEONE, "a", age=1, banned=False, nick=None, color=mb.Color.red,
+                   shape=mb.Shape.Empty(), since=Timestamp(0))  # fmt: skip
+    assert_type(made, mb.User)
+    assert_type(UserFromItsFile, type[mb.User])
+
+
+# --- the cache ----------------------------------------------------------------------------------
+
+
+def cache(db: mb.Db) -> None:
+    assert_type(db.user.identity.find(SOMEONE), mb.User | None)
+    assert_type(db.user.name.find("x"), mb.User | None)
+    assert_type(db.user.age.filter(3), list[mb.User])
+    assert_type(db.log.user_level.filter((SOMEONE, 3)), list[mb.Log])
+    assert_type(list(db.user), list[mb.User])
+    assert_type(db.user.iter(), Iterator[mb.User])
+    assert_type(db.user.rows(), list[mb.User])
+    assert_type(db.user.count(), int)
+    assert_type(db.user.where(lambda u: u.age > 3), Selection[mb.User])
+    assert_type(db.user.where(lambda u: u.color == mb.Color.red).first(), mb.User | None)
+
+
+def on_user(ctx: Context[mb.Db], row: mb.User) -> None:
+    assert_type(ctx.db.user.identity.find(row.identity), mb.User | None)
+
+
+async def on_user_async(ctx: Context[Any], row: mb.User) -> None: ...
+
+
+def on_update(ctx: Context[Any], old: mb.User, new: mb.User) -> None: ...
+
+
+def on_alert(ctx: Context[Any], row: mb.Alert) -> None: ...
+
+
+def callbacks(db: mb.Db) -> None:
+    db.user.on_insert(on_user).cancel()
+    db.user.on_insert(on_user_async)
+    db.user.on_delete(on_user)
+    db.user.on_update(on_update)
+    db.user.on_before_delete(on_user)
+    db.alert.on_insert(on_alert)
+
+
+# --- queries ------------------------------------------------------------------------------------
+
+
+def queries() -> None:
+    assert_type(mb.tables.user, TableQuery[mb.User, mb.user.UserColumns])
+    assert_type(
+        mb.tables.user.where(lambda u: (u.age >= 18) & ~u.banned),
+        TableQuery[mb.User, mb.user.UserColumns],
+    )
+    mb.tables.user.where(lambda u: u.banned)
+    mb.tables.user.where(lambda u: u.name.in_(["a", "b"]) | (u.identity == SENDER))
+    mb.tables.user.where(lambda u: u.age.in_(range(3)) | u.age.between(5, 7))
+    mb.tables.log.where(lambda t: t.level < t.level)
+    joined = mb.tables.user.right_semijoin(mb.tables.log, lambda u, t: u.identity == t.user)
+    assert_type(joined.where(lambda t: t.level > 3), TableQuery[mb.Log, mb.log.LogColumns])
+    kept = mb.tables.user.left_semijoin(mb.tables.log, lambda u, t: u.identity == t.user)
+    assert_type(kept, TableQuery[mb.User, mb.user.UserColumns])
+
+
+def columns(u: mb.user.UserColumns) -> None:
+    assert_type(u.age, Column[int])
+    assert_type(u.banned, BoolColumn)
+    assert_type(u.nick, LocalColumn[str | None])
+    assert_type(u.age == 3, Predicate)
+    assert_type(u.age > 3, Predicate)
+    assert_type(~u.banned | (u.age != 3), Predicate)
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+def calls() -> None:
+    assert_type(mb.reducers.set_name(name="a", nick=None), Call[None])
+    assert_type(mb.procedures.add(1, rhs=2), Call[int])
+    assert_type(mb.procedures.look("x"), Call[mb.User | None])
+    assert_type(mb.procedures.ping(), Call[None])
+
+
+async def asynchronous() -> None:
+    async with connect("http://localhost:3000", "typed", mb.MODULE) as client:
+        assert_type(client, AsyncClient[mb.Db])
+        assert_type(client.db, mb.Db)
+        assert_type(await client.call(mb.procedures.add(1, 2)), int)
+        assert_type(await client.call(mb.procedures.look("x")), mb.User | None)
+        await client.call(mb.reducers.set_name("a", nick="b"), timeout=5)
+        client.submit(mb.reducers.set_name("a", None))
+        assert_type(await client.query(mb.tables.user), list[mb.User])
+        assert_type(await client.query("SELECT * FROM user"), list[Any])
+        await client.subscribe("SELECT * FROM user", mb.tables.log.where(lambda t: t.level > 1))
+
+
+def synchronous() -> None:
+    with blocking.connect("http://localhost:3000", "typed", mb.MODULE) as client:
+        assert_type(client, BlockingClient[mb.Db])
+        assert_type(client.db.user.name.find("x"), mb.User | None)
+        assert_type(client.call(mb.procedures.add(1, 2)), int)
+        assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), list[mb.User])
+
+
+# --- the surface of the 0.7 SDK -----------------------------------------------------------------
+
+
+def on_row(op: str, old: mb.User | None, new: mb.User | None, why: LegacyReducerEvent | None) -> None:
+    if why is not None:
+        assert_type(why.caller_identity, Identity | None)
+
+
+def on_set_name(
+    caller: Identity, connection: object, status: str, message: str | None, name: str, nick: str | None
+) -> None: ...
+
+
+def on_set_name_as_in_the_readme(
+    sender: Identity, status: str, message: str | None, name: str, nick: str | None
+) -> None: ...
+
+
+def legacy() -> None:
+    assert_type(mb.User.filter_by_identity(SOMEONE), mb.User | None)
+    assert_type(mb.User.filter_by_age(3), list[mb.User])
+    assert_type(mb.User.iter(), Iterator[mb.User])
+    mb.User.register_row_update(on_row)
+    set_name_reducer.set_name("a", None)
+    set_name_reducer.register_on_set_name(on_set_name)
+    set_name_reducer.register_on_set_name(on_set_name_as_in_the_readme)

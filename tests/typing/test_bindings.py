@@ -1,0 +1,193 @@
+"""What mypy and pyright make of programs with generated bindings.
+
+`programs/right.py` pins the public types with ``assert_type``; every marked line of
+`programs/wrong.py` must be rejected, and no other. Both checkers run in their strict modes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spacetime_proto.codegen.package import generate
+from spacetime_proto.sats.algebraic import (
+    IDENTITY,
+    TIMESTAMP,
+    UNIT,
+    Primitive,
+    RefType,
+    SumType,
+    Variant,
+    option,
+)
+from spacetime_proto.schema.load import load_schema
+from spacetime_proto.schema.model import IndexDef, ProcedureDef, ReducerDef
+from tests.support.golden import GOLDEN
+from tests.support.modules import make_module, product
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(__file__).parent / "programs"
+U8, I64, STRING, F64 = (Primitive(name) for name in ("U8", "I64", "String", "F64"))
+
+MODULE = make_module(
+    {
+        "User": product(
+            identity=IDENTITY,
+            name=STRING,
+            age=U8,
+            banned=Primitive("Bool"),
+            nick=option(STRING),
+            color=RefType(3),
+            shape=RefType(4),
+            since=TIMESTAMP,
+        ),
+        "Log": product(user=IDENTITY, level=U8, text=STRING),
+        "Alert": product(text=STRING),
+        "Color": SumType((Variant("red", UNIT), Variant("green", UNIT))),
+        "Shape": SumType((Variant("Circle", F64), Variant("Empty", UNIT))),
+    },
+    {
+        "user": (
+            "User",
+            {
+                "primary_key": 0,
+                "unique_columns": (0, 1),
+                "indexes": (IndexDef(None, "age", "btree", (2,)),),
+            },
+        ),
+        "log": ("Log", {"indexes": (IndexDef(None, "user_level", "btree", (0, 1)),)}),
+        "alert": ("Alert", {"is_event": True}),
+    },
+    reducers=[ReducerDef("set_name", "set_name", product(name=STRING, nick=option(STRING)))],
+    procedures=[
+        ProcedureDef("add", "add", product(lhs=I64, rhs=I64), I64),
+        ProcedureDef("look", "look", product(name=STRING), option(RefType(0))),
+        ProcedureDef("ping", "ping", product(), UNIT),
+    ],
+)
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs and the bindings that they import."""
+    folder = tmp_path_factory.mktemp("typing")
+    write(folder / "module_bindings", generate(MODULE, source="typed", version="1"))
+    for program in PROGRAMS.glob("*.py"):
+        shutil.copy(program, folder)
+    return folder
+
+
+def mypy(folder: Path, *targets: str) -> dict[str, list[int]]:
+    """Return the lines with errors by file."""
+    command = [
+        sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary",
+        "--show-absolute-path", "--hide-error-context", "--no-pretty", "--follow-imports=silent",
+        f"--cache-dir={os.environ.get('MYPY_CACHE_DIR', ROOT / '.mypy_cache' / 'typing')}", *targets,
+    ]  # fmt: skip
+    environment = os.environ | {"MYPYPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[str, list[int]] = {}
+    for path, line, text in re.findall(r"^(.+?):(\d+): error: (.*)$", done.stdout, re.M):
+        found.setdefault(Path(path).name, []).append(int(line))
+        print(f"mypy: {Path(path).name}:{line}: {text}")
+    return found
+
+
+def pyright(folder: Path, *targets: str) -> dict[str, list[int]]:
+    """Return the lines with errors by file."""
+    settings = {
+        "typeCheckingMode": "strict",
+        "pythonVersion": "3.11",
+        "extraPaths": [str(ROOT)],
+        "include": list(targets),
+        # The programs look at attributes and throw them away; that is not what is tested.
+        "reportUnusedExpression": False,
+        "reportUnknownMemberType": False,
+        "reportUnknownVariableType": False,
+        "reportUnknownArgumentType": False,
+        "reportUnknownLambdaType": False,
+        "reportUnnecessaryComparison": False,
+    }
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = ["pyright", "--pythonpath", sys.executable, "--outputjson", "-p", str(folder)]
+    command[0] = shutil.which("pyright", path=str(Path(sys.executable).parent)) or "pyright"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer["summary"]["filesAnalyzed"] > 0
+    found: dict[str, list[int]] = {}
+    for problem in answer["generalDiagnostics"]:
+        if problem["severity"] == "error":
+            name, line = Path(problem["file"]).name, problem["range"]["start"]["line"] + 1
+            found.setdefault(name, []).append(line)
+            print(f"pyright: {name}:{line}: {problem['message']}")
+    return found
+
+
+CHECKERS = [
+    pytest.param(mypy, marks=pytest.mark.skipif(shutil.which("mypy", path=str(Path(sys.executable).parent)) is None, reason="mypy is not installed")),
+    pytest.param(pyright, marks=pytest.mark.skipif(shutil.which("pyright", path=str(Path(sys.executable).parent)) is None, reason="pyright is not installed")),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKERS)
+def test_the_public_types(check: Any, workplace: Path) -> None:
+    assert check(workplace, "right.py", "module_bindings") == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKERS)
+def test_wrong_programs_are_rejected(check: Any, workplace: Path) -> None:
+    lines = (PROGRAMS / "wrong.py").read_text().splitlines()
+    marked = [number for number, line in enumerate(lines, 1) if line.endswith("# wrong")]
+    assert sorted(set(check(workplace, "wrong.py").get("wrong.py", []))) == marked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKERS)
+def test_every_recorded_schema_generates_code_that_checks(check: Any, tmp_path: Path) -> None:
+    names = []
+    for path in sorted((GOLDEN / "schema").glob("*.json")):
+        names.append(re.sub(r"\W", "_", path.stem))
+        module = load_schema(path.read_text())
+        write(tmp_path / names[-1], generate(module, source=path.name, version="1"))
+    assert check(tmp_path, *names) == {}
+
+
+@pytest.mark.slow
+def test_every_recorded_schema_generates_code_that_linters_like(tmp_path: Path) -> None:
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    for path in sorted((GOLDEN / "schema").glob("*.json")):
+        name = re.sub(r"\W", "_", path.stem)
+        module = load_schema(path.read_text())
+        write(tmp_path / name, generate(module, source=path.name, version="1"))
+    rules = ["--select", "E,F,W,I,B,UP,ASYNC,PERF,PGH,RUF,SIM", "--ignore", "E501"]
+    for command in (
+        ["check", "--isolated", "--target-version", "py311", *rules],
+        ["check", "--isolated"],
+        ["format", "--isolated", "--check"],
+        ["format", "--isolated", "--check", "--line-length", "100"],
+    ):
+        done = subprocess.run(
+            [ruff, *command, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
