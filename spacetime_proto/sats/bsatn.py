@@ -202,6 +202,8 @@ class _Reader:
             raise self.error(
                 f"{count} elements announced, {len(self.data) - self.pos} bytes left", 4
             )
+        if self.layout.size(element).fixed == 0:
+            return [self.inside("[0]", element, depth)] * count
         return [self.inside(f"[{number}]", element, depth) for number in range(count)]
 
 

@@ -233,13 +233,15 @@ class Decoder:
         self.flush()
         result = self.function.variable()
         line = self.function.line
-        minimum = self.program.layout.size(element).minimum
-        fused = fuse(self.program, element, self.function.variable)
+        size = self.program.layout.size(element)
+        minimum = size.minimum
         if minimum == 0:
             self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
-        if fused is not None and fused.size == 0:
-            line(f"{result} = [{fused.expression}] * {count}")
+        if size.fixed == 0:
+            # All are the same immutable value: one is enough, however large an object it is.
+            line(f"{result} = [{self.value(element, level + 1)}] * {count}")
             return result
+        fused = fuse(self.program, element, self.function.variable)
         self.uses_length = True
         self.function.fail(f"{count} * {minimum} > length - pos", CUT_SHORT)
         if fused is not None:

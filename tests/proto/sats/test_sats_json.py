@@ -19,7 +19,9 @@ from spacetime_proto.sats.algebraic import (
     TIMESTAMP,
     UNIT,
     ArrayType,
+    Element,
     Primitive,
+    ProductType,
     RefType,
     SumType,
     Typespace,
@@ -238,6 +240,16 @@ def test_text() -> None:
     """Integers stay exact, text stays text, nothing is padded."""
     assert dumps({"a": [2**127, "né"], "b": None}) == f'{{"a":[{2**127},"né"],"b":null}}'
     assert loads(dumps(2**255)) == 2**255
+
+
+def test_fields_of_one_name() -> None:
+    """They have no object form: written and read by position."""
+    twice = ProductType((Element("a", U8), Element("a", U8)))
+    value = TYPES.codec(twice).decode_exact(b"\1\2")
+    assert to_json(twice, TYPES, value) == [1, 2]
+    assert from_json(twice, TYPES, [1, 2]) == value
+    with pytest.raises(DecodeError, match="fields of one name"):
+        from_json(twice, TYPES, {"a": 1})
 
 
 def test_people_want_all_digits_of_an_identity() -> None:

@@ -114,6 +114,16 @@ def test_elements_of_size_zero_that_are_no_scalars() -> None:
         endless.decode_exact(b"\1\0\0\0")
 
 
+def test_elements_of_size_zero_are_one_object() -> None:
+    """A few bytes cannot ask for many large objects."""
+    wide = product(*[UNIT] * 400)
+    codec = TYPES.codec(ArrayType(wide))
+    values = codec.decode_exact(b"\0\x40\0\0")
+    assert len(values) == 16_384
+    assert len({id(value) for value in values}) == 1
+    assert codec.decode_exact(codec.encode(values[:3])) == values[:3]
+
+
 def test_types_apart() -> None:
     """Recursive, deep and large types are functions; the rest stands inline."""
     assert "depth)" in source(RefType(0), LIST, LIST, LIST, LIST).replace("depth=0)", "")
