@@ -36,6 +36,7 @@ __all__ = [
     "on_applied",
     "on_refused",
     "on_unapplied",
+    "refused_legacy_request",
 ]
 
 #: v1 sends each row once per client, whichever sets hold it, so there all sets share one bag.
@@ -129,6 +130,14 @@ def on_refused(connection: Connection, message: Refused) -> Iterator[Event]:
         yield from _fail_set(connection, live, message.error, drop=(message.set_id,))
     elif message.set_id > connection.highest_set:
         raise ProtocolError(f"SubscriptionError names query set {message.set_id}, which is unknown")
+
+
+def refused_legacy_request(connection: Connection) -> int | None:
+    """Return the oldest legacy Subscribe that waits: SpacetimeDB 1.x refuses it without naming it."""
+    for request_id, (subscription, is_subscribe) in connection.set_requests.items():
+        if is_subscribe and subscription.set_id == LEGACY_SET:
+            return request_id
+    return None
 
 
 def _fail_set(

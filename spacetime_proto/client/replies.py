@@ -11,7 +11,8 @@ from msgspec import structs
 
 from ..errors import InternalError, ProtocolError, QueryError, ReducerError
 from .events import CallDone, ReducerCompleted, ReducerEvent, Transaction, TransactionApplied
-from .query_sets import LEGACY_SET, SHARED_SET
+from .incoming import Refused
+from .query_sets import LEGACY_SET, SHARED_SET, on_refused, refused_legacy_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,6 +69,8 @@ def _v1_bag(connection: Connection, table: str) -> int:
     return LEGACY_SET
 
 
+#: The reducer that SpacetimeDB 1.x names when it refuses a legacy Subscribe.
+_NO_REDUCER: Final = "<none>"
 #: The wire says no more about most transactions, so there is one value for all of them.
 _TRANSACTION: Final = Transaction()
 
@@ -96,9 +99,13 @@ def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
         info.caller_identity == connection.identity
         and info.caller_connection_id == connection.connection_id
     )
+    if info.name == _NO_REDUCER and info.status == "failed":
+        request_id = refused_legacy_request(connection)
+        if request_id is not None:
+            return on_refused(connection, Refused(request_id, None, info.message or ""))
     reply = _own_v1_call(connection, info) if own else None
     event = ReducerEvent(
-        info.name,
+        info.name or None,  # SQL and the host's own transactions have no name
         _v1_args(connection, info, reply),
         info.status,
         info.message,
@@ -286,6 +293,6 @@ def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     text = info.message or ""
     if info.status == "out_of_energy":
         return InternalError("reducer ran out of energy", name=info.name)
-    if _never_ran(info) or text == "The instance encountered a fatal error.":
+    if _never_ran(info) or text.endswith("instance encountered a fatal error."):
         return InternalError(text, name=info.name)
     return ReducerError(text, name=info.name, value=text)

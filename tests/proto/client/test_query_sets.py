@@ -11,7 +11,7 @@ from spacetime_proto.client.state import SubscriptionState
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import LocalProtocolError, ProtocolError, SubscriptionError
 from spacetime_proto.messages import v1, v2
-from tests.support.script import NO_TIME, Script, message, user
+from tests.support.script import CONNECTION_ID, IDENTITY, NO_TIME, NOW, Script, message, user
 
 
 def kinds(events: list[ev.Event]) -> list[str]:
@@ -374,6 +374,26 @@ def test_the_legacy_set_is_replaced_with_all_that_it_gained(old: Script) -> None
     assert second.is_active
     with pytest.raises(LocalProtocolError, match="only replaced"):
         second.unsubscribe()
+
+
+def test_a_1x_server_refuses_a_legacy_subscription_as_a_failed_transaction(old: Script) -> None:
+    """Seen on SpacetimeDB 1.3.0: reducer ``<none>``, no ids; the old set stays."""
+    first = legacy(old, "SELECT * FROM user", old.v1_table("user", (user(1),)))
+    old.events()
+    bad = old.session.subscribe("nonsense", legacy=True)
+    old.received()
+    is_json = old.protocol == "v1.json.spacetimedb"
+    info = v1.ReducerCallInfo("<none>", 0xFFFF_FFFF, "[]" if is_json else b"", 0)
+    refusal = v1.TransactionUpdate(
+        v1.Failed("`nonsense` is not a query"), NOW, IDENTITY, CONNECTION_ID, info, 0, NO_TIME
+    )
+    old.send(refusal)
+    assert kinds(old.events()) == ["SetFailed"]
+    assert bad.is_ended
+    assert "nonsense" in str(bad.error)
+    assert first.is_active
+    old.send(refusal)  # with nothing that waits, it is just told
+    assert kinds(old.events()) == ["ReducerCompleted"]
 
 
 def test_v1_changes_beside_a_legacy_set_go_to_the_set_that_names_the_table(old: Script) -> None:
