@@ -606,11 +606,15 @@ def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
     The server drops the connection without a close frame when the module's client_connected
     reducer refuses the client (PROTOCOL.md section 3.3), so that is the likely reason.
     """
-    if not accepted or not isinstance(cause, Disconnected):
+    if not isinstance(cause, Disconnected | OSError):
         return cause
-    error = ConnectError(
-        "the server accepted the connection and ended it before its first message; most likely "
-        f"the module's client_connected reducer refused this client ({cause})"
-    )
+    if accepted:
+        text = (
+            "the server accepted the connection and ended it before its first message; most likely "
+            f"the module's client_connected reducer refused this client ({cause})"
+        )
+    else:
+        text = f"the connection was lost during the handshake: {cause}"
+    error = ConnectError(text)
     error.__cause__ = cause
     return error

@@ -137,6 +137,18 @@ def test_an_end_before_the_greeting_points_at_client_connected() -> None:
     assert "client_connected" in str(failed.error)
 
 
+@pytest.mark.parametrize("cause", [Disconnected("reset by peer"), OSError("reset by peer")])
+def test_a_loss_during_the_handshake_is_a_connect_error(cause: BaseException) -> None:
+    script = Script()
+    script.start()
+    script.session.connection_lost(cause, now=0.0)
+    (failed,) = script.events()
+    assert isinstance(failed, ev.ConnectFailed)
+    assert isinstance(failed.error, ConnectError)
+    assert "reset by peer" in str(failed.error)
+    assert failed.error.__cause__ is cause
+
+
 def test_a_lost_connection_ends_with_the_cause() -> None:
     script = Script()
     script.open()
