@@ -216,6 +216,9 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
             if left < 0:
                 raise RowBudgetSpent
             return RowList(data, start, end, size), end, left
+        left -= not size
+        if left < 0:
+            raise RowBudgetSpent
     elif data[pos] == 1:
         left -= U32.unpack_from(data, pos + 1)[0]
         # A count beyond the end of the data is damage, not size: that is left to `decode`.

@@ -121,13 +121,15 @@ class RowList(msgspec.Struct, frozen=True, gc=False):
                 _, row_size, length = _FIXED_HEADER.unpack_from(data, pos)
                 start = pos + 7
                 end = start + length
-                if not row_size or length % row_size:
+                if length % row_size if row_size else length:
                     raise DecodeError(
                         f"{length} bytes of rows do not divide into rows of {row_size} bytes",
                         what="row list",
                         offset=pos,
                     )
-                offsets: tuple[int, ...] = ()
+                # A 1.x server sends rows without bytes like this, and never an empty list: there is
+                # one, for a table is a set.
+                offsets: tuple[int, ...] = () if row_size else _ONE_OFFSET
             elif tag == 1:
                 (count,) = _U32.unpack_from(data, pos + 1)
                 start = pos + 5 + 8 * count

@@ -96,11 +96,19 @@ def test_the_empty_list_is_one_object() -> None:
     assert len(fixed) == 0
 
 
+def test_a_row_without_bytes_is_a_row_of_the_budget() -> None:
+    raw = bytes.fromhex("00 0000 00000000")
+    rows, pos, left = reading.row_list(raw, 0, 1)
+    assert (rows.slices(), pos, left) == ([b""], 7, 0)
+    with pytest.raises(reading.RowBudgetSpent):
+        reading.row_list(raw, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("raw", "match"),
     [
         ("", "data too short for row list"),
-        ("00 0000 00000000", "do not divide"),
+        ("00 0000 01000000 00", "do not divide"),
         ("00 0300 04000000 00000000", "do not divide"),
         ("00 0200 04000000 000000", "4 bytes announced, 3 present"),
         ("01 00000000 01000000 00", "no row"),

@@ -53,6 +53,12 @@ def test_wire_form() -> None:
     )
 
 
+def test_a_row_without_bytes_as_a_1_x_server_sends_it() -> None:
+    """``FixedSize(0)``, which says how long rows are and not how many: a set has one."""
+    rows, pos = RowList.decode(b"\0\0\0\0\0\0\0", 0)
+    assert (rows.slices(), rows.bounds(), pos) == ([b""], [(7, 7)], 7)
+
+
 def _offsets(*offsets: int, data: bytes = b"abc") -> bytes:
     head = struct.pack(f"<BI{len(offsets)}Q", 1, len(offsets), *offsets)
     return head + struct.pack("<I", len(data)) + data
@@ -63,7 +69,7 @@ def _offsets(*offsets: int, data: bytes = b"abc") -> bytes:
     [
         (b"", "cut short"),
         (b"\2", "unknown row size hint 2"),
-        (b"\0\0\0\0\0\0\0", "do not divide into rows of 0 bytes"),
+        (b"\0\0\0\1\0\0\0a", "do not divide into rows of 0 bytes"),
         (b"\0\2\0\3\0\0\0abc", "do not divide into rows of 2 bytes"),
         (b"\0\2\0\4\0\0\0abc", "4 bytes announced, 3 present"),
         (b"\0\2\0\4\0\0", "cut short"),
