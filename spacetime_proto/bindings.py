@@ -11,6 +11,7 @@ classes made at run time, for programs without generated bindings.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from .client.calls import Call
 from .client.db import Db as DbBase
 from .client.handles import EventTableHandle, KeyedTableHandle, TableHandle
 from .errors import LocalProtocolError, SchemaMismatch
+from .frames import FrameMethods
 from .legacy import (
     LegacyHost,
     LegacyReducerEvent,
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .client.handles import HandleOwner
-    from .schema.bound import BoundFunction, BoundModule
+    from .schema.bound import BoundFunction, BoundModule, BoundTable
     from .schema.model import ModuleDef
 
 __all__ = [
@@ -103,8 +105,8 @@ DbT = TypeVar("DbT")
 # --- tables -------------------------------------------------------------------------------------
 
 
-class _Searchable(Generic[Row, C]):
-    """Adds `where` to a table handle."""
+class _Searchable(FrameMethods, Generic[Row, C]):
+    """Adds `where`, data frames and a notebook's view to a table handle."""
 
     __columns_class__: ClassVar[type[Columns]] = Columns
     _module: Module[Any]
@@ -130,6 +132,14 @@ class _Searchable(Generic[Row, C]):
             handle,
             lambda: matching_rows(handle, condition, getattr(handle._owner, "identity", None)),
         )
+
+    def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
+        handle = cast("TableHandle[Row]", self)
+        return handle.table, [] if handle.store is None else list(handle.store.rows)
+
+    def _shown_rows(self, maximum: int) -> tuple[BoundTable, list[Row], int]:
+        handle = cast("TableHandle[Row]", self)
+        return handle.table, list(islice(handle.iter(), maximum)), handle.count()
 
 
 class Table(TableHandle[Row], _Searchable[Row, C]):

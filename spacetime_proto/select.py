@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .cache.order import sort_key
 from .errors import QueryError
+from .frames import FrameMethods
 from .literals import SENDER
 from .predicates import AllOf, AnyOf, ColumnRef, Comparison, Constant
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .cache.views import TableView
     from .predicates import Condition, Operator, Term
     from .query import Plan
+    from .schema.bound import BoundTable
     from .types import Identity
 
 __all__ = ["Selection", "matching_rows", "plan_rows"]
@@ -39,7 +41,7 @@ _OPERATORS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
 }
 
 
-class Selection(Generic[Row]):
+class Selection(FrameMethods, Generic[Row]):
     """Rows of the client cache that a query selects; looked up anew each time they are asked for."""
 
     __slots__ = ("_find", "_view")
@@ -79,6 +81,14 @@ class Selection(Generic[Row]):
     def __bool__(self) -> bool:
         """A selection is something, also when it selects nothing: ask `count`."""
         return True
+
+    def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
+        table = self._view.table
+        return table, [table.codec.encode(row) for row in self._find()]
+
+    def _shown_rows(self, maximum: int) -> tuple[BoundTable, list[Row], int]:
+        rows = self._find()
+        return self._view.table, rows[:maximum], len(rows)
 
     def __repr__(self) -> str:
         return f"<Selection of {self._view.table_name}: {len(self._find())} rows>"

@@ -31,12 +31,13 @@ class BoundTable:
     Attributes:
         definition: what the schema says of it.
         name: its canonical name.
+        types: the types of its module.
     """
 
     def __init__(self, definition: TableDef, types: TypeContext) -> None:
         self.definition = definition
         self.name = definition.name
-        self._types = types
+        self.types = types
 
     def __repr__(self) -> str:
         return f"BoundTable({self.name!r})"
@@ -44,12 +45,12 @@ class BoundTable:
     @cached_property
     def codec(self) -> RowCodec[Any]:
         """The codec of its rows."""
-        return self._types.row_codec(self.definition.row_ref)
+        return self.types.row_codec(self.definition.row_ref)
 
     @cached_property
     def row_class(self) -> type:
         """The class of its rows; `tuple` for a table whose row type is the nameless unit."""
-        return self._types.classes.get(self.definition.row_ref, tuple)
+        return self.types.classes.get(self.definition.row_ref, tuple)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ def cache(db: mb.Db) -> None:
     assert_type(db.user.iter(), Iterator[mb.User])
     assert_type(db.user.rows(), list[mb.User])
     assert_type(db.user.count(), int)
+    assert_type(db.user.to_arrow(), Any)
+    assert_type(db.user.where(lambda u: u.banned).to_polars(), Any)
     assert_type(db.user.where(lambda u: u.age > 3), Selection[mb.User])
     assert_type(db.user.where(lambda u: u.color == mb.Color.red).first(), mb.User | None)
 
