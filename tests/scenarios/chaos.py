@@ -135,8 +135,8 @@ class ChaosRelay:
                 return
             if limited:
                 if not budget:
-                    if fault == "stop":
-                        await asyncio.sleep(3600)  # takes nothing more, says nothing more
+                    while fault == "stop" and data:  # swallows the rest, until that end is closed
+                        data = await reader.read(65536)
                     return
                 budget -= len(data)
             if fault == "delay":
