@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from ..errors import DecodeError
 from ..sats.sats_json import dumps, from_json, loads, to_json
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..sats.compile import RowCodec, TypeContext
 
-__all__ = ["JsonCodec"]
+__all__ = ["NO_ROWS", "JsonCodec"]
 
 
 class _Table(Protocol):
@@ -72,3 +72,11 @@ def _codec(module: _Module, table: str) -> RowCodec[Any]:
         return module.tables[table].codec
     except KeyError:
         raise DecodeError(f"the schema has no table {table!r}") from None
+
+
+def _no_schema(table: str, row: str | bytes) -> NoReturn:
+    raise DecodeError("no schema to read rows with")
+
+
+#: The codec where no schema is known: messages without rows can be read and written.
+NO_ROWS: Final = JsonCodec(_no_schema, _no_schema)

@@ -6,10 +6,11 @@ and v3 text is refused. A client knows what it negotiated and accepts only that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..errors import DecodeError
 from . import frames, v1, v1_json, v2
+from .json_rows import NO_ROWS
 from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def decode_server_payload(
     if isinstance(payload, str):
         if protocol != V1_JSON:
             raise DecodeError("a text message on a binary protocol", what=f"{protocol} payload")
-        yield v1_json.decode_server(payload, codec or _NO_ROWS, limits)
+        yield v1_json.decode_server(payload, codec or NO_ROWS, limits)
     elif protocol == V1_JSON:
         raise DecodeError("a binary message on a text protocol", what=f"{protocol} payload")
     elif protocol == V1_BSATN:
@@ -93,10 +94,3 @@ def decode_server_payload(
         yield message
     else:
         yield from frames.split_server(payload, limits, batched=protocol == V3_BSATN)
-
-
-def _no_schema(table: str, row: str | bytes) -> NoReturn:
-    raise DecodeError("no schema to read rows with")
-
-
-_NO_ROWS: Final = v1_json.JsonCodec(_no_schema, _no_schema)

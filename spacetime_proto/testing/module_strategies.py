@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -57,13 +58,13 @@ def modules(draw: Callable[..., Any], *, max_tables: int = 3, hostile: bool = Tr
         max_tables: most tables, views included.
         hostile: whether names may be hostile (keywords, quotes, paths, clashes after escaping).
     """
-    some_names = names(hostile=hostile).filter(bool)
+    some_names = _nonempty_names(hostile)
     extra = draw(st.integers(0, 2))
     types: list[AlgebraicType] = []
     for _ in range(extra):
-        made = draw(algebraic_types(extra, hostile=hostile))
+        made = draw(algebraic_types(extra, max_leaves=5, hostile=hostile))
         types.append(ProductType((Element("r", made),)) if isinstance(made, RefType) else made)
-    column_type = st.sampled_from(_KEY_TYPES) | algebraic_types(extra, hostile=hostile)
+    column_type = _column_types(extra, hostile)
 
     tables = []
     table_names = draw(st.lists(some_names, max_size=max_tables, unique=True))
@@ -92,6 +93,16 @@ def modules(draw: Callable[..., Any], *, max_tables: int = 3, hostile: bool = Tr
     )
 
 
+@cache
+def _nonempty_names(hostile: bool) -> st.SearchStrategy[str]:
+    return names(hostile=hostile).filter(bool)
+
+
+@cache
+def _column_types(refs: int, hostile: bool) -> st.SearchStrategy[AlgebraicType]:
+    return st.sampled_from(_KEY_TYPES) | algebraic_types(refs, max_leaves=5, hostile=hostile)
+
+
 def _params(
     draw: Callable[..., Any],
     column_type: st.SearchStrategy[AlgebraicType],
@@ -104,12 +115,14 @@ def _params(
 def _table(
     draw: Callable[..., Any], name: str, row_ref: int, columns: tuple[ColumnDef, ...]
 ) -> TableDef:
-    kind = draw(st.sampled_from(("table", "table", "event", "view")))
+    kind = draw(st.sampled_from(("table", "table", "table", "event", "view")))
     keyable = [column.index for column in columns if column.type in _KEY_TYPES]
     unique: list[int] = []
     indexed: list[tuple[int, ...]] = []
     if keyable and kind == "table":
-        unique = sorted(draw(st.lists(st.sampled_from(keyable), max_size=2, unique=True)))
+        least = draw(st.integers(0, 1))
+        some = st.lists(st.sampled_from(keyable), min_size=least, max_size=2, unique=True)
+        unique = sorted(draw(some))
         combined = st.lists(st.sampled_from(keyable), min_size=1, max_size=3, unique=True)
         indexed = [tuple(found) for found in draw(st.lists(combined, max_size=2))]
     every = dict.fromkeys([*((column,) for column in unique), *indexed])
@@ -118,7 +131,7 @@ def _table(
         accessor=name,
         row_ref=row_ref,
         columns=columns,
-        primary_key=draw(st.sampled_from((None, *unique))) if unique else None,
+        primary_key=draw(st.sampled_from((*unique, None))) if unique else None,
         unique_columns=tuple(unique),
         unique_constraints=tuple((column,) for column in unique),
         indexes=tuple(

@@ -27,6 +27,7 @@ import msgspec
 from ..errors import DecodeError, ProtocolError
 from ..messages import frames, payloads, v1, v1_json, v2
 from ..messages.compression import deflate
+from ..messages.json_rows import NO_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -212,7 +213,12 @@ def _redacted_greeting(protocol: str, payload: bytes | str) -> bytes | str:
         (message,) = payloads.decode_server_payload(protocol, payload)
         if not isinstance(message, v1.IdentityToken):
             return payload
-        return payload.replace(json.dumps(message.token), json.dumps("x" * len(message.token)))
+        quoted = json.dumps(message.token)
+        if quoted in payload:
+            return payload.replace(quoted, json.dumps("x" * len(message.token)))
+        # Written with escapes that are not ours: the message is written anew.
+        filled = msgspec.structs.replace(message, token="x" * len(message.token))
+        return v1_json.encode_server(filled, NO_ROWS)
     data, start = frames.decompress(payload)
     if protocol == payloads.V1_BSATN:
         greeting, end = v1.decode_server(data, start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -45,6 +46,8 @@ from ..types import Err, Ok, Some
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+# The strategies without a context are made once each: Hypothesis checks a new one at length.
+
 __all__ = [
     "HOSTILE_NAMES",
     "algebraic_types",
@@ -66,12 +69,14 @@ HOSTILE_NAMES: Final = (
 )  # fmt: skip
 
 
+@cache
 def names(*, hostile: bool = True) -> st.SearchStrategy[str]:
     """Return names of things in a schema: plain ones, and hostile ones if wanted."""
     plain = st.from_regex(r"[a-z][a-z0-9_]{0,7}", fullmatch=True)
     return plain | st.sampled_from(HOSTILE_NAMES) if hostile else plain
 
 
+@cache
 def algebraic_types(
     refs: int = 0, *, max_leaves: int = 8, hostile: bool = True
 ) -> st.SearchStrategy[AlgebraicType]:
@@ -199,8 +204,10 @@ def _value(draw: Callable[..., Any], context: TypeContext, ty: AlgebraicType, fu
                 return made()
             rest = [(item.cls, item.payload) for item in variants if not item.is_unit]
             return _first_that_ends(draw, context, draw(st.permutations(rest)), fuel)
-        case ProductShape(made, _, _, parts):
-            fields = [_value(draw, context, part, inner) for part in parts]
+        case shape:
+            assert isinstance(shape, ProductShape)
+            fields = [_value(draw, context, part, inner) for part in shape.types]
+            made = shape.cls
             return () if made is None else context.shapes.constructor(made)(*fields)
 
 
@@ -218,6 +225,7 @@ def _first_that_ends(
     raise _Endless
 
 
+@cache
 def primitive_values(name: str) -> st.SearchStrategy[Any]:
     """Return values of a primitive type, the extremes often."""
     match name:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from spacetime_proto.errors import DecodeError
-from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.json_rows import NO_ROWS, JsonCodec
 
 IDENTITY = "0xc2" + "00" * 31
 ADA = bytes(31) + b"\xc2" + b"\x00\x03\0\0\0ada" + b"\x01"
@@ -46,3 +46,10 @@ def test_what_is_no_row(codec: JsonCodec, text: str) -> None:
 def test_damaged_bytes_name_the_table(codec: JsonCodec) -> None:
     with pytest.raises(DecodeError, match="row of table 'user'"):
         codec.decode_row("user", ADA[:-1])
+
+
+def test_without_a_schema_there_are_no_rows() -> None:
+    with pytest.raises(DecodeError, match="no schema"):
+        NO_ROWS.encode_row("user", "[]")
+    with pytest.raises(DecodeError, match="no schema"):
+        NO_ROWS.decode_row("user", b"")
