@@ -25,6 +25,7 @@ from spacetime_proto.server import Authority, Database, Faults, Host, Module, Se
 from spacetime_proto.types import Timestamp
 
 from .authority import Es256Authority
+from .fetching import BackgroundFetcher
 
 __all__ = ["Server", "ThreadServer", "serve", "serve_forever", "serve_in_thread"]
 
@@ -225,11 +226,13 @@ async def serve(
         ReducerError: its ``init`` failed.
         OSError: the port cannot be listened on.
     """
+    fetcher = BackgroundFetcher(lambda: server._reschedule())
     core = Host(
         authority=authority if authority is not None else Es256Authority(),
         entropy=os.urandom,
         epoch=Timestamp(time.time_ns() // 1000 - round(time.monotonic() * 1_000_000)),
         on_panic=_print_traceback,
+        fetcher=fetcher,
     )
     now = time.monotonic()
     claims, owner_token = core.mint(core.time(now))
@@ -246,6 +249,7 @@ async def serve(
         server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
         shown = f"[{host}]" if ":" in host else host
         server.url = f"{'https' if ssl_context else 'http'}://{shown}:{server.port}"
+        fetcher.tasks = tasks
         tasks.start_soon(server._run_schedules)
         tasks.start_soon(_accept, listener, ssl_context, server._handle)
         try:
@@ -253,6 +257,7 @@ async def serve(
         except Exception as error:
             failure = error  # of the block; the task group would wrap it
         finally:
+            fetcher.tasks = None
             with anyio.move_on_after(_FAREWELL, shield=True):
                 core.shutdown()
                 await server._until_gone()

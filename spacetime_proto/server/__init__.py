@@ -32,6 +32,7 @@ from .columns import Index, column
 from .context import Context, ProcedureContext, ViewContext
 from .database import Database
 from .faults import Faults
+from .fetching import Fetch, Http, HttpFailed
 from .host import Host
 from .module import Module
 from .query_value import Query
@@ -58,7 +59,10 @@ __all__ = [
     "Context",
     "Database",
     "Faults",
+    "Fetch",
     "Host",
+    "Http",
+    "HttpFailed",
     "Index",
     "Module",
     "ProcedureContext",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from ..types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
+from .fetching import Http
 
 if TYPE_CHECKING:
     from .database import Database
@@ -99,7 +100,11 @@ class Sleep(msgspec.Struct, frozen=True):
 
 
 class ProcedureContext(_Base):
-    """The context of a procedure. It has no ``db``: a procedure opens transactions itself."""
+    """The context of a procedure. It has no ``db``: a procedure opens transactions itself.
+
+    Attributes:
+        http: sends HTTP requests; only in an ``async def`` procedure.
+    """
 
     def __init__(
         self,
@@ -111,6 +116,7 @@ class ProcedureContext(_Base):
     ) -> None:
         super().__init__(database, sender, connection_id, timestamp)
         self._caller = caller
+        self.http = Http()
 
     @contextmanager
     def transaction(self) -> Iterator[Context]:

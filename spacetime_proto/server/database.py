@@ -23,6 +23,7 @@ from .blueprint import TablePlan
 from .context import Context
 from .convert import Converters
 from .faults import Faults
+from .fetching import Answer, Fetch, Fetcher, HttpFailed
 from .functions import ArgumentError, Function
 from .live import LiveQueries, Share, Subscriber
 from .module import Module
@@ -70,6 +71,7 @@ class Database:
         procedures: runs its procedures.
         faults: what it does wrong on purpose.
         version: counts committed transactions.
+        fetcher: carries out HTTP requests of procedures; None if they may send none.
         logs: the newest lines of its log, oldest first.
     """
 
@@ -114,6 +116,7 @@ class Database:
         self.logs: deque[LogLine] = deque(maxlen=_LOG_LINES)
         self.scheduler = Scheduler()
         self.live = LiveQueries()
+        self.fetcher: Fetcher | None = None
         self._on_panic = on_panic
         self._transactions = Transactions()
         self._last_v7 = 0
@@ -376,6 +379,13 @@ class Database:
                     store.delete(data)
 
     # --- for module code and tests ------------------------------------------------------------
+
+    def fetch(self, request: Fetch, answer: Answer) -> None:
+        """Have an HTTP request of a procedure carried out; `answer` gets what comes of it."""
+        if self.fetcher is None:
+            answer(HttpFailed("this server sends no HTTP requests"))
+        else:
+            self.fetcher(request, answer)
 
     def panic(self, text: str) -> None:
         """Hand a traceback of module code to whoever wants to see it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..types import ConnectionId, Identity, Timestamp
 from .database import Database
 from .faults import Faults
+from .fetching import Fetcher
 from .module import Module
 from .tokens import (
     WEBSOCKET_TOKEN_LIFE,
@@ -42,6 +43,7 @@ class Host:
         entropy: Callable[[int], bytes],
         epoch: Timestamp = Timestamp.UNIX_EPOCH,
         on_panic: Callable[[str], None] | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         """Make a host without databases.
 
@@ -50,6 +52,7 @@ class Host:
             entropy: returns that many unpredictable bytes.
             epoch: the time of day at which the clock of all `now` arguments (seconds) was 0.
             on_panic: takes the traceback when module code raises something unexpected.
+            fetcher: carries out HTTP requests of procedures; without it they fail.
         """
         self.authority = authority
         self.entropy = entropy
@@ -57,6 +60,7 @@ class Host:
         self.sessions: set[ServerSession] = set()
         self._epoch = epoch.micros_since_unix_epoch
         self._on_panic = on_panic
+        self._fetcher = fetcher
 
     # --- databases ----------------------------------------------------------------------------
 
@@ -93,6 +97,7 @@ class Host:
         """Serve a database that exists already, as after a restart, under its name."""
         self.remove(database.name)
         self.databases[database.name] = database
+        database.fetcher = self._fetcher
 
     def remove(self, name: str) -> None:
         """Take a database away; its clients are closed with 1001 ``module exited``."""

@@ -1,4 +1,4 @@
-"""Running procedures: plain ones at once, ``async def`` ones step by step between sleeps."""
+"""Running procedures: plain ones at once, ``async def`` ones step by step between their waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..types import Timestamp
+from ..wire.http import HttpResponse
 from .context import ProcedureContext, Sleep
+from .fetching import Fetch, HttpFailed
 from .functions import ArgumentError, Function
 from .outcomes import Caller, ProcedureOutcome, sayable
 
@@ -98,26 +100,48 @@ class _Run:
             self._fail(error)
             return
         if inspect.iscoroutine(result):
-            self._advance(result, None)
+            self._advance(result, lambda: result.send(None))
         else:
             self._finish(result)
 
-    def _advance(self, coroutine: Coroutine[Any, Any, Any], now: Timestamp | None) -> None:
+    def _advance(self, coroutine: Coroutine[Any, Any, Any], resume: Callable[[], object]) -> None:
+        """Let the procedure go on, to its end or to the next thing that it waits for."""
         try:
-            step = coroutine.send(now)
+            step = resume()
         except StopIteration as stop:
             self._finish(stop.value)
             return
         except Exception as error:
             self._fail(error)
             return
-        if isinstance(step, Sleep) and not self._database.in_transaction:
-            self._database.scheduler.add(step.until, lambda at: self._advance(coroutine, at))
-            return
-        try:
+        if not self._database.in_transaction:
             if isinstance(step, Sleep):
-                coroutine.throw(RuntimeError("a procedure cannot sleep inside a transaction"))
-            coroutine.throw(RuntimeError("a procedure can await nothing but ctx.sleep"))
+                self._database.scheduler.add(
+                    step.until, lambda at: self._advance(coroutine, lambda: coroutine.send(at))
+                )
+                return
+            if isinstance(step, Fetch):
+                self._database.fetch(step, lambda answer: self._answered(coroutine, answer))
+                return
+        self._refuse(coroutine, step)
+
+    def _answered(
+        self, coroutine: Coroutine[Any, Any, Any], answer: HttpResponse | HttpFailed
+    ) -> None:
+        if isinstance(answer, HttpFailed):
+            self._advance(coroutine, lambda: coroutine.throw(answer))
+        else:
+            self._advance(coroutine, lambda: coroutine.send(answer))
+
+    def _refuse(self, coroutine: Coroutine[Any, Any, Any], step: object) -> None:
+        """Throw in what is wrong with waiting for `step`; the procedure must end with that."""
+        try:
+            if isinstance(step, Sleep | Fetch):
+                verb = "sleep" if isinstance(step, Sleep) else "send HTTP requests"
+                coroutine.throw(RuntimeError(f"a procedure cannot {verb} inside a transaction"))
+            coroutine.throw(
+                RuntimeError("a procedure can await nothing but ctx.sleep and ctx.http")
+            )
         except StopIteration as stop:
             self._finish(stop.value)
         except Exception as error:
