@@ -244,8 +244,11 @@ class Timestamp(msgspec.Struct, frozen=True, order=True, gc=False):
         return NotImplemented if span is None else Timestamp(self.micros_since_unix_epoch - span)
 
     def __str__(self) -> str:
+        """RFC 3339 as SpacetimeDB itself prints it: no more digits of a second than needed."""
+        micros = self.micros_since_unix_epoch
+        digits = "microseconds" if micros % 1_000 else "milliseconds"
         try:
-            return self.to_datetime().isoformat(timespec="microseconds")
+            return self.to_datetime().isoformat(timespec=digits if micros % 1_000_000 else "seconds")
         except OverflowError:
             return f"{self.micros_since_unix_epoch} us since the Unix epoch"
 
