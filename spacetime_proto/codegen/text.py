@@ -7,6 +7,7 @@ A schema is untrusted. Its names reach the output in three ways only: as identif
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Final
 
@@ -16,6 +17,9 @@ __all__ = ["WIDTH", "docstring", "literal", "plain"]
 WIDTH: Final = 88
 
 _MAX_PLAIN: Final = 120
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"', "'": "\\'"}
+#: What a literal cannot hold as it is, by the quote that it stands in.
+_UNSAFE: Final = {quote: re.compile(rf"[^ -~]|[\\{quote}]") for quote in "'\""}
 _SAFE: Final = frozenset(
     " !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}~"
 )
@@ -24,16 +28,13 @@ _SAFE: Final = frozenset(
 def literal(text: str) -> str:
     """Write a string literal in ASCII, quoted as the formatters do it."""
     quote = "'" if text.count('"') > text.count("'") else '"'
-    return quote + "".join(_escape(char, quote) for char in text) + quote
+    return quote + _UNSAFE[quote].sub(_escape, text) + quote
 
 
-def _escape(char: str, quote: str) -> str:
-    if char in (quote, "\\"):
-        return f"\\{char}"
-    if " " <= char <= "~":
-        return char
-    if char in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
+def _escape(found: re.Match[str]) -> str:
+    char = found[0]
+    if char in _SHORT:
+        return _SHORT[char]
     code = ord(char)
     if code < 0x100:
         return f"\\x{code:02x}"
