@@ -63,7 +63,7 @@ def table_accessors(table: TableDef, columns: Sequence[str]) -> tuple[Accessor, 
         table: the table.
         columns: the attribute names of its row class, in column order.
     """
-    taken = set(HANDLE_NAMES)
+    taken: set[str] = set(HANDLE_NAMES)
     by_columns = {index.columns: index for index in reversed(table.indexes)}
     found: list[Accessor] = []
     for at in table.unique_columns:
