@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from msgspec import structs
 
 from ..errors import InternalError, ProtocolError, QueryError, ReducerError
-from .events import CallDone, ReducerCompleted, ReducerEvent, Transaction, TransactionApplied
+from .events import (
+    CallDone,
+    ReducerCompleted,
+    ReducerEvent,
+    TableChanged,
+    Transaction,
+    TransactionApplied,
+)
 from .incoming import Refused
 from .query_sets import LEGACY_SET, SHARED_SET, on_refused, refused_legacy_request
 
@@ -23,10 +30,25 @@ if TYPE_CHECKING:
     from .calls import PendingCall
     from .connection import Connection
     from .context import Context
-    from .events import Event, TableChanged, Why
-    from .incoming import Changed, ProcedureReply, QueryReply, ReducerInfo, ReducerReply
+    from .events import Event, Why
+    from .incoming import (
+        CallCommitted,
+        Changed,
+        ProcedureReply,
+        QueryReply,
+        ReducerInfo,
+        ReducerReply,
+        RowChanged,
+    )
 
-__all__ = ["on_changed", "on_procedure_reply", "on_query_reply", "on_reducer_reply"]
+__all__ = [
+    "on_call_committed",
+    "on_changed",
+    "on_procedure_reply",
+    "on_query_reply",
+    "on_reducer_reply",
+    "on_row_changed",
+]
 
 
 # transactions
@@ -104,10 +126,11 @@ def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
         if request_id is not None:
             return on_refused(connection, Refused(request_id, None, info.message or ""))
     reply = _own_v1_call(connection, info) if own else None
+    failed_in_host = info.status == "failed" and isinstance(_v1_failure(info), InternalError)
     event = ReducerEvent(
         info.name or None,  # SQL and the host's own transactions have no name
         _v1_args(connection, info, reply),
-        info.status,
+        "internal_error" if failed_in_host else info.status,
         info.message,
         info.timestamp,
         info.caller_identity,
@@ -116,6 +139,30 @@ def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
         own,
     )
     return _transaction(connection, message.changes, event, reply)
+
+
+def on_row_changed(connection: Connection, message: RowChanged) -> Iterable[Event]:
+    """Do what `on_changed` does, by the shortest way where there is one."""
+    handle = connection.handles.get(message.table)
+    if (
+        handle is not None
+        and message.query_set in connection.sets
+        and not connection.is_replaying
+        and not handle.listeners.before_delete
+    ):
+        everything = connection.wants_everything
+        listeners = handle.listeners
+        wanted = everything or listeners.wants_rows
+        diff = connection.cache.apply_row(
+            message.table, message.query_set, message.new, message.old, want=wanted
+        )
+        if diff is not None:
+            if not wanted:
+                return []
+            ctx = connection.transaction_context
+            changed = TableChanged(ctx, handle, diff, listeners)
+            return [changed, TransactionApplied(ctx, (changed,))] if everything else [changed]
+    return _transaction(connection, [message.change()], _TRANSACTION)
 
 
 def _v1_args(
@@ -233,6 +280,22 @@ def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[
     )
     reply = _Reply(message.request_id, pending, value, error)
     return _transaction(connection, message.changes, event, reply)
+
+
+def on_call_committed(connection: Connection, message: CallCommitted) -> Iterable[Event]:
+    """Do what `on_reducer_reply` does, without a `ReducerEvent` where nobody would see it."""
+    request_id = message.request_id
+    pending = connection.calls.get(request_id)
+    if (
+        pending is None
+        or pending.call is None
+        or pending.call.kind != "reducer"
+        or connection.wants_outcomes
+    ):
+        return on_reducer_reply(connection, message.reply())
+    del connection.calls[request_id]
+    pending.settle()
+    return [CallDone(connection.transaction_context, pending)]
 
 
 def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Iterable[Event]:

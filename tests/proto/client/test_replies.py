@@ -364,7 +364,7 @@ def test_v1_failures(old: Script) -> None:
     statuses = [
         event.ctx.event.status for event in old.events() if isinstance(event, ev.ReducerCompleted)
     ]  # type: ignore[union-attr]
-    assert statuses == ["failed", "failed", "out_of_energy"]
+    assert statuses == ["failed", "internal_error", "out_of_energy"]
     with pytest.raises(ReducerError, match="no"):
         said.result()
     with pytest.raises(InternalError, match="fatal"):
