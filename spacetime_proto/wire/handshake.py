@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 import h11
 
@@ -54,6 +55,7 @@ _HTTP = b"HTTP/"
 _SUBPROTOCOL = "sec-websocket-protocol"
 #: 16 bytes as base64: 22 characters, of which the last has 4 bits unused, and padding.
 _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
+_DATABASE = re.compile(r"/v1/database/([^/?]+)/subscribe")
 _NO_SUCH_IDENTITY = re.compile(r"Unable to authorize\b.*not found", re.DOTALL)
 
 
@@ -71,7 +73,14 @@ def accept_token(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
 
 
-def refusal(status: int, body: str, *, host: str, headers: Headers | None = None) -> HandshakeError:
+def refusal(
+    status: int,
+    body: str,
+    *,
+    host: str,
+    headers: Headers | None = None,
+    database: str | None = None,
+) -> HandshakeError:
     """Return the typed error for an HTTP answer other than 101 (table of PROTOCOL.md section 3.3).
 
     Args:
@@ -79,6 +88,7 @@ def refusal(status: int, body: str, *, host: str, headers: Headers | None = None
         body: the body as text; its first line is the server's own sentence.
         host: who answered.
         headers: of the answer; a redirect's target is quoted.
+        database: what was asked for; not every server repeats it.
     """
     words = body.strip().split("\n", 1)[0][:300]
     said = f": {words}" if words else ""
@@ -88,7 +98,8 @@ def refusal(status: int, body: str, *, host: str, headers: Headers | None = None
         return AuthError(f"{host} {what} ({status}){said}", status=status, body=body)
     # An unknown identity is answered by 500 on a standalone server, an unknown name by 404.
     if status == 404 or (status == 500 and _NO_SUCH_IDENTITY.search(body)):
-        message = f"{host} has no such database ({status}){said}"
+        name = "such database" if database is None else f"database {database!r}"
+        message = f"{host} has no {name} ({status}){said}"
         return DatabaseNotFound(message, status=status, body=body)
     location = headers.get("location") if headers is not None and 300 <= status < 400 else None
     if location is not None:
@@ -189,6 +200,8 @@ class ClientHandshake:
         self._key = base64.b64encode(nonce)
         self._offered = tuple(subprotocols)
         self._host = host_header
+        named = _DATABASE.search(target)
+        self._database = None if named is None else unquote(named[1])
         self._header_size = header_size
         self._first = b""
         self._response: h11.Response | None = None
@@ -307,7 +320,13 @@ class ClientHandshake:
         assert response is not None
         body = bytes(self._body[:BODY_SIZE]).decode("utf-8", "replace")
         headers = Headers.received(response.headers)
-        self.failure = refusal(response.status_code, body, host=self._host, headers=headers)
+        self.failure = refusal(
+            response.status_code,
+            body,
+            host=self._host,
+            headers=headers,
+            database=self._database,
+        )
 
     def _fail_headers(self) -> None:
         self._fail(f"sent more than {self._header_size} bytes of HTTP headers (limit header_size)")

@@ -139,7 +139,7 @@ def test_a_refusal_keeps_the_body_that_comes_after_the_headers() -> None:
     failure = fail(b"HTTP/1.1 404 Not Found\r\ncontent-length: 13\r\n\r\n`x` not found")
     assert isinstance(failure, DatabaseNotFound)
     assert (failure.status, failure.body) == (404, "`x` not found")
-    assert str(failure) == "localhost:3000 has no such database (404): `x` not found"
+    assert str(failure) == "localhost:3000 has no database 'chat' (404): `x` not found"
 
 
 def test_a_refusal_whose_body_ends_with_the_connection() -> None:
@@ -308,3 +308,18 @@ def test_the_servers_answer_satisfies_the_client() -> None:
 def test_a_protocol_not_offered_cannot_be_picked() -> None:
     with pytest.raises(LocalProtocolError, match="did not offer"):
         upgrade_response(HttpRequest("GET", "/", Headers(GOOD)), "c", {})
+
+
+def test_a_server_without_words_is_told_what_it_was_asked_for() -> None:
+    """A 1.x server answers 404 with an empty body."""
+    handshake = ClientHandshake(
+        host_header="h",
+        target="/pre/v1/database/my%20chat/subscribe?compression=None",
+        subprotocols=(),
+        headers=(),
+        nonce=bytes(16),
+        header_size=4096,
+    )
+    handshake.receive(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+    assert isinstance(handshake.failure, DatabaseNotFound)
+    assert str(handshake.failure) == "h has no database 'my chat' (404)"
