@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["Call", "CallKind", "PendingCall"]
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 CallKind = Literal["reducer", "procedure"]
 
 
-class Call(msgspec.Struct, Generic[R], frozen=True):
-    """One call of a reducer or procedure, ready to be sent; `R` is what it returns.
+class Call(msgspec.Struct, Generic[R_co], frozen=True):
+    """One call of a reducer or procedure, ready to be sent; `R_co` is what it returns.
 
     Generated functions build these; `args` are checked against the schema when they are encoded.
     """
