@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row_co = TypeVar("Row_co", covariant=True)
 Row2 = TypeVar("Row2")
 C = TypeVar("C", bound="Columns")
 C2 = TypeVar("C2", bound="Columns")
@@ -304,8 +304,8 @@ def _select(relation: Relation, first: Relation | None, condition: Condition, jo
     return f"{text} WHERE {condition_sql(condition, _qualified)}"
 
 
-class Query(Generic[Row]):
-    """A query for rows of type `Row`: pass it to `subscribe`, `query` or `select`."""
+class Query(Generic[Row_co]):
+    """A query for rows of type `Row_co`: pass it to `subscribe`, `query` or `select`."""
 
     def __init__(self, plan: Callable[[], Plan]) -> None:
         self._make_plan = plan
@@ -331,7 +331,7 @@ class Query(Generic[Row]):
         """Canonical name of the table whose rows the query gives."""
         return self.plan.relation.name
 
-    def local(self, db: Db, *, sender: Identity | None = None) -> Selection[Row]:
+    def local(self, db: Db, *, sender: Identity | None = None) -> Selection[Row_co]:
         """Return the rows in a client's cache that this query selects, looked up when read.
 
         Args:
@@ -349,7 +349,7 @@ class Query(Generic[Row]):
         return f"<Query {self.sql}>"
 
 
-class TableQuery(Query[Row], Generic[Row, C]):
+class TableQuery(Query[Row_co], Generic[Row_co, C]):
     """All rows of a table, or those that a condition lets through."""
 
     def __init__(self, plan: Callable[[], Plan], columns: type[C]) -> None:
@@ -361,7 +361,7 @@ class TableQuery(Query[Row], Generic[Row, C]):
         """The class of the columns object that `where` hands to its function."""
         return self._columns
 
-    def where(self, build: Callable[[C], Predicate]) -> TableQuery[Row, C]:
+    def where(self, build: Callable[[C], Predicate]) -> TableQuery[Row_co, C]:
         """Keep the rows for which the condition holds; several calls mean AND.
 
         Args:
@@ -379,7 +379,7 @@ class TableQuery(Query[Row], Generic[Row, C]):
 
     def left_semijoin(
         self, other: TableQuery[Row2, C2], on: Callable[[C, C2], Predicate]
-    ) -> TableQuery[Row, C]:
+    ) -> TableQuery[Row_co, C]:
         """Keep the rows of this table that have a partner in `other`.
 
         Args:

@@ -150,6 +150,7 @@ def synchronous() -> None:
         assert_type(client.db.user.name.find("x"), mb.User | None)
         assert_type(client.call(mb.procedures.add(1, 2)), int)
         print(client.call(mb.procedures.add(1, 2)))  # an int is good enough for an object
+        print(client.query(mb.tables.user))
         assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), list[mb.User])
 
 
