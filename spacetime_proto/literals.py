@@ -164,7 +164,10 @@ def literal_sql(kind: str, value: Any) -> str:
         case "String":
             return "'" + str(value).replace("'", "''") + "'"
         case "F32" | "F64":
-            return repr(value).replace("e+", "e")
+            # With a positive exponent the server multiplies, which is a bit off and can give
+            # infinity; all digits it reads exactly.
+            text = repr(value)
+            return str(int(value)) if "e+" in text else text
         case "bytes":
             # A bare 0x is no number and no string; the empty string is read as hex digits.
             return f"0x{value.hex()}" if value else "''"
