@@ -31,6 +31,7 @@ __all__ = [
     "compress",
     "decompress",
     "join",
+    "read_server",
     "split_client",
     "split_server",
 ]
@@ -102,20 +103,41 @@ def split_server(
     max_rows = left = limits.rows_for(len(payload))
     end = len(data)
     while True:
-        try:
-            message, pos, left = v2.read_server(data, pos, left)
-        except reading.RowBudgetSpent:
-            raise reading.over_budget("a server payload", max_rows) from None
-        if pos != end and not batched:
-            name = type(message).__name__
-            raise DecodeError(f"{end - pos} bytes after the message", what=name, offset=pos)
-        # An empty message costs no rows; without this a small payload could hold millions of them.
-        left -= 1
-        if left < 0:
-            raise reading.over_budget("a server payload", max_rows)
+        message, pos, left = read_server(data, pos, left, max_rows, batched=batched)
         yield message
         if pos == end:
             return
+
+
+def read_server(
+    data: bytes, pos: int, left: int, max_rows: int, *, batched: bool
+) -> tuple[v2.ServerMessage, int, int]:
+    """Read one message of an open v2 or v3 server payload.
+
+    Args:
+        data: the payload, decompressed.
+        pos: where the message starts.
+        left: what is left of the payload's budget of rows.
+        max_rows: the whole budget.
+        batched: whether others may follow.
+
+    Returns:
+        the message, the position after it, and what is left of the budget then.
+
+    Raises:
+        DecodeError, LimitExceeded: as `split_server`.
+    """
+    try:
+        message, pos, left = v2.read_server(data, pos, left)
+    except reading.RowBudgetSpent:
+        raise reading.over_budget("a server payload", max_rows) from None
+    if pos != len(data) and not batched:
+        name = type(message).__name__
+        raise DecodeError(f"{len(data) - pos} bytes after the message", what=name, offset=pos)
+    # An empty message costs no rows; without this a small payload could hold millions of them.
+    if not left:
+        raise reading.over_budget("a server payload", max_rows)
+    return message, pos, left - 1
 
 
 def split_client(

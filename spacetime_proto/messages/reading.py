@@ -202,16 +202,14 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
         RowBudgetSpent: the list has more than `left` rows. Nothing was made of them by then.
     """
     # This is `RowList.decode` with the two commonest lists written out: rows of one size, and the
-    # empty list that accompanies every plain insert.
-    if data[pos : pos + 9] == _EMPTY:
-        return EMPTY_ROWS, pos + 9, left
+    # empty list that accompanies every plain insert. No list is shorter than 7 bytes.
     if pos + 7 > len(data):
         too_short("row list", 7, data, pos)
-    if data[pos] == 0:
-        _, size, length = _FIXED_HEADER(data, pos)
+    tag, size, length = _FIXED_HEADER(data, pos)
+    if tag == 0:
         start = pos + 7
         end = start + length
-        if size and not length % size and end <= len(data):
+        if size and end <= len(data) and not length % size:
             left -= length // size
             if left < 0:
                 raise RowBudgetSpent
@@ -219,10 +217,13 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
         left -= not size
         if left < 0:
             raise RowBudgetSpent
-    elif data[pos] == 1:
-        left -= U32.unpack_from(data, pos + 1)[0]
+    elif tag == 1:
+        if data[pos : pos + 9] == _EMPTY:
+            return EMPTY_ROWS, pos + 9, left
+        (count,) = U32.unpack_from(data, pos + 1)
+        left -= count
         # A count beyond the end of the data is damage, not size: that is left to `decode`.
-        if left < 0 and 8 * U32.unpack_from(data, pos + 1)[0] <= len(data) - pos:
+        if left < 0 and 8 * count <= len(data) - pos:
             raise RowBudgetSpent
     rows, pos = RowList.decode(data, pos)
     return rows, pos, left

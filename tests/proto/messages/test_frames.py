@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,3 +202,63 @@ def test_a_lone_message_is_not_copied() -> None:
 def test_an_empty_message_cannot_be_joined() -> None:
     with pytest.raises(LocalProtocolError):
         list(frames.join([b""]))
+
+
+# --- bombs ------------------------------------------------------------------------------------
+
+_BOMB = """
+import resource, sys
+from spacetime_proto.messages import frames
+from spacetime_proto.errors import DecodeError, LimitExceeded
+payload = bytes.fromhex(sys.stdin.read())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    for message in frames.split_server(payload, batched=True):
+        pass
+except (DecodeError, LimitExceeded) as error:
+    sys.stdout.write(type(error).__name__)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sys.stdout.write(" " + str((after - before) // 1024))
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "part", "outcome"),
+    [
+        (b"\x04" + (1 << 22).to_bytes(4, "little"), bytes(8), "LimitExceeded"),
+        (b"\x04\x01\0\0\0\0\0\0\0" + (1 << 22).to_bytes(4, "little"), bytes(8), "LimitExceeded"),
+        (b"\x01" + bytes(8) + (1 << 22).to_bytes(4, "little"), bytes(11), "LimitExceeded"),
+        (
+            b"\x01"
+            + bytes(8)
+            + b"\x01\0\0\0"
+            + bytes(4)
+            + b"\x01"
+            + (1 << 22).to_bytes(4, "little"),
+            bytes(8),
+            "LimitExceeded",
+        ),
+        (b"", b"\x04\0\0\0\0", "LimitExceeded"),
+    ],
+    ids=["query sets", "tables", "row lists", "row offsets", "messages"],
+)
+def test_a_kilobyte_of_anything_never_takes_a_hundred_mebibytes(
+    head: bytes, part: bytes, outcome: str
+) -> None:
+    packer = brotli.Compressor(quality=5)
+    step = part * 50_000
+    body = packer.process(head)
+    body += b"".join(packer.process(step) for _ in range(60_000_000 // len(step)))
+    payload = b"\x01" + body + packer.finish()
+    assert len(payload) <= 1024
+    # In a process of its own: the peak of this one has been anywhere.
+    done = subprocess.run(
+        [sys.executable, "-c", _BOMB],
+        input=payload.hex(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, mebibytes = done.stdout.split()
+    assert found == outcome
+    assert int(mebibytes) < 100
