@@ -149,10 +149,10 @@ class LegacyCallbacks(Callbacks):
         self._changes: tuple[ev.TableChanged, ...] = ()
 
     def listens(self, kind: str) -> bool:
-        """Whether differences are wanted for their own sake (see `pump`)."""
+        """Whether such events are wanted for their own sake (see `pump`)."""
         if kind == "transaction":
             return bool(self._event or self.expected)
-        return super().listens(kind)
+        return kind == "reducer" or super().listens(kind)
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""

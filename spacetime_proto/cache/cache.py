@@ -191,6 +191,28 @@ class Cache:
                 self._tell_absent(step.store.name, data, number)
         return diffs
 
+    def apply_row(
+        self, table: str, query_set: int, new: bytes | None, old: bytes | None, *, want: bool
+    ) -> TableDiff | None:
+        """Plan and apply at once what a one-row transaction does; return the difference.
+
+        Args:
+            table: the table.
+            query_set: whose row it is.
+            new: the row that it gains, or None.
+            old: the row that it loses, or None.
+            want: whether anybody will look at the rows.
+
+        Returns:
+            None, with nothing changed, if `plan` has to look at it.
+        """
+        planner = self._planners.get(table)
+        step = None if planner is None else planner.row(query_set, new, old)
+        if step is None:
+            return None
+        self._serial += 1
+        return step.store.commit_row(step, want)
+
     def _tell_absent(self, table: str, data: bytes, number: int) -> None:
         self.absent_deletes += number
         if self.on_absent_delete is not None:

@@ -43,6 +43,7 @@ class Planner:
 
     __slots__ = (
         "_fixed_size",
+        "_is_complicated",
         "_is_event",
         "_key_column",
         "_key_decodes",
@@ -62,6 +63,8 @@ class Planner:
         self.store = store
         self._strict = strict
         self._verify = verify
+        self._is_complicated = verify or table.definition.is_event
+        """Whether `row` has to leave the table to `changes`."""
         self._fixed_size = table.codec.fixed_size
         self._min_size = table.codec.min_size
         self._is_event = table.definition.is_event
@@ -85,15 +88,18 @@ class Planner:
 
         None if it is not that simple; then `changes` makes the plan, and says what is wrong.
         """
-        store = self.store
-        if (
-            change.query_set != store.holder  # None while there are bags
-            or change.events is not None
-            or self._is_event
-            or self._verify
-        ):
+        if change.events is not None:
             return None
-        new, old = _only_row(change.inserts), _only_row(change.deletes)
+        return self.row(change.query_set, _only_row(change.inserts), _only_row(change.deletes))
+
+    def row(self, query_set: int, new: bytes | None, old: bytes | None) -> OneRow | None:
+        """Return the plan for a query set that gains a row, loses one, or both; None as `one_row`.
+
+        An empty row stands for what is not that simple.
+        """
+        store = self.store
+        if query_set != store.holder or self._is_complicated:  # no holder while there are bags
+            return None
         rows = store.rows
         if new is not None and (
             not new

@@ -18,12 +18,14 @@ from .context import Context
 from .events import BeforeDelete, CallDone, Connected, Reconnected, TableChanged, Transaction
 from .incoming import (
     Applied,
+    CallCommitted,
     Changed,
     Greeting,
     ProcedureReply,
     QueryReply,
     ReducerReply,
     Refused,
+    RowChanged,
     Unapplied,
 )
 from .query_sets import LEGACY_SET, SHARED_SET
@@ -83,6 +85,10 @@ class Connection:
         self.token: str | None = None
         self.on_error_hook: Callable[[BaseException], None] | None = None
         self.db = db
+        self.handles = {handle.table_name: handle for handle in db}
+        """The handles of `db` by canonical table name."""
+        self.transaction_context: Context[Any] = Context(owner, Transaction())
+        """For all transactions of which the wire tells no more than that they happened."""
         self._owner = owner
         self._previous = previous
         self._replayed = list(replayed)
@@ -258,6 +264,11 @@ class Connection:
         """Whether somebody wants to see all changes of a transaction together."""
         return self._previous is None and self._owner.wants_everything
 
+    @property
+    def wants_outcomes(self) -> bool:
+        """Whether somebody wants to hear of calls besides whoever made them."""
+        return self._owner.wants_outcomes
+
     def _wants(self, table: str) -> bool:
         if self._previous is not None:
             return False
@@ -340,7 +351,7 @@ class Connection:
             for_good: no other connection will take the subscriptions over.
         """
         calls, self.calls = self.calls, {}
-        ctx = self.context(Transaction())
+        ctx = self.transaction_context
         for pending in calls.values():
             what = "this client closed the connection" if cause is None else str(cause)
             if pending.sent and pending.call is not None:
@@ -378,7 +389,9 @@ _HANDLERS: dict[type, Callable[[Connection, Any], Iterable[Event]]] = {
     Unapplied: query_sets.on_unapplied,
     Refused: query_sets.on_refused,
     Changed: replies.on_changed,
+    RowChanged: replies.on_row_changed,
     ReducerReply: replies.on_reducer_reply,
+    CallCommitted: replies.on_call_committed,
     ProcedureReply: replies.on_procedure_reply,
     QueryReply: replies.on_query_reply,
 }

@@ -30,6 +30,8 @@ class ContextOwner(Protocol):
 
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
+    wants_outcomes: bool
+    """Whether the outcomes of calls are told to others than those who made them."""
 
     @property
     def db(self) -> Any: ...

@@ -80,9 +80,13 @@ def pump(
             exception ends the connection, and is the error that everything then reports.
     """
     while True:
-        while (message := session.message_events()) is not None:
+        while True:
             # Looked up anew for each message: an on_transaction may have come or gone.
             session.wants_everything = callbacks.listens("transaction")
+            session.wants_outcomes = callbacks.listens("reducer")
+            message = session.message_events()
+            if message is None:
+                break
             yield from _dispatch(session, callbacks, message, on_callback_error)
             yield MESSAGE_DONE
         if session.is_over:

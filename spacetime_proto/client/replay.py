@@ -43,6 +43,7 @@ class Replay:
     """
 
     wants_everything = True
+    wants_outcomes = True
 
     def __init__(self, protocol: str, module: Module[Any], limits: Limits) -> None:
         self.module = module

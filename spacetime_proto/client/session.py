@@ -97,6 +97,8 @@ class ClientSession(Generic[DbT]):
         self.wants_everything = True
         """Whether row differences are built for tables without callbacks too. The pump, which runs
         callbacks and nothing else, turns it off."""
+        self.wants_outcomes = True
+        """Whether there is an event for each call besides `CallDone`; likewise."""
 
     def _new_cache(self) -> Cache:
         cache = Cache(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ...messages.limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
@@ -66,11 +66,12 @@ class Dialect(ABC):
     # --- in -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        """Yield what the messages of a payload mean.
+    def decode(self, payload: bytes | str) -> Iterable[Incoming]:
+        """Return what the messages of a payload mean, at least one; read as they are asked for.
 
         Raises:
-            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it.
+            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it; here or from
+                the iteration.
         """
 
     @abstractmethod

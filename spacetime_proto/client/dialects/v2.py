@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ...cache.changes import TableChange
 from ...errors import DecodeError, ProtocolError
@@ -20,16 +20,22 @@ from ..incoming import (
 from ..options import V2_BSATN, V3_BSATN
 from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from .base import Dialect
+from .v2_short import MAX_COST, read_short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ...schema.bound import BoundFunction
+    from ...messages.limits import Limits
+    from ...schema.bound import BoundFunction, BoundModule
     from ..calls import CallKind
     from ..incoming import Incoming
     from ..outgoing import Outgoing
+    from .v2_short import Heads
 
 __all__ = ["V2", "V3"]
+
+#: Compression tag of a payload that is not compressed.
+_PLAIN: Final = b"\0"
 
 
 class V2(Dialect):
@@ -40,6 +46,12 @@ class V2(Dialect):
     has_legacy_set: ClassVar[bool] = False
     is_batched: ClassVar[bool] = False
     """Whether a payload may hold several messages."""
+
+    def __init__(self, module: BoundModule, limits: Limits) -> None:
+        super().__init__(module, limits)
+        self._heads: Heads = {}
+        # Then a short message alone in its payload is within the budget of rows, whatever its size.
+        self._is_generous = limits.rows_for(0) >= MAX_COST
 
     def call(
         self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
@@ -67,11 +79,30 @@ class V2(Dialect):
         # database does, and nothing has to be sent.
         return v2.encode_client(v2.Unsubscribe(request_id, set_id))
 
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+    def decode(self, payload: bytes | str) -> Iterable[Incoming]:
         if type(payload) is not bytes:
             raise DecodeError(f"the server sent a text message on {self.protocol}")
-        for message in frames.split_server(payload, self.limits, batched=self.is_batched):
-            yield _MEANINGS[type(message)](message)
+        message = read_short(payload, 1, self._heads) if payload[:1] == _PLAIN else None
+        if message is not None and message.end == len(payload) and self._is_generous:
+            return (message,)
+        return self._split(payload)
+
+    def _split(self, payload: bytes) -> Iterator[Incoming]:
+        """Yield what the messages mean, each read when it is asked for, as `frames.split_server`."""
+        batched, heads = self.is_batched, self._heads
+        data, pos = frames.decompress(payload, self.limits)
+        max_rows = left = self.limits.rows_for(len(payload))
+        end = len(data)
+        while True:
+            short = read_short(data, pos, heads) if batched else None
+            if short is not None and short.cost <= left:
+                pos, left = short.end, left - short.cost
+                yield short
+            else:
+                message, pos, left = frames.read_server(data, pos, left, max_rows, batched=batched)
+                yield _MEANINGS[type(message)](message)
+            if pos == end:
+                return
 
     def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
         if type(payload) is not bytes:

@@ -1,0 +1,149 @@
+"""The two commonest messages of v2 and v3, read at once: a row that changed, a call that succeeded.
+
+A one-row transaction is most of what a busy client receives, and the general path makes nine objects
+of it before the cache sees the row. Here the bytes before the row (one query set, one table, one
+fragment) are looked up among those that came before, and the rows are cut out. A message that is not
+exactly of this shape, or damaged, is None: the general path reads it, and says what is wrong.
+Measured on one-row updates: 20.4 to 9 us CPU each, with what follows from it (benchmarks/TRIED.md).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ..incoming import CallCommitted, RowChanged
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["MAX_COST", "Heads", "call_committed", "read_short", "row_changed"]
+
+#: (query set, table) by the bytes of a TransactionUpdate between its tag and its rows.
+Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
+
+#: Heads that are remembered. A server that makes up more of them gets the general path.
+_MAX_HEADS: Final = 4096
+
+_TRANSACTION_UPDATE: Final = b"\x04"
+_REDUCER_RESULT: Final = b"\x06"
+
+# query sets, id of the first, tables in it, length of the name: then the name, the number of
+# fragments and the kind of the first
+_BEFORE_NAME: Final = struct.Struct("<IIII")
+_BEFORE_SIZE: Final = _BEFORE_NAME.size
+_AFTER_NAME: Final = b"\x01\x00\x00\x00\x00"
+_NAME_LENGTH: Final = _BEFORE_SIZE - 4
+_HEAD: Final = _BEFORE_SIZE + len(_AFTER_NAME)
+
+_ROWS: Final = struct.Struct("<BHI").unpack_from
+_ROWS_SIZE: Final = 7
+_NO_ROWS: Final = b"\x01" + bytes(8)
+_NO_ROWS_SIZE: Final = len(_NO_ROWS)
+
+#: What a message costs of its payload's budget of rows, as the general path counts: itself, the query
+#: set, the table, the fragment; and each row.
+_COST: Final = 4
+MAX_COST: Final = _COST + 2
+
+_RESULT: Final = struct.Struct("<IqB").unpack_from
+_RESULT_SIZE: Final = 13
+_OK, _OK_EMPTY = 0, 1
+_NOTHING: Final = bytes(8)
+
+
+def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitted | None:
+    """Read the message at `pos` if it is one of those of this file, otherwise return None."""
+    tag = data[pos : pos + 1]
+    if tag == _TRANSACTION_UPDATE:
+        return row_changed(data, pos + 1, heads)
+    if tag == _REDUCER_RESULT:
+        return call_committed(data, pos + 1)
+    return None
+
+
+def row_changed(data: bytes, pos: int, heads: Heads) -> RowChanged | None:
+    """Read a TransactionUpdate that inserts a row, deletes one, or both, in one table of one set.
+
+    Args:
+        data: the payload.
+        pos: where the message starts, after its tag.
+        heads: what this function has found so far; it adds to it.
+
+    Returns:
+        the change, whose `end` is the position after the message; None if it is anything else.
+    """
+    try:
+        # The length's lowest byte: with a longer name the head is none that is known.
+        at = pos + _HEAD + data[pos + _NAME_LENGTH]
+        head = data[pos:at]
+        known = heads.get(head) or _learn(head, heads)
+        if known is None:
+            return None
+        cost = _COST
+        tag, size, length = _ROWS(data, at)
+        if size == length and not tag and size:
+            start = at + _ROWS_SIZE
+            at = start + size
+            new = data[start:at]
+            cost += 1
+        elif data[at : at + _NO_ROWS_SIZE] == _NO_ROWS:
+            at += _NO_ROWS_SIZE
+            new = None
+        else:
+            return None
+        tag, size, length = _ROWS(data, at)
+        if size == length and not tag and size:
+            start = at + _ROWS_SIZE
+            at = start + size
+            old = data[start:at]
+            cost += 1
+        elif data[at : at + _NO_ROWS_SIZE] == _NO_ROWS:
+            at += _NO_ROWS_SIZE
+            old = None
+        else:
+            return None
+    except (IndexError, struct.error):
+        return None
+    if at > len(data):
+        return None
+    return RowChanged(known[0], known[1], new, old, data, at, cost)
+
+
+def _learn(head: bytes, heads: Heads) -> tuple[int, str] | None:
+    """Read the bytes before the rows; None if there is more than one fragment, or damage."""
+    if len(head) < _HEAD or len(heads) >= _MAX_HEADS:
+        return None
+    set_count, query_set, table_count, length = _BEFORE_NAME.unpack_from(head)
+    name = head[_BEFORE_SIZE : -len(_AFTER_NAME)]
+    if set_count != 1 or table_count != 1 or length != len(name):
+        return None
+    if not head.endswith(_AFTER_NAME):
+        return None
+    try:
+        table = name.decode()
+    except UnicodeDecodeError:
+        return None
+    known = heads[head] = (query_set, table)
+    return known
+
+
+def call_committed(data: bytes, pos: int) -> CallCommitted | None:
+    """Read a ReducerResult of a reducer that returned nothing and changed nothing to be seen here.
+
+    Args:
+        data: the payload.
+        pos: where the message starts, after its tag.
+
+    Returns:
+        the answer, whose `end` is the position after the message; None if it is anything else.
+    """
+    at = pos + _RESULT_SIZE
+    if at > len(data):
+        return None
+    request_id, micros, outcome = _RESULT(data, pos)
+    if outcome == _OK_EMPTY:
+        return CallCommitted(request_id, micros, at)
+    if outcome == _OK and data[at : at + 8] == _NOTHING:
+        return CallCommitted(request_id, micros, at + 8)
+    return None
