@@ -128,7 +128,11 @@ class AsyncClient(Generic[DbT]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close, and raise what ended the connection if nobody has been told."""
+        """Close, and raise what ended the connection if nobody has been told.
+
+        Raises:
+            SchemaMismatch: instead of an error that comes of bindings that no longer fit.
+        """
         driver = self._driver
         assert driver.done is not None
         # A cancelled block may not wait for the close handshake any more.
@@ -143,10 +147,13 @@ class AsyncClient(Generic[DbT]):
                 await self._abort()
                 raise
         await self._abort()
-        if error is None:
-            failure = driver.failure.untold()
-            if failure is not None:
-                raise failure
+        failure = driver.failure.untold() if error is None else None
+        cause = failure if error is None else error
+        mismatch = await driver.explain(cause)
+        if mismatch is not None:
+            raise mismatch from cause
+        if failure is not None:
+            raise failure
 
     async def _abort(self) -> None:
         """End the background now, whatever it is doing."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anyio.abc import ByteStream
 
     from spacetime_proto.bindings import Module
+    from spacetime_proto.schema.model import ModuleDef
 
     from .http import AsyncHttpClient
     from .net.address import Address
@@ -32,6 +33,16 @@ class Dialed(msgspec.Struct):
 
     def __repr__(self) -> str:
         return "Dialed(...)"
+
+
+async def _describe(http: AsyncHttpClient, database: str) -> ModuleDef:
+    try:
+        return await http.schema(database)
+    except HttpError as error:
+        if error.status != 400:
+            raise
+        # A server from before version 10 of the schema.
+        return await http.schema(database, version=9)
 
 
 class AsyncDialer:
@@ -82,16 +93,18 @@ class AsyncDialer:
         """
         from spacetime_proto.bindings import dynamic_module
 
-        http = self.http(await self.resolve_token())
         with as_connect_error():
-            try:
-                definition = await http.schema(database)
-            except HttpError as error:
-                if error.status != 400:
-                    raise
-                # A server from before version 10 of the schema.
-                definition = await http.schema(database, version=9)
-        return dynamic_module(definition)
+            return dynamic_module(await _describe(self.http(await self.resolve_token()), database))
+
+    async def check_module(self, database: str, module: Module[Any]) -> None:
+        """Compare bindings with the server's description of `database`.
+
+        Raises:
+            SchemaMismatch: they do not fit.
+            SpacetimeError: the server does not say.
+        """
+        # The description is public, so nobody has to be asked for a token.
+        module.check_fits(await _describe(self.http(None), database))
 
     def http(self, token: str | None) -> AsyncHttpClient:
         """Return an HTTP client for the same server and options."""

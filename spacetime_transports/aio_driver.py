@@ -19,11 +19,18 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
+from spacetime_proto.errors import (
+    ConnectError,
+    Disconnected,
+    LocalProtocolError,
+    SchemaMismatch,
+    SpacetimeError,
+)
 
 from .aio_dial import AsyncDialer, Dialed
 from .driving import (
     CALLBACKS_PER_CHECKPOINT,
+    EXPLAIN_TIME,
     LAST_WORDS,
     READ_SIZE,
     Comeback,
@@ -34,6 +41,7 @@ from .driving import (
     attach_recorder,
     lost,
     make_target,
+    may_be_stale,
     register_lifecycle,
     settle_quietly,
     start_session,
@@ -179,6 +187,18 @@ class AsyncDriver(Generic[DbT]):
                 return True
             dispatch = dispatch.outer
         return False
+
+    async def explain(self, error: BaseException | None) -> SchemaMismatch | None:
+        """Ask the server, if `error` looks like it, why the bindings no longer fit."""
+        session = self.session
+        if session is None or not may_be_stale(error):
+            return None
+        with anyio.move_on_after(EXPLAIN_TIME), contextlib.suppress(SpacetimeError):
+            try:
+                await self._dialer.check_module(self._database, session.module)
+            except SchemaMismatch as mismatch:
+                return mismatch
+        return None
 
     # --- the background task ------------------------------------------------------------------
 

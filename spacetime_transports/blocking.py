@@ -110,12 +110,19 @@ class BlockingClient(Generic[DbT]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close, and raise what ended the connection if nobody has been told."""
+        """Close, and raise what ended the connection if nobody has been told.
+
+        Raises:
+            SchemaMismatch: instead of an error that comes of bindings that no longer fit.
+        """
         self.close()
-        if error is None:
-            failure = self._driver.failure.untold()
-            if failure is not None:
-                raise failure
+        failure = self._driver.failure.untold() if error is None else None
+        cause = failure if error is None else error
+        mismatch = self._driver.explain(cause)
+        if mismatch is not None:
+            raise mismatch from cause
+        if failure is not None:
+            raise failure
 
     def close(self) -> None:
         """End the connection: what was queued is sent, then the close handshake. Idempotent.

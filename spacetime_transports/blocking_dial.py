@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.bindings import Module
+    from spacetime_proto.schema.model import ModuleDef
 
     from .http import HttpClient
     from .net.address import Address
@@ -52,6 +53,16 @@ class Attempt:
             self._is_abandoned = True
             if self.is_done and self.socket is not None:
                 self.socket.close()
+
+
+def _describe(http: HttpClient, database: str) -> ModuleDef:
+    try:
+        return http.schema(database)
+    except HttpError as error:
+        if error.status != 400:
+            raise
+        # A server from before version 10 of the schema.
+        return http.schema(database, version=9)
 
 
 class Dialer:
@@ -128,19 +139,21 @@ class Dialer:
         """
         from spacetime_proto.bindings import dynamic_module
 
-        http = self.http(self.resolve_token())
         with as_connect_error():
-            try:
-                definition = http.schema(database)
-            except HttpError as error:
-                if error.status != 400:
-                    raise
-                # A server from before version 10 of the schema.
-                definition = http.schema(database, version=9)
-        return dynamic_module(definition)
+            return dynamic_module(_describe(self.http(self.resolve_token()), database))
 
-    def http(self, token: str | None) -> HttpClient:
-        """Return an HTTP client for the same server and options."""
+    def check_module(self, database: str, module: Module[Any], *, timeout: float) -> None:
+        """Compare bindings with the server's description of `database`.
+
+        Raises:
+            SchemaMismatch: they do not fit.
+            SpacetimeError: the server does not say within `timeout` seconds.
+        """
+        # The description is public, so nobody has to be asked for a token.
+        module.check_fits(_describe(self.http(None, timeout=timeout), database))
+
+    def http(self, token: str | None, *, timeout: float | None = None) -> HttpClient:
+        """Return an HTTP client for the same server and options, with its own time limit if given."""
         from .http import HttpClient
 
         return HttpClient(
@@ -149,5 +162,5 @@ class Dialer:
             headers=self._options.headers,
             ssl_context=self._options.ssl_context,
             proxy=self._options.proxy,
-            timeout=self._options.connect_timeout,
+            timeout=self._options.connect_timeout if timeout is None else timeout,
         )

@@ -17,11 +17,18 @@ from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
-from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
+from spacetime_proto.errors import (
+    ConnectError,
+    Disconnected,
+    LocalProtocolError,
+    SchemaMismatch,
+    SpacetimeError,
+)
 
 from .blocking_dial import Attempt, Dialer
 from .blocking_io import Line, Wakeup
 from .driving import (
+    EXPLAIN_TIME,
     Comeback,
     FailureOnce,
     Pump,
@@ -30,6 +37,7 @@ from .driving import (
     attach_recorder,
     callback_name,
     make_target,
+    may_be_stale,
     register_lifecycle,
     settle_quietly,
     start_session,
@@ -125,6 +133,18 @@ class BlockingDriver(Generic[DbT]):
     def in_callback(self) -> bool:
         """Whether this is the pumping thread, which runs no code of the user but callbacks."""
         return self._owner == threading.get_ident()
+
+    def explain(self, error: BaseException | None) -> SchemaMismatch | None:
+        """Ask the server, if `error` looks like it, why the bindings no longer fit."""
+        if not may_be_stale(error):
+            return None
+        try:
+            self._dialer.check_module(self._database, self.session.module, timeout=EXPLAIN_TIME)
+        except SchemaMismatch as mismatch:
+            return mismatch
+        except SpacetimeError:
+            pass  # nobody to ask: the error stands as it is
+        return None
 
     def connect(self) -> None:
         """Make the first connection; returns once the server has greeted.

@@ -20,7 +20,12 @@ from spacetime_proto.errors import (
     ConnectError,
     Disconnected,
     HttpError,
+    InternalError,
+    LimitExceeded,
     LocalProtocolError,
+    ProtocolError,
+    QueryError,
+    SubscriptionError,
 )
 
 from .options import ConnectOptions, TokenFile, warn_if_exposed
@@ -48,6 +53,7 @@ __all__ = [
     "check_database",
     "lost",
     "make_target",
+    "may_be_stale",
     "register_lifecycle",
     "settle_quietly",
     "start_session",
@@ -65,6 +71,8 @@ Pump: TypeAlias = Generator[Want, Received | None, None]
 CALLBACKS_PER_CHECKPOINT = 256
 #: Bytes asked for in one read.
 READ_SIZE = 256 * 1024
+#: Seconds that a client which is leaving gives the server to tell its schema, to explain a failure.
+EXPLAIN_TIME = 3.0
 #: Seconds that a reader still waits for the peer's last words after a write failed.
 LAST_WORDS = 1.0
 
@@ -117,6 +125,18 @@ def register_lifecycle(callbacks: Callbacks, options: ConnectOptions) -> None:
     ):
         if callback is not None:
             callbacks.add(kind, callback)
+
+
+def may_be_stale(error: BaseException | None) -> bool:
+    """Whether bindings that no longer fit the database could be behind an error.
+
+    Rows that do not decode, and functions, tables or columns that the server does not know.
+    """
+    while error is not None:
+        if isinstance(error, (InternalError, QueryError, SubscriptionError, ProtocolError)):
+            return not isinstance(error, LimitExceeded)
+        error = error.__cause__
+    return False
 
 
 def callback_name(function: object) -> str:
