@@ -30,7 +30,7 @@ from .module import Module
 from .outcomes import Caller, Commit, Origin, ReducerOutcome, sayable
 from .procedures import Procedures
 from .queries import Queries
-from .scheduler import Scheduler
+from .scheduler import Scheduler, Task
 from .store import Change, Journal, TableStore
 from .transactions import Transactions, net_changes
 
@@ -119,6 +119,8 @@ class Database:
         self.fetcher: Fetcher | None = None
         self._on_panic = on_panic
         self._transactions = Transactions()
+        self._waits_for_procedure = False
+        self._held_back: list[Task] = []
         self._last_v7 = 0
         self._last_time = 0
 
@@ -347,6 +349,9 @@ class Database:
         self, store: TableStore, data: bytes, row: Any, at: Timestamp, *, once: bool
     ) -> None:
         def run(now: Timestamp) -> None:
+            if self._waits_for_procedure:
+                self._held_back.append(run)
+                return
             if store.rows.get(data) is not row:
                 return  # deleted or replaced meanwhile
             self._run_scheduled(store, data, row, now, once=once)
@@ -367,7 +372,9 @@ class Database:
             if once:
                 with self.write(caller, now, name):
                     store.delete(data)
-            self.procedures.run_scheduled(name, row, caller, now)
+            # As on a real server: what is scheduled runs one after the other, waits included.
+            self._waits_for_procedure = True
+            self.procedures.run_scheduled(name, row, caller, now, then=self._go_on_with_schedule)
             return
         commit = Commit(self.stamp(now), caller, Origin(name, function.index, b"", None, 0))
         after = (lambda: store.delete(data)) if once else None
@@ -377,6 +384,12 @@ class Database:
             if once:
                 with self.write(caller, now, name):
                     store.delete(data)
+
+    def _go_on_with_schedule(self) -> None:
+        self._waits_for_procedure = False
+        held_back, self._held_back = self._held_back, []
+        for task in held_back:
+            self.scheduler.add(Timestamp(self._last_time), task)
 
     # --- for module code and tests ------------------------------------------------------------
 

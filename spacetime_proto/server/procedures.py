@@ -63,12 +63,21 @@ class Procedures:
         time = self._database.stamp(now)
         _Run(self._database, function, caller, time, done).start(values)
 
-    def run_scheduled(self, name: str, row: Any, caller: Caller, now: Timestamp) -> None:
-        """Run the procedure that a row has scheduled; a failure is logged."""
+    def run_scheduled(
+        self,
+        name: str,
+        row: Any,
+        caller: Caller,
+        now: Timestamp,
+        *,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run the procedure that a row has scheduled, and `then`; a failure is logged."""
 
         def done(outcome: ProcedureOutcome) -> None:
             if outcome.value is None:
                 self._database.log("Error", f"scheduled procedure {name}: {outcome.text}", now)
+            then()
 
         time = self._database.stamp(now)
         _Run(self._database, self._functions[name], caller, time, done).start([row])

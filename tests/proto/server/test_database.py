@@ -251,6 +251,44 @@ def test_procedures_can_be_scheduled() -> None:
     assert "scheduled procedure compute: The module instance" in database.logs[-1].message
 
 
+def test_what_is_scheduled_waits_for_a_scheduled_procedure_that_waits() -> None:
+    module = Module()
+    log: list[str] = []
+
+    @module.table(scheduled="slow")
+    class Job:
+        id: U64 = column(primary_key=True, auto_increment=True)
+        at: ScheduleAt
+
+    @module.table
+    class Alarm:
+        id: U64 = column(primary_key=True, auto_increment=True)
+        at: ScheduleAt
+
+    @module.procedure
+    async def slow(ctx: ProcedureContext, job: Job) -> None:
+        log.append("before")
+        await ctx.sleep(1)
+        log.append("after")
+
+    @module.schedules(Alarm)
+    def ring(ctx: Context, alarm: Alarm) -> None:
+        log.append("ring")
+
+    @module.reducer
+    def start(ctx: Context) -> None:
+        ctx.db.job.insert(Job(id=0, at=ScheduleAt.Time(later(1))))
+        ctx.db.alarm.insert(Alarm(id=0, at=ScheduleAt.Time(later(1))))
+        ctx.db.job.insert(Job(id=0, at=ScheduleAt.Time(later(1))))
+
+    database = make_database(module)
+    call(database, "start")
+    for tenths in range(10, 60):
+        database.tick(later(tenths / 10))
+    assert log == ["before", "after", "before", "after", "ring"]
+    assert database.deadline is None
+
+
 def test_event_rows_are_told_and_not_kept() -> None:
     module = Module()
 
