@@ -1,0 +1,30 @@
+"""Every test file begins with a table of rows, and has exactly the tests that it names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.report import rows_of
+
+HERE = Path(__file__).parent
+WITHOUT_ROWS = {"test_modules", "test_report", "test_tables"}
+FILES = sorted(path.stem for path in HERE.glob("test_*.py") if path.stem not in WITHOUT_ROWS)
+PLACES = {"embedded", "scripted", "unit", "recorded"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_table_is_true(file: str) -> None:
+    module = importlib.import_module(f"tests.conformance.{file}")
+    rows = rows_of(module.__name__)
+    tests = {
+        name: function
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if name.startswith("test_") and function.__module__ == module.__name__
+    }
+    assert rows
+    assert {row.where for row in rows} <= PLACES
+    assert sorted(row.test for row in rows) == sorted(tests)
