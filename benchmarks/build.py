@@ -7,6 +7,7 @@ minutes. A client whose tools (`npm`, `cargo`) are missing is left out.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ __all__ = ["Command", "build", "cache_folder", "versions"]
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent
+CARGO: Final = os.environ.get("CARGO", "cargo")
 RUST_PROGRAM: Final = "spacetimedb-client-benchmark-peer"
 
 
@@ -54,7 +56,7 @@ def build(wanted: Iterable[str]) -> dict[str, Command]:
             commands[peer] = _python(peer)
         elif peer == FLOOR:
             commands[peer] = Command([sys.executable, HERE / "peers" / "bare.py"])
-        elif shutil.which("npm" if peer == "typescript" else "cargo") is None:
+        elif shutil.which("npm" if peer == "typescript" else CARGO) is None:
             print(f"{peer} is left out: its tools are not installed", file=sys.stderr)
         else:
             commands[peer] = _typescript() if peer == "typescript" else _rust()
@@ -85,14 +87,15 @@ def _typescript() -> Command:
 def _rust() -> Command:
     folder = cache_folder() / "bench-rust"
     nice = [] if shutil.which("nice") is None else ["nice", "-n", "15"]
-    cargo = ["cargo", "build", "--release", "--locked", "--quiet", "-j2", "--target-dir", folder]
+    cargo = [CARGO, "build", "--release", "--locked", "--quiet", "-j2", "--target-dir", folder]
     subprocess.run([*nice, *map(str, cargo)], cwd=HERE / "peers" / "rust", check=True)
     return Command([folder / "release" / RUST_PROGRAM])
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what is measured and of what it runs on."""
-    found = {"python": sys.version.split()[0]}
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    found = {"python": platform.python_version(), "machine": machine}
     for name, command in (("node", ["node", "--version"]), ("rustc", ["rustc", "--version"])):
         if shutil.which(name) is not None:
             run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -129,17 +129,31 @@ def measure(commands: dict[str, Command], rows: list[Work], rounds: int, url: st
     return results
 
 
+def publish(text: str) -> None:
+    """Put tables between the markers in README.md."""
+    readme = HERE / "README.md"
+    before, begin, rest = readme.read_text().partition("<!-- results -->\n")
+    _, end, after = rest.partition("<!-- end of results -->")
+    assert begin and end, "README.md lacks its markers"
+    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--full", action="store_true", help="cost against size too (many minutes)")
     form.add_argument("--short", action="store_true", help="fewer rows, and the verdict for CI")
+    form.add_argument("--build-only", action="store_true", help="build the official clients")
     parser.add_argument("--rounds", type=int, help="default: 5, and 3 with --short")
     parser.add_argument("--only", action="append", metavar="ROW", help="these rows only")
     parser.add_argument("--peers", help="these clients only, comma-separated")
-    parser.add_argument("--output", type=Path, help=f"where results go (default: {RESULTS.name})")
+    parser.add_argument("--output", type=Path, help="write all figures there, as JSON")
     parser.add_argument("--record", action="store_true", help=f"with --short: {RECORDED.name} anew")
-    parser.add_argument("--plot", action="store_true", help="draw the plot for README and docs")
+    parser.add_argument(
+        "--publish",
+        action="store_true",
+        help=f"write {RESULTS.name}, the tables in README.md, and the plot in docs",
+    )
     return parser.parse_args()
 
 
@@ -150,22 +164,27 @@ def main() -> int:
     if options.short:
         rows = [at_scale(work, SHORT_SCALE) for work in rows]
     commands = build(names)
+    if options.build_only:
+        return int(len(commands) < len(names))
     with replay_server() as url:
         rounds = options.rounds or (3 if options.short else 5)
         results = measure(commands, rows, rounds, url)
         if options.full:
             results.sizes = sizes.measure(commands, url, run_peer)
-    report.table(results, rows)
+    print(report.table(results, rows))
     if options.short:
         if options.record:
             report.record(results, RECORDED)
         return report.verdict(results, RECORDED)
-    report.goals(results, rows)
-    sizes.table(results.sizes)
-    if options.output or not (options.only or options.peers):
+    goals, sizes_table = report.goals(results, rows), sizes.table(results.sizes)
+    print(f"Goals; what is missed is in bold:\n\n{goals}{sizes_table}")
+    if options.output or options.publish:
         (options.output or RESULTS).write_text(results.to_json())
-    if options.plot:
+    if options.publish:
         PLOT.write_text(plot.draw(results, rows))
+        publish(
+            f"{report.heading(results, rounds)}\n{report.table(results, rows)}\n{goals}{sizes_table}"
+        )
     return int(bool(results.failures))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import log10
+from math import ceil, log10
 from typing import TYPE_CHECKING, Final
 
-from .report import figure, short
+from .report import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,11 @@ LABELS: Final = {
     "trio": "trio",
     "blocking": "blocking",
 }
-LEFT, RIGHT, TOP, STEP, WIDTH = 250, 40, 78, 26, 820
+LEFT, RIGHT, TOP, STEP, WIDTH = 320, 40, 78, 26, 860
+#: What is further to the left is drawn at the edge, with its figure.
+LEAST: Final = 0.01
+#: Dots of one line, in pixels from its middle: equal figures would hide each other.
+OFFSETS: Final = {"asyncio": -4.0, "trio": 4.0}
 
 #: Readable on a light page and on a dark one.
 STYLE: Final = """
@@ -40,6 +44,13 @@ text { font: 12px system-ui, sans-serif; fill: #57606a }
 """
 
 
+def time_of(ms: float) -> str:
+    """Return a time with the unit that suits it."""
+    if ms >= 1:
+        return f"{short(ms)} ms"
+    return f"{short(ms * 1e3)} us" if ms >= 1e-3 else f"{short(ms * 1e6)} ns"
+
+
 def _lines(results: Results, rows: Iterable[Work]) -> list[tuple[str, dict[str, float]]]:
     """Return each line's label, and every client's figure as a multiple of TypeScript's."""
     lines = []
@@ -48,11 +59,11 @@ def _lines(results: Results, rows: Iterable[Work]) -> list[tuple[str, dict[str, 
         base = results.median(work.name, "typescript", metric)
         if not base:
             continue
-        shown = base if work.name == "connect" else figure(work, base)
         version = f" {work.protocol}" if work.name.endswith(("-v2", "-v3")) else ""
+        shown = time_of(base if work.unit == "ms" else base / work.count)
         dots = {peer: results.ratio(work.name, peer, "typescript", metric) for peer in COLORS}
         known = {peer: ratio for peer, ratio in dots.items() if ratio}
-        lines.append((f"{work.title}{version} ({short(shown)} {work.unit})", known))
+        lines.append((f"{work.title}{version} ({shown})", known))
     base = results.median("subscribe", "typescript", "bytes_per_row")
     if base:
         memory = {p: results.ratio("subscribe", p, "typescript", "bytes_per_row") for p in COLORS}
@@ -65,11 +76,11 @@ def draw(results: Results, rows: Iterable[Work]) -> str:
     """Return the SVG: CPU time and memory relative to the TypeScript client, on a log scale."""
     lines = _lines(results, rows)
     ratios = [ratio for _, dots in lines for ratio in dots.values()]
-    low, high = int(log10(min(ratios)) - 1), int(log10(max(ratios)) + 1)
+    low, high = log10(LEAST), ceil(log10(max(ratios)))
     height = TOP + STEP * len(lines) + 34
 
     def x(ratio: float) -> float:
-        return LEFT + (log10(ratio) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (log10(max(ratio, LEAST)) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
@@ -84,7 +95,7 @@ def draw(results: Results, rows: Iterable[Work]) -> str:
         out.append(f'<text x="{at + 14}" y="44">{LABELS[peer]}</text>')
         at += 34 + 7 * len(LABELS[peer])
     bottom = TOP + STEP * len(lines)
-    for power in range(low, high + 1):
+    for power in range(int(low), high + 1):
         kind = "grid" if power else "one"
         place = x(10.0**power)
         out.append(
@@ -99,7 +110,11 @@ def draw(results: Results, rows: Iterable[Work]) -> str:
         out.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         for peer, ratio in dots.items():
             title = f"<title>{LABELS[peer]}: {ratio:.2g}</title>"
-            dot = f'cx="{x(ratio):.1f}" cy="{y}" r="5.5" fill="{COLORS[peer]}" fill-opacity=".9"'
+            place, middle = f"{x(ratio):.1f}", y + OFFSETS.get(peer, 0)
+            dot = f'cx="{place}" cy="{middle:g}" r="5" fill="{COLORS[peer]}" fill-opacity=".9"'
             out.append(f"<circle {dot}>{title}</circle>")
+        if min(dots.values()) < LEAST:
+            note = f"&lt; {LEAST:g}"
+            out.append(f'<text x="{LEFT + 12}" y="{y + 4}" font-size="10">{note}</text>')
     out.append("</svg>\n")
     return "\n".join(out)

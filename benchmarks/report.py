@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["figure", "goals", "record", "table", "verdict"]
+__all__ = ["figure", "goals", "heading", "record", "table", "verdict"]
 
 #: A ratio may be this many times the recorded one before CI fails.
 TOLERANCE: Final = 2.0
@@ -30,6 +30,16 @@ def clients(results: Results) -> list[str]:
     return [peer for peer in (*PEERS, *OURS, FLOOR) if peer in measured]
 
 
+def heading(results: Results, rounds: int) -> str:
+    """Return one line that says what was measured on what."""
+    found = results.versions
+    return (
+        f"Medians of {rounds} rounds on {found['machine']}: TypeScript client"
+        f" {found.get('typescript')} on node {found.get('node')}, Rust client {found.get('rust')}"
+        f" built with rustc {found.get('rustc')}, this one on CPython {found['python']}.\n"
+    )
+
+
 def figure(work: Work, ms: float) -> float:
     """Return milliseconds for all of `work` in the unit of its row."""
     return ms if work.unit == "ms" else ms / work.count * (1e3 if work.unit == "us" else 1e6)
@@ -40,8 +50,8 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def table(results: Results, rows: Iterable[Work]) -> None:
-    """Print medians of wall and CPU time, with the spread of the former, and of memory."""
+def table(results: Results, rows: Iterable[Work]) -> str:
+    """Return medians of wall and CPU time, with the spread of the former, and of memory."""
     peers = clients(results)
     lines = [["work", *peers], ["---", *["---:"] * len(peers)]]
     for work in rows:
@@ -61,9 +71,11 @@ def table(results: Results, rows: Iterable[Work]) -> None:
             cells = ["" if value is None else short(value) for value in values]
             lines.append([f"{title}, bytes", *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(peers) + 1)]
+    texts = []
     for line in lines:
         cells = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        print("|", " | ".join([line[0].ljust(widths[0]), *cells]), "|")
+        texts.append("| " + " | ".join([line[0].ljust(widths[0]), *cells]) + " |\n")
+    return "".join(texts)
 
 
 def _cell(results: Results, work: Work, peer: str, metric: str) -> str:
@@ -78,20 +90,20 @@ def _cell(results: Results, work: Work, peer: str, metric: str) -> str:
     return f"{text} ±{100 * spread(results.values(work.name, peer, metric)) / 2:.0f} %"
 
 
-def goals(results: Results, rows: Iterable[Work]) -> None:
-    """Print each goal with what every driver reached, by wall time and by CPU time."""
+def goals(results: Results, rows: Iterable[Work]) -> str:
+    """Return each goal with what every driver reached, by wall time and by CPU time."""
     works = {work.name: work for work in rows}
-    print("\nGoals (CPU time in brackets):")
+    texts = [
+        "| goal | at most | " + " | ".join(OURS) + " |\n",
+        "| --- | ---: | " + " | ".join(["---:"] * len(OURS)) + " |\n",
+    ]
     for goal in GOALS:
-        if goal.work not in works:
-            continue
-        reached = []
-        for peer in OURS:
-            text = _reached(results, works[goal.work], goal, peer)
-            if text:
-                reached.append(f"{peer} {text}")
-        bound = f"{goal.factor:g} x {goal.peer}" if goal.peer else f"{goal.most:g}"
-        print(f"{goal.work} {goal.metric}: at most {bound}: {', '.join(reached)}")
+        if goal.work in works:
+            work = works[goal.work]
+            bound = f"{goal.factor:g} x {goal.peer}" if goal.peer else f"{goal.most:g} {goal.unit}"
+            cells = " | ".join(_reached(results, work, goal, peer) for peer in OURS)
+            texts.append(f"| {goal.title or work.title} | {bound} | {cells} |\n")
+    return "".join(texts)
 
 
 def _reached(results: Results, work: Work, goal: Goal, peer: str) -> str:
@@ -101,8 +113,8 @@ def _reached(results: Results, work: Work, goal: Goal, peer: str) -> str:
         value, most = _against(results, work, goal, peer, metric)
         if value is None:
             return ""
-        texts.append(f"{short(value)}{'' if value <= most else ' MISSED'}")
-    return texts[0] if len(texts) == 1 else f"{texts[0]} [{texts[1]}]"
+        texts.append(short(value) if value <= most else f"**{short(value)}**")
+    return texts[0] if len(texts) == 1 else f"{texts[0]} (CPU {texts[1]})"
 
 
 def _against(

@@ -45,16 +45,21 @@ def measure(
     return found
 
 
-def table(sizes: Sizes) -> None:
-    """Print the cost of each size, and by how much it grew where the size doubled."""
+def table(sizes: Sizes) -> str:
+    """Return the cost of each size, and by how much it grew where the size doubled."""
+    texts = []
     for kind, peers in sizes.items():
-        per = "in one subscription" if kind == "rows" else f"of {ROWS_PER_SET:,} rows"
-        print(f"\nCPU ms for {kind} {per}; growth where the size doubles, from each to the next:")
+        what = "rows in one subscription" if kind == "rows" else f"sets of {ROWS_PER_SET:,} rows"
+        names = [f"{int(size):,}" for size in next(iter(peers.values()))]
+        texts.append(f"\n| {what}, CPU ms | {' | '.join(names)} |\n")
+        texts.append(f"| --- | {' | '.join('---:' for _ in names)} |\n")
         for peer, costs in peers.items():
             pairs = [(float(size), cost) for size, cost in costs.items()]
             grown = [
                 2 ** (log(after / before) / log(more / less))
                 for (less, before), (more, after) in pairwise(pairs)
             ]
-            cells = "  ".join(f"{size}: {cost:.1f}" for size, cost in costs.items())
-            print(f"  {peer:12}{cells}   growth {' '.join(f'{g:.2f}' for g in grown)}")
+            cells = [f"{pairs[0][1]:.1f}"]
+            cells += [f"{c:.1f} (x{g:.2f})" for (_, c), g in zip(pairs[1:], grown, strict=True)]
+            texts.append(f"| {peer} | {' | '.join(cells)} |\n")
+    return "".join(texts)

@@ -100,6 +100,8 @@ class Goal(msgspec.Struct, frozen=True):
         peer: who to compare with, or None for a fixed figure.
         factor: how many times the peer's figure is allowed.
         most: the fixed figure.
+        unit: the fixed figure's unit.
+        title: what it is called, if not as the row.
     """
 
     work: str
@@ -107,22 +109,24 @@ class Goal(msgspec.Struct, frozen=True):
     peer: str | None = None
     factor: float = 1.0
     most: float = 0.0
+    unit: str = ""
+    title: str = ""
 
 
 GOALS: Final = (
     Goal("connect", "start_ms", "typescript"),
-    Goal("subscribe", "ms", "rust", 0.5),
-    Goal("listen", "ms", "typescript"),
-    Goal("updates-v2", "ms", "typescript"),
-    Goal("updates-v3", "ms", "rust"),
-    Goal("batches-v2", "ms", "typescript"),
-    Goal("batches-v3", "ms", "typescript"),
-    Goal("calls-v2", "ms", "typescript"),
-    Goal("calls-v3", "ms", "typescript"),
-    Goal("find", "ms", "rust"),
-    Goal("filter", "ms", most=20.0),
-    Goal("subscribe", "bytes_per_row", "rust", 0.6),
-    Goal("subscribe", "read_bytes_per_row", "rust", 1.2),
+    Goal("subscribe", peer="rust", factor=0.5),
+    Goal("listen", peer="typescript", title="first subscription, a callback per row"),
+    Goal("updates-v2", peer="typescript", title="one-row transaction, v2"),
+    Goal("updates-v3", peer="rust", title="one-row transaction, v3 against v2"),
+    Goal("batches-v2", peer="typescript", title="transaction of 100, v2"),
+    Goal("batches-v3", peer="typescript", title="transaction of 100, v3"),
+    Goal("calls-v2", peer="typescript", title="call, v2"),
+    Goal("calls-v3", peer="typescript", title="call, v3"),
+    Goal("find", peer="rust"),
+    Goal("filter", most=20.0, unit="us"),
+    Goal("subscribe", "bytes_per_row", "rust", 0.6, title="memory per row"),
+    Goal("subscribe", "read_bytes_per_row", "rust", 1.2, title="memory per row, all read"),
     # 1.5 times the 43 bytes of a row, above what is kept.
-    Goal("subscribe", "peak_above", most=1.5 * 43),
+    Goal("subscribe", "peak_above", most=64.5, unit="B", title="memory per row, peak above that"),
 )
