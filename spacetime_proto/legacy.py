@@ -94,6 +94,7 @@ class LegacyHost(Protocol):
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the cache's view of the table with this canonical name."""
+        ...
 
     def legacy_call(self, call: Call[Any]) -> None:
         """Send a reducer call without waiting for its outcome."""
