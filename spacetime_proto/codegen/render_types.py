@@ -127,7 +127,7 @@ def _sum_file(model: TypeModel, names: Mapping[int, str], doc: Sequence[str]) ->
         for field, variant in zip(model.fields, variants, strict=True):
             file.add(f"    {field.attribute}: {class_var}[{cls}[{variant}]]")
     for tag, (field, variant) in enumerate(zip(model.fields, variants, strict=True)):
-        number = file.use("builtins", "int")
+        class_var, number = file.use("typing", "ClassVar"), file.use("builtins", "int")
         file.add("", "")
         _add_struct_line(file, variant, model.name)
         text = f"Variant ``{plain(field.attribute)}`` of `{plain(model.name)}`."

@@ -155,8 +155,7 @@ class SourceFile:
             for symbol in typing_only
             if symbol.module != "builtins" or self._is_renamed(symbol)
         ]
-        if needed:
-            type_checking = self.use("typing", "TYPE_CHECKING")
+        guard = f"if {self.use('typing', 'TYPE_CHECKING')}:" if needed else ""
         blocks = [[header, *self._doc], ["from __future__ import annotations"]]
         runtime = [
             symbol
@@ -165,7 +164,7 @@ class SourceFile:
         ]
         blocks.extend(self._imports(runtime))
         if needed:
-            blocks.append([f"if {type_checking}:"])
+            blocks.append([guard])
             groups = self._imports(needed, indent="    ")
             for number, group in enumerate(groups):
                 blocks[-1].extend([*([""] if number else []), *group])
