@@ -1,0 +1,168 @@
+"""Runs the live tests on every protocol that the server accepts, under every driver.
+
+Environment:
+    SPACETIMEDB_URL: the server; without it one is started from the cache of `.ci/live`.
+    SPACETIMEDB_TOKEN: who publishes; default somebody new.
+    SPACETIMEDB_DATABASE: a database where the module has been published already.
+    SPACETIMEDB_MODULE: the wasm file to publish; default what `.ci/live/build-module` built.
+    SPACETIMEDB_LIVE_BUILD: 1 lets server and module be built if they are not in the cache.
+    CI: true makes it a failure if there is no server.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.live.kit import LiveKit
+from tests.live.target import (
+    NoServerError,
+    OwnServer,
+    Target,
+    find_target,
+    publish,
+    start_own_server,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DRIVERS = ("asyncio", "trio", "blocking")
+_FOUND = pytest.StashKey[tuple[Target | None, OwnServer | None, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record",
+        metavar="DIR",
+        type=Path,
+        help="write golden sessions and the schema of the live module into this folder",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only(*drivers): run under these drivers")
+    config.addinivalue_line("markers", "once: run with one driver and the best protocol")
+    config.addinivalue_line("markers", "needs(*names): the module has these tables or functions")
+
+
+def _found(config: pytest.Config) -> tuple[Target | None, str]:
+    """Find the server once, when the first test is collected: its protocols are parameters."""
+    if _FOUND not in config.stash:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                target, own = find_target()
+                assert target.protocols, "the server accepts no protocol that we know"
+                config.stash[_FOUND] = (target, own, "")
+            except NoServerError as error:
+                config.stash[_FOUND] = (None, None, str(error))
+    target, _, reason = config.stash[_FOUND]
+    return target, reason
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _, own, _ = config.stash.get(_FOUND, (None, None, ""))
+    if own is not None:
+        own.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"live tests on {os.environ.get('SPACETIMEDB_URL') or 'a server of their own'}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give `driver` and `protocol` their values."""
+    target, reason = _found(metafunc.config)
+    if target is None:
+        if os.environ.get("CI") == "true":
+            pytest.exit(reason, returncode=1)
+        metafunc.definition.add_marker(pytest.mark.skip(reason=reason))
+    protocols = ("none",) if target is None else target.protocols
+    drivers = DRIVERS
+    for marker in metafunc.definition.iter_markers("only"):
+        drivers = marker.args
+    if metafunc.definition.get_closest_marker("once"):
+        protocols, drivers = protocols[:1], drivers[-1:]
+    if "protocol" in metafunc.fixturenames:
+        short = [name.removesuffix(".spacetimedb") for name in protocols]
+        metafunc.parametrize("protocol", protocols, ids=short)
+    if "driver" in metafunc.fixturenames:
+        metafunc.parametrize("driver", drivers)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of what the module on this server does not have: there is nothing to skip."""
+    target, _ = _found(config)
+    if target is None:
+        return
+    left_out = [
+        item
+        for item in items
+        if any(not target.has(*marker.args) for marker in item.iter_markers("needs"))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a scenario in the event loop of its driver."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    fixtures = {name: pyfuncitem.funcargs[name] for name in names}
+    kit: Any = pyfuncitem.funcargs["kit"]
+    kit.run(pyfuncitem.obj, **fixtures)
+    return True
+
+
+@pytest.fixture(scope="session")
+def whole_target(pytestconfig: pytest.Config) -> Target:
+    """Return the database, as the last test left it."""
+    target, reason = _found(pytestconfig)
+    assert target is not None, reason
+    return target
+
+
+@pytest.fixture
+def target(whole_target: Target) -> Target:
+    """Return the database, with nothing in it but who is connected."""
+    whole_target.call("clear_all")
+    return whole_target
+
+
+@pytest.fixture
+def kit(driver: str, protocol: str, target: Target) -> Iterator[LiveKit]:
+    """Return the kit of a driver and a protocol; afterwards no thread of a client may be left."""
+    yield LiveKit(driver, protocol, target)
+    left = [t.name for t in threading.enumerate() if t.name.startswith("spacetime")]
+    assert not left
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[OwnServer]:
+    """Return a server that may be killed, whatever the other tests run on."""
+    try:
+        server = start_own_server()
+    except NoServerError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def own_target(own_server: OwnServer) -> Target:
+    """Return the module's database on that server."""
+    return publish(own_server.url, wasm=own_server.wasm)
