@@ -148,11 +148,10 @@ class LegacyCallbacks(Callbacks):
         self._applied = False
         self._changes: tuple[ev.TableChanged, ...] = ()
 
-    def listens(self, kind: str) -> bool:
-        """Whether such events are wanted for their own sake (see `pump`)."""
-        if kind == "transaction":
-            return bool(self._event or self.expected)
-        return kind == "reducer" or super().listens(kind)
+    @property
+    def interests(self) -> tuple[bool, bool]:
+        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
+        return bool(self._event or self.expected), True
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
@@ -166,6 +165,9 @@ class LegacyCallbacks(Callbacks):
             # 0.7 runs these after the row callbacks; the core says it first.
             self._applied = True
         return super().calls(event)
+
+    def only_call(self, message: list[ev.Event]) -> None:
+        """Leave every message to `calls`."""
 
     def after_message(self) -> Iterator[Invoke]:
         """Yield what has to run when everything else of a message has."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .incoming import Incoming
     from .options import ClientOptions
 
-__all__ = ["LEGACY_SET", "SHARED_SET", "Connection"]
+__all__ = ["HANDLERS", "LEGACY_SET", "SHARED_SET", "Connection"]
 
 
 class Connection:
@@ -89,8 +89,9 @@ class Connection:
         """The handles of `db` by canonical table name."""
         self.transaction_context: Context[Any] = Context(owner, Transaction())
         """For all transactions of which the wire tells no more than that they happened."""
-        self._owner = owner
-        self._previous = previous
+        self.owner = owner
+        self.previous = previous
+        """The cache that is shown until all sets of the connection before are settled, or None."""
         self._replayed = list(replayed)
         self._replaying: set[Subscription] = set()
         self._replay_events: list[Event] = []
@@ -115,7 +116,7 @@ class Connection:
     @property
     def is_replaying(self) -> bool:
         """Whether the old cache is still the one that is shown."""
-        return self._previous is not None
+        return self.previous is not None
 
     @property
     def in_flight(self) -> int:
@@ -254,36 +255,31 @@ class Connection:
         Most messages are applied when this returns. One whose deletes somebody wants to see before
         is applied once those events were taken.
         """
-        return _HANDLERS[type(message)](self, message)
+        return HANDLERS[type(message)](self, message)
 
     def context(self, why: Why | None) -> Context[Any]:
-        return Context(self._owner, why)
+        return Context(self.owner, why)
 
     @property
     def wants_everything(self) -> bool:
         """Whether somebody wants to see all changes of a transaction together."""
-        return self._previous is None and self._owner.wants_everything
-
-    @property
-    def wants_outcomes(self) -> bool:
-        """Whether somebody wants to hear of calls besides whoever made them."""
-        return self._owner.wants_outcomes
+        return self.previous is None and self.owner.wants_everything
 
     def _wants(self, table: str) -> bool:
-        if self._previous is not None:
+        if self.previous is not None:
             return False
-        return self._owner.wants_everything or self.db[table].listeners.wants_rows
+        return self.owner.wants_everything or self.db[table].listeners.wants_rows
 
     def needs_look(self, plan: Plan) -> bool:
         """Whether somebody wants to see what the plan will delete before it is applied."""
-        if self._previous is not None:
+        if self.previous is not None:
             return False
         db = self.db
         return any(db[name].listeners.before_delete for name in plan.tables)
 
     def before(self, plan: Plan, ctx: Context[Any]) -> Iterator[Event]:
         """Yield what has to be seen before the plan is applied."""
-        if self._previous is not None:
+        if self.previous is not None:
             return
         for name in plan.tables:
             handle = self.db[name]
@@ -297,7 +293,7 @@ class Connection:
         return self._changed(self.cache.apply(plan, want=self._wants), ctx)
 
     def _changed(self, diffs: list[TableDiff], ctx: Context[Any]) -> list[Event]:
-        if self._previous is not None:
+        if self.previous is not None:
             return []
         db = self.db
         return [
@@ -314,7 +310,7 @@ class Connection:
         self.connection_id = message.connection_id
         self.token = message.token
         yield Connected(self.context(None), message.identity, message.connection_id, message.token)
-        if self._previous is not None:
+        if self.previous is not None:
             replayed, self._replayed = self._replayed, []
             for subscription in replayed:
                 if not subscription.is_ended:
@@ -324,7 +320,7 @@ class Connection:
 
     def conclude(self, subscription: Subscription, *events: Event) -> Iterator[Event]:
         """Yield what is to be told of a settled set; while replaying, when all are settled."""
-        if self._previous is None:
+        if self.previous is None:
             return iter(events)
         self._replaying.discard(subscription)
         self._replay_events.extend(events)
@@ -332,9 +328,9 @@ class Connection:
 
     def _finish_replay(self) -> Iterator[Event]:
         """When the last replayed set is settled, show the new cache and say what differs."""
-        if self._previous is None or self._replaying:
+        if self.previous is None or self._replaying:
             return
-        previous, self._previous = self._previous, None
+        previous, self.previous = self.previous, None
         self.db.attach(self.cache)
         ctx = self.context(Reconnected())
         yield from self._changed(self.cache.diff_from(previous, want=self._wants), ctx)
@@ -383,7 +379,8 @@ class Connection:
         return [subscription for subscription in found if not subscription.is_ended]
 
 
-_HANDLERS: dict[type, Callable[[Connection, Any], Iterable[Event]]] = {
+#: What `Connection.handle` does with each kind of message.
+HANDLERS: dict[type, Callable[[Connection, Any], Iterable[Event]]] = {
     Greeting: Connection._on_greeting,
     Applied: query_sets.on_applied,
     Unapplied: query_sets.on_unapplied,

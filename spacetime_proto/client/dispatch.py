@@ -54,6 +54,34 @@ class Callbacks:
         """Yield the (function, arguments) that `event` makes run, in order."""
         return _CALLS[type(event)](self, event)
 
+    def only_call(
+        self, message: list[ev.Event]
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """Return the one (function, arguments) that an applied message makes run.
+
+        None if there are several, or none, or it takes more than a look to know. Most messages of a
+        busy connection are one row with one listener, or the reply to one call: 3 of 11 us went
+        into the generators that have nothing to iterate over then.
+
+        Raises:
+            DecodeError: the row of it is damaged.
+        """
+        if len(message) != 1:
+            return None
+        (event,) = message
+        if type(event) is ev.TableChanged:
+            listeners, diff = event.listeners, event.diff
+            if len(listeners.update) != 1 or diff.updated_count != 1:
+                return None
+            if diff.inserted_count or diff.deleted_count:
+                return None
+            ((old, new),) = diff.updated
+            return listeners.update[0], (event.ctx, old, new)
+        if type(event) is ev.CallDone:
+            pending = event.pending
+            return None if pending.on_done is None else (pending.on_done, (pending,))
+        return None
+
     def waiters(self, event: ev.Event) -> Calls:
         """Yield only what wakes somebody who waits for `event`, no callback of the user's."""
         if isinstance(event, ev.CallDone):
@@ -131,6 +159,12 @@ class Callbacks:
     def _reducer(self, event: ev.ReducerCompleted) -> Calls:
         for callback in self._by_kind["reducer"]:
             yield callback, (event.ctx,)
+
+    @property
+    def interests(self) -> tuple[bool, bool]:
+        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
+        by_kind = self._by_kind
+        return bool(by_kind["transaction"]), bool(by_kind["reducer"])
 
     def listens(self, kind: str) -> bool:
         """Whether any callback of that kind is registered."""

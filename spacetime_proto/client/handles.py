@@ -90,11 +90,14 @@ class Listeners(msgspec.Struct, frozen=True):
     delete: tuple[Callable[..., Any], ...] = ()
     update: tuple[Callable[..., Any], ...] = ()
     before_delete: tuple[Callable[..., Any], ...] = ()
+    wants_rows: bool = False
+    """Whether anybody wants to see changed rows: there are others than `before_delete`."""
 
-    @property
-    def wants_rows(self) -> bool:
-        """Whether anybody wants to see changed rows."""
-        return bool(self.insert or self.delete or self.update)
+    def having(self, kind: str, callbacks: tuple[Callable[..., Any], ...]) -> Listeners:
+        """Return the same with other callbacks of one kind."""
+        changed = msgspec.structs.replace(self, **{kind: callbacks})
+        wants_rows = bool(changed.insert or changed.delete or changed.update)
+        return msgspec.structs.replace(changed, wants_rows=wants_rows)
 
 
 NO_LISTENERS = Listeners()
@@ -139,7 +142,7 @@ class TableHandle(TableView[Row]):
         if self._owner is not None:
             self._owner.check_callback(callback)
         registered = (*getattr(self.listeners, kind), callback)
-        self.listeners = msgspec.structs.replace(self.listeners, **{kind: registered})
+        self.listeners = self.listeners.having(kind, registered)
         return CallbackHandle(callback, lambda: self._remove(kind, callback))
 
     def _remove(self, kind: str, callback: Callable[..., Any]) -> None:
@@ -151,7 +154,7 @@ class TableHandle(TableView[Row]):
             raise LocalProtocolError(
                 f"{name} is not registered as on_{kind} of table {self.table_name!r}"
             ) from None
-        self.listeners = msgspec.structs.replace(self.listeners, **{kind: tuple(found)})
+        self.listeners = self.listeners.having(kind, tuple(found))
 
     def on_insert(
         self, callback: Callable[[Context, Row], Awaitable[None] | None]

@@ -37,8 +37,8 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     deadline: float | None
 
 
-class Invoke(msgspec.Struct, frozen=True):
-    """Call a user's function."""
+class Invoke(msgspec.Struct, gc=False):
+    """Call a user's function. Neither frozen nor known to the collector: one per callback."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -82,12 +82,22 @@ def pump(
     while True:
         while True:
             # Looked up anew for each message: an on_transaction may have come or gone.
-            session.wants_everything = callbacks.listens("transaction")
-            session.wants_outcomes = callbacks.listens("reducer")
+            session.wants_everything, session.wants_outcomes = callbacks.interests
             message = session.message_events()
             if message is None:
                 break
-            yield from _dispatch(session, callbacks, message, on_callback_error)
+            try:
+                only = callbacks.only_call(message) if type(message) is list else None
+            except ProtocolError as error:  # a row that somebody was to see does not decode
+                session.fail(error)
+            else:
+                if only is None:
+                    yield from _dispatch(session, callbacks, message, on_callback_error)
+                else:
+                    try:
+                        yield Invoke(*only)
+                    except Exception as error:
+                        yield from _raised(session, on_callback_error, error, only[0])
             yield MESSAGE_DONE
         if session.is_over:
             return
@@ -124,10 +134,10 @@ def _dispatch(
                 try:
                     yield Invoke(function, args)
                 except Exception as error:
-                    if on_callback_error is None or type(event) is ev.BeforeDelete:
-                        session.fail(error)
+                    handler = None if type(event) is ev.BeforeDelete else on_callback_error
+                    yield from _raised(session, handler, error, function)
+                    if handler is None:
                         break
-                    yield from _report(session, on_callback_error, error, function)
             if type(event) is ev.BeforeDelete and session.has_failed:
                 return  # leaves the message before it is applied
     except ProtocolError as error:  # a row that somebody was to see does not decode
@@ -137,12 +147,16 @@ def _dispatch(
             message.close()
 
 
-def _report(
+def _raised(
     session: ClientSession[Any],
-    handler: Callable[..., Any],
+    handler: Callable[..., Any] | None,
     error: Exception,
     function: Callable[..., Any],
 ) -> Generator[Want, Received | None, None]:
+    """Tell `handler` what a callback raised; without one, end the connection."""
+    if handler is None:
+        session.fail(error)
+        return
     try:
         yield Invoke(handler, (error, function))
     except Exception as worse:

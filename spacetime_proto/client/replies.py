@@ -146,12 +146,11 @@ def on_row_changed(connection: Connection, message: RowChanged) -> Iterable[Even
     handle = connection.handles.get(message.table)
     if (
         handle is not None
+        and not (listeners := handle.listeners).before_delete
         and message.query_set in connection.sets
-        and not connection.is_replaying
-        and not handle.listeners.before_delete
+        and connection.previous is None
     ):
-        everything = connection.wants_everything
-        listeners = handle.listeners
+        everything = connection.owner.wants_everything
         wanted = everything or listeners.wants_rows
         diff = connection.cache.apply_row(
             message.table, message.query_set, message.new, message.old, want=wanted
@@ -290,7 +289,7 @@ def on_call_committed(connection: Connection, message: CallCommitted) -> Iterabl
         pending is None
         or pending.call is None
         or pending.call.kind != "reducer"
-        or connection.wants_outcomes
+        or connection.owner.wants_outcomes
     ):
         return on_reducer_reply(connection, message.reply())
     del connection.calls[request_id]

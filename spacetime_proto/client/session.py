@@ -16,7 +16,7 @@ from ..errors import ConnectError, Disconnected, LocalProtocolError, ProtocolErr
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
-from .connection import Connection
+from .connection import HANDLERS, Connection
 from .context import Context
 from .dialects import dialect_for
 from .state import (
@@ -458,9 +458,10 @@ class ClientSession(Generic[DbT]):
         if self._failure is None:
             try:
                 message = next(self._messages, None) or self._next_payload(wire)
-                connection = self._connection
-                if message is not None and connection is not None:
-                    events = connection.handle(message)
+                if message is not None:
+                    connection = self._connection
+                    assert connection is not None  # it read the message
+                    events = HANDLERS[type(message)](connection, message)
                     if type(events) is list:
                         return events
                     return self._guarded(connection, events)
@@ -479,12 +480,16 @@ class ClientSession(Generic[DbT]):
             connection = self._connection = self._new_connection(wire.accepted)
             if self.tap is not None:
                 self.tap.started(connection.dialect.protocol, wire.accepted.headers)
-        for payload in wire.messages():
-            if self.tap is not None:
-                self.tap.message("server", payload)
-            self._messages = iter(connection.dialect.decode(payload))
-            return next(self._messages)  # no payload is without a message
-        return None
+        if not wire.inbox:
+            return None
+        payload = wire.inbox.popleft()
+        if self.tap is not None:
+            self.tap.message("server", payload)
+        message = connection.dialect.short(payload)
+        if message is None:
+            self._messages = connection.dialect.decode(payload)
+            message = next(self._messages)  # no payload is without a message
+        return message
 
     def _next_event(self) -> Event | None:
         while True:

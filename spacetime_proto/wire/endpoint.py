@@ -57,6 +57,7 @@ class Endpoint(ABC):
         failure: why it is CLOSED, or None while it is not and after a close that this side began.
         close_code: code of the peer's close frame, None if none came or it had no code.
         close_reason: text of the peer's close frame.
+        inbox: the complete messages, oldest first; `messages` takes them from here.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Endpoint(ABC):
         self._close_timeout = close_timeout
         self._keepalive: KeepAlive | None = None
         self._deadline: float | None = None  # of the handshake, later of the close handshake
-        self._inbox = self._codec.messages
+        self.inbox = self._codec.messages
         self._outbox: list[Chunk] = []
 
     # --- bytes --------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class Endpoint(ABC):
         They can be taken in any state: those that came before a failure come out after it. The
         iteration may be left and taken up again.
         """
-        inbox = self._inbox
+        inbox = self.inbox
         while inbox:
             yield inbox.popleft()
 

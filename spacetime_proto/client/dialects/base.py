@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...messages.limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
@@ -65,13 +65,17 @@ class Dialect(ABC):
 
     # --- in -----------------------------------------------------------------------------------
 
+    def short(self, payload: bytes | str) -> Incoming | None:
+        """Return what a payload means that is one message of the commonest; None if `decode` has to
+        look at it."""
+        return None
+
     @abstractmethod
-    def decode(self, payload: bytes | str) -> Iterable[Incoming]:
-        """Return what the messages of a payload mean, at least one; read as they are asked for.
+    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+        """Yield what the messages of a payload mean, at least one; each is read when it is asked for.
 
         Raises:
-            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it; here or from
-                the iteration.
+            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it.
         """
 
     @abstractmethod

@@ -20,10 +20,17 @@ from ..incoming import (
 from ..options import V2_BSATN, V3_BSATN
 from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from .base import Dialect
-from .v2_short import MAX_COST, read_short
+from .v2_short import (
+    MAX_COST,
+    REDUCER_RESULT,
+    TRANSACTION_UPDATE,
+    call_committed,
+    read_short,
+    row_changed,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...messages.limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
@@ -34,8 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["V2", "V3"]
 
-#: Compression tag of a payload that is not compressed.
-_PLAIN: Final = b"\0"
+#: How payloads begin that are not compressed: with the message's tag.
+_PLAIN_UPDATE: Final = b"\0" + TRANSACTION_UPDATE
+_PLAIN_RESULT: Final = b"\0" + REDUCER_RESULT
 
 
 class V2(Dialect):
@@ -79,16 +87,20 @@ class V2(Dialect):
         # database does, and nothing has to be sent.
         return v2.encode_client(v2.Unsubscribe(request_id, set_id))
 
-    def decode(self, payload: bytes | str) -> Iterable[Incoming]:
+    def short(self, payload: bytes | str) -> Incoming | None:
+        if self._is_generous and type(payload) is bytes:
+            kind = payload[:2]
+            if kind == _PLAIN_UPDATE:
+                change = row_changed(payload, 2, self._heads)
+                return None if change is None or change.end != len(payload) else change
+            if kind == _PLAIN_RESULT:
+                reply = call_committed(payload, 2)
+                return None if reply is None or reply.end != len(payload) else reply
+        return None
+
+    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
         if type(payload) is not bytes:
             raise DecodeError(f"the server sent a text message on {self.protocol}")
-        message = read_short(payload, 1, self._heads) if payload[:1] == _PLAIN else None
-        if message is not None and message.end == len(payload) and self._is_generous:
-            return (message,)
-        return self._split(payload)
-
-    def _split(self, payload: bytes) -> Iterator[Incoming]:
-        """Yield what the messages mean, each read when it is asked for, as `frames.split_server`."""
         batched, heads = self.is_batched, self._heads
         data, pos = frames.decompress(payload, self.limits)
         max_rows = left = self.limits.rows_for(len(payload))

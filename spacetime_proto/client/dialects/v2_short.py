@@ -17,7 +17,15 @@ from ..incoming import CallCommitted, RowChanged
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["MAX_COST", "Heads", "call_committed", "read_short", "row_changed"]
+__all__ = [
+    "MAX_COST",
+    "REDUCER_RESULT",
+    "TRANSACTION_UPDATE",
+    "Heads",
+    "call_committed",
+    "read_short",
+    "row_changed",
+]
 
 #: (query set, table) by the bytes of a TransactionUpdate between its tag and its rows.
 Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
@@ -25,8 +33,9 @@ Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
 #: Heads that are remembered. A server that makes up more of them gets the general path.
 _MAX_HEADS: Final = 4096
 
-_TRANSACTION_UPDATE: Final = b"\x04"
-_REDUCER_RESULT: Final = b"\x06"
+#: Tags of the two messages.
+TRANSACTION_UPDATE: Final = b"\x04"
+REDUCER_RESULT: Final = b"\x06"
 
 # query sets, id of the first, tables in it, length of the name: then the name, the number of
 # fragments and the kind of the first
@@ -55,9 +64,9 @@ _NOTHING: Final = bytes(8)
 def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitted | None:
     """Read the message at `pos` if it is one of those of this file, otherwise return None."""
     tag = data[pos : pos + 1]
-    if tag == _TRANSACTION_UPDATE:
+    if tag == TRANSACTION_UPDATE:
         return row_changed(data, pos + 1, heads)
-    if tag == _REDUCER_RESULT:
+    if tag == REDUCER_RESULT:
         return call_committed(data, pos + 1)
     return None
 
