@@ -244,7 +244,7 @@ async def serve(
         published = core.add(module, database, now=now, owner=claims.identity, faults=faults)
     server = Server(core, published, owner_token, verbose=verbose)
     listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
-    failure: Exception | None = None
+    failure: BaseException | None = None
     async with listener, anyio.create_task_group() as tasks:
         server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
         shown = f"[{host}]" if ":" in host else host
@@ -254,7 +254,9 @@ async def serve(
         tasks.start_soon(_accept, listener, ssl_context, server._handle)
         try:
             yield server
-        except Exception as error:
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # Ctrl-C and the outcomes of pytest among them
             failure = error  # of the block; the task group would wrap it
         finally:
             fetcher.tasks = None

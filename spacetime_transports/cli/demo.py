@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ import typer
 from .common import CommandError, OptionalHostOption, TokenOption, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from anyio.from_thread import BlockingPortal
 
@@ -52,7 +54,7 @@ def demo(
     """
     if (host is None) != (database is None):
         raise CommandError("--host and --database belong together")
-    with ExitStack() as stack:
+    with _ends_at_ctrl_c(), ExitStack() as stack:
         show = Printer(quiet)
         if host is None or database is None:
             from ..chat_module import module
@@ -71,6 +73,27 @@ def demo(
             _chat(alice, show)
         show.stop()  # what follows is only the two taking their leave
         _print_state(alice, bob)
+
+
+@contextmanager
+def _ends_at_ctrl_c() -> Iterator[None]:
+    """While the block runs, Ctrl-C ends the process at once, with exit code 130.
+
+    There is nothing to save, and a KeyboardInterrupt in the main thread while an event loop starts in
+    another one would wait for that loop, which nobody ends.
+    """
+
+    def leave(signum: int, frame: object) -> None:
+        os._exit(130)  # every line was flushed when it was printed
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the business of the main thread
+        return
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Printer:
@@ -127,6 +150,7 @@ class Peer:
         self.client: AsyncClient[Any] = stack.enter_context(
             self._portal.wrap_async_context_manager(connect(host, database, token=token))
         )
+        _check_is_chat(self.client.module, database)
         self.say(f"connected as {_short(self.client.identity)}, {self.client.protocol}")
         self._portal.call(self._listen)
         self._portal.call(self.client.subscribe, *_QUERIES)
@@ -196,6 +220,27 @@ class Peer:
         with self._changed:
             if not self._changed.wait_for(check, _PATIENCE):
                 raise CommandError(f"{self.name} did not see a change within {_PATIENCE:g} s")
+
+
+def _check_is_chat(module: Any, database: str) -> None:
+    """Make sure that the database is what the demo can talk to.
+
+    Raises:
+        CommandError: it is not the quickstart chat.
+    """
+    missing = [
+        f"{kind} {name!r}"
+        for kind, has, names in (
+            ("table", module.bound.tables, ("user", "message")),
+            ("reducer", module.bound.reducers, ("set_name", "send_message")),
+        )
+        for name in names
+        if name not in has
+    ]
+    if missing:
+        raise CommandError(
+            f"{database} does not run the quickstart chat module: it has no {missing[0]}"
+        )
 
 
 def _scene(alice: Peer, bob: Peer) -> None:

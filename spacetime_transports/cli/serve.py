@@ -62,7 +62,12 @@ def serve(
             loaded, host=host, port=port, database=name, verbose=verbose, announce=announce
         )
 
-    anyio.run(run)
+    try:
+        anyio.run(run)
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}"
+        ) from error
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -318,6 +318,33 @@ def test_a_server_in_a_thread(backend: str) -> None:
         run(backend, main)
 
 
+class Interrupt(BaseException):
+    """What KeyboardInterrupt and the outcomes of pytest are: no Exception."""
+
+
+def test_what_the_block_raises_is_not_wrapped(backend: str) -> None:
+    for kind in (ValueError, Interrupt):
+        with pytest.raises(kind), serve_in_thread(chat, backend=backend):
+            raise kind
+
+        async def main(kind: type[BaseException] = kind) -> None:
+            with pytest.raises(kind):
+                async with serve(chat, port=0):
+                    raise kind
+
+        run(backend, main)
+
+
+def test_a_server_can_be_cancelled(backend: str) -> None:
+    async def main() -> None:
+        with anyio.move_on_after(0.05) as scope:
+            async with serve(chat, port=0):
+                await anyio.sleep_forever()
+        assert scope.cancelled_caught
+
+    run(backend, main)
+
+
 PROGRAM = """
 import sys
 import anyio

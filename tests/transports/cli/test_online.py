@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spacetime_proto.errors import Disconnected
+from spacetime_proto.server import Module, column
 from spacetime_transports import HttpClient
 from spacetime_transports.cli import demo as demo_module
+from spacetime_transports.serve import serve_in_thread
 
 if TYPE_CHECKING:
     from spacetime_transports.serve import ThreadServer
@@ -227,7 +229,50 @@ def test_the_demo_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, run: R
     assert "did not see a change" in outcome.err
 
 
+def test_the_demo_needs_the_chat_module(run: Run) -> None:
+    empty = Module()
+
+    @empty.table(public=True)
+    class User:
+        id: int = column(primary_key=True)
+
+    with serve_in_thread(empty, database="shop") as server:
+        outcome = run("demo", "--host", server.url, "--database", "shop")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "spacetime-py: shop does not run the quickstart chat module: it has no table 'message'\n"
+    )
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.25, 0.4])
+def test_ctrl_c_ends_the_demo_at_once(delay: float) -> None:
+    """Whatever it is doing; starting a loop in another thread used to be waited for without end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spacetime_transports.cli", "demo"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Embedded development server")
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert "Traceback" not in err
+    assert process.returncode in (0, 130, -signal.SIGINT)  # it may have ended, or be ending
+
+
 # --- serve ------------------------------------------------------------------------------------------
+
+
+def test_serve_says_where_it_cannot_listen(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = f"127.0.0.1:{listener.getsockname()[1]}"
+        outcome = run("serve", MODULE, "--listen", taken)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"spacetime-py: cannot listen on {taken}: ")
+    assert outcome.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
