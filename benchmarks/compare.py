@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,12 @@ def row_files(count: int) -> Iterator[Path]:
         yield Path(name)
 
 
+def _children_cpu() -> float:
+    """Return the CPU seconds of all programs that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def run_peer(command: Command, where: str, work: Work, peer: str) -> dict[str, float]:
     """Have one client do one thing, in a process of its own; return what it measured.
 
@@ -77,7 +84,7 @@ def run_peer(command: Command, where: str, work: Work, peer: str) -> dict[str, f
         PeerFailed: it did not.
     """
     asked = (work.scenario, work.count_for(peer), work.rows, work.protocol_for(peer))
-    started = time.time()
+    started, spent = time.time(), _children_cpu()
     try:
         run = subprocess.run(
             [*command.arguments, where, *map(str, asked)],
@@ -92,6 +99,8 @@ def run_peer(command: Command, where: str, work: Work, peer: str) -> dict[str, f
     if run.returncode or not lines:
         raise PeerFailed(f"{peer}: {work.name}: {run.stderr[-2000:]}")
     found: dict[str, float] = json.loads(lines[-1])
+    if work.scenario == "connect":
+        found["cpu_ms"] = 1e3 * (_children_cpu() - spent)
     if "connected_at" in found:
         found["start_ms"] = 1e3 * (found.pop("connected_at") - started)
     if "peak_per_row" in found:

@@ -55,13 +55,12 @@ def _lines(results: Results, rows: Iterable[Work]) -> list[tuple[str, dict[str, 
     """Return each line's label, and every client's figure as a multiple of TypeScript's."""
     lines = []
     for work in rows:
-        metric = "start_ms" if work.name == "connect" else "cpu_ms"
-        base = results.median(work.name, "typescript", metric)
+        base = results.median(work.name, "typescript", "cpu_ms")
         if not base:
             continue
         version = f" {work.protocol}" if work.name.endswith(("-v2", "-v3")) else ""
         shown = time_of(base if work.unit == "ms" else base / work.count)
-        dots = {peer: results.ratio(work.name, peer, "typescript", metric) for peer in COLORS}
+        dots = {peer: results.ratio(work.name, peer, "typescript", "cpu_ms") for peer in COLORS}
         known = {peer: ratio for peer, ratio in dots.items() if ratio}
         lines.append((f"{work.title}{version} ({shown})", known))
     base = results.median("subscribe", "typescript", "bytes_per_row")
@@ -86,7 +85,7 @@ def draw(results: Results, rows: Iterable[Work]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
         ' aria-label="CPU time relative to the official TypeScript client">',
         f"<style>{STYLE}</style>",
-        '<text x="10" y="20" style="font-weight:600">CPU time (start: wall time; memory: bytes),'
+        '<text x="10" y="20" style="font-weight:600">CPU time, and memory at the end,'
         " TypeScript = 1, left is better</text>",
     ]
     at = 10
