@@ -11,6 +11,7 @@ Environment:
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import threading
@@ -20,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.live.kit import LiveKit
+from tests.conformance import report
+from tests.conformance.kit import World
+from tests.live.kit import LiveKit, short_name
 from tests.live.target import (
     NoServerError,
     OwnServer,
@@ -29,15 +32,18 @@ from tests.live.target import (
     publish,
     start_own_server,
 )
+from tests.scenarios.kit import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 DRIVERS = ("asyncio", "trio", "blocking")
 _FOUND = pytest.StashKey[tuple[Target | None, OwnServer | None, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    report.pytest_addoption(parser)
     parser.addoption(
         "--record",
         metavar="DIR",
@@ -47,6 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    report.pytest_configure(config)
+    config.addinivalue_line("markers", "row(file, name): stands for a row of tests/conformance")
     config.addinivalue_line("markers", "only(*drivers): run under these drivers")
     config.addinivalue_line("markers", "once: run with one driver and the best protocol")
     config.addinivalue_line("markers", "needs(*names): the module has these tables or functions")
@@ -84,17 +92,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if os.environ.get("CI") == "true":
             pytest.exit(reason, returncode=1)
         metafunc.definition.add_marker(pytest.mark.skip(reason=reason))
-    protocols = ("none",) if target is None else target.protocols
+    protocols = ("none",) if target is None else tuple(map(short_name, target.protocols))
     drivers = DRIVERS
     for marker in metafunc.definition.iter_markers("only"):
         drivers = marker.args
     if metafunc.definition.get_closest_marker("once"):
         protocols, drivers = protocols[:1], drivers[-1:]
+    wanted = getattr(metafunc.function, "protocols", protocols)
     if "protocol" in metafunc.fixturenames:
-        short = [name.removesuffix(".spacetimedb") for name in protocols]
-        metafunc.parametrize("protocol", protocols, ids=short)
+        metafunc.parametrize("protocol", [name for name in protocols if name in wanted])
     if "driver" in metafunc.fixturenames:
         metafunc.parametrize("driver", drivers)
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    callspec: Any = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec.params
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -106,10 +119,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if any(not target.has(*marker.args) for marker in item.iter_markers("needs"))
+        or not isinstance(_parameters(item).get("protocol", ""), str)  # of no protocol there is
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note for docs/conformance.md which row a test stands for, and where it ran."""
+    target, _ = _found(item.config)
+    if target is None:
+        return
+    item.user_properties.append(("where", target.where))
+    report.pytest_runtest_setup(item)
+    for marker in item.iter_markers("row"):
+        protocol = _parameters(item)["protocol"]
+        file, name = marker.args
+        for row in report.rows_of(importlib.import_module(f"tests.conformance.{file}").__name__):
+            if row.name == name:
+                facts = [file, row.section, row.order, row.name, row.where, protocol]
+                item.user_properties.append(("conformance", facts))
+                break
+        else:
+            raise pytest.UsageError(f"tests/conformance/{file}.py has no row {name!r}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -119,8 +152,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     fixtures = {name: pyfuncitem.funcargs[name] for name in names}
-    kit: Any = pyfuncitem.funcargs["kit"]
-    kit.run(pyfuncitem.obj, **fixtures)
+    if any(isinstance(value, World) for value in fixtures.values()):
+        run_async("asyncio", lambda: pyfuncitem.obj(**fixtures))
+    else:
+        kit: Any = pyfuncitem.funcargs["kit"]
+        kit.run(pyfuncitem.obj, **fixtures)
     return True
 
 

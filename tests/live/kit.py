@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from spacetime_proto.bindings import Module
     from tests.live.target import Target
 
-__all__ = ["Client", "LiveKit", "Log"]
+__all__ = ["Client", "LiveKit", "Log", "short_name"]
+
+
+def short_name(protocol: str) -> str:
+    """Return ``v3`` for ``v3.bsatn.spacetimedb``, ``v1.json`` for ``v1.json.spacetimedb``."""
+    name = protocol.removesuffix(".spacetimedb")
+    return name if name.startswith("v1.") else name.partition(".")[0]
 
 
 class LiveKit(Kit):
@@ -21,7 +27,7 @@ class LiveKit(Kit):
 
     def __init__(self, driver: str, protocol: str, target: Target) -> None:
         super().__init__(driver, target)  # type: ignore[arg-type]  # only its url is used
-        self.protocol = protocol
+        (self.protocol,) = (name for name in target.protocols if short_name(name) == protocol)
         self.target = target
 
     @property

@@ -58,6 +58,11 @@ class Target:
         """The protocols that the server accepts when nothing else is offered, best first."""
         return tuple(name for name in ALL_PROTOCOLS if self._accepts(name))
 
+    @property
+    def where(self) -> str:
+        """What docs/conformance.md calls this server: what it negotiates is what it is."""
+        return "real 2.x" if self.protocols[0].startswith(("v2.", "v3.")) else "real 1.x"
+
     def _accepts(self, protocol: str) -> bool:
         try:
             with blocking.connect(

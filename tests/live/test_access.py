@@ -33,8 +33,8 @@ async def test_private_tables(kit: LiveKit, target: Target) -> None:
             assert [row.text for row in owner.db.secret] == ["psst"]
 
 
+@pytest.mark.row("test_sdk_subscriptions", "test-rls-subscription")
 async def test_row_level_security(kit: LiveKit, target: Target) -> None:
-    """The conformance row test-rls-subscription."""
     async with kit.connect() as ada, kit.connect() as bob:
         logs = {}
         for client in (ada, bob):

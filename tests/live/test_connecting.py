@@ -103,8 +103,8 @@ async def test_bindings_of_another_module(kit: LiveKit, target: Target) -> None:
         golden_module("sdk-test").check_fits(target.module.definition)
 
 
+@pytest.mark.row("test_connect_disconnect", "disconnected-row")
 async def test_who_is_connected(kit: LiveKit) -> None:
-    """The conformance row connect_disconnect."""
     ended: list[Any] = []
     async with kit.connect() as watcher:
         await watcher.subscribe("SELECT * FROM connected", "SELECT * FROM disconnected")

@@ -65,6 +65,7 @@ async def test_every_value_round_trips(kit: LiveKit, target: Target) -> None:
             assert target.encoded(name, late.db[name]) == rows, name
 
 
+@pytest.mark.row("test_sdk_values", "insert-delete-large-table")
 async def test_rows_of_22_columns(kit: LiveKit, target: Target) -> None:
     bound = target.module.bound
     codec = bound.tables["large_table"].codec

@@ -1,0 +1,132 @@
+"""What only a 2.x server has: event tables, procedures, views. Left out where the module has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spacetime_proto.bindings import Call
+from spacetime_proto.errors import InternalError, LocalProtocolError, ReducerError
+from spacetime_proto.types import Err, Ok
+from tests.live.kit import Log
+
+if TYPE_CHECKING:
+    from tests.live.kit import LiveKit
+    from tests.live.target import Target
+
+
+def procedure(name: str, *args: Any) -> Call[Any]:
+    return Call("procedure", name, args)
+
+
+# --- event tables -------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("shout")
+@pytest.mark.row("test_event_table", "event-table")
+async def test_events_come_once(kit: LiveKit) -> None:
+    async with kit.connect() as client:
+        log = Log(client, "shout")
+        await client.subscribe("SELECT * FROM shout")
+        await client.call(client.reducers.insert_shout("hey", 3))
+        assert [(what, row.text, row.volume) for what, _, row in log] == [("insert", "hey", 3)]
+        assert client.db.shout.count() == 0
+        with pytest.raises(LocalProtocolError):
+            client.db.shout.on_delete(print)
+
+
+@pytest.mark.needs("shout")
+@pytest.mark.row("test_event_table", "multiple-events")
+async def test_several_events_of_one_transaction(kit: LiveKit) -> None:
+    async with kit.connect() as client, kit.connect() as other:
+        logs = [Log(one, "shout", "attempt") for one in (client, other)]
+        for one in (client, other):
+            await one.subscribe("SELECT * FROM shout", "SELECT * FROM attempt")
+        await client.call(client.reducers.insert_shouts("hey", 5))
+        await client.call(client.reducers.insert_shout_and_attempt("both"))
+        with pytest.raises(ReducerError):
+            await client.call(client.reducers.fail_after_shout("unheard"))
+        await other.call(other.reducers.no_op())
+        for log in logs:
+            shouts = [row for _, table, row in log if table == "shout"]
+            assert [row.text for row in shouts] == ["hey"] * 5 + ["both"]
+            assert sorted(row.volume for row in shouts[:5]) == [0, 1, 2, 3, 4]
+            assert [row.text for _, table, row in log if table == "attempt"] == ["both"]
+        await client.call(client.reducers.no_op())
+        assert len(logs[0]) == 7
+
+
+# --- procedures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("add", "divide", "return_nothing", "who_am_i")
+@pytest.mark.row("test_procedures", "procedure-return-values")
+async def test_what_procedures_return(kit: LiveKit, target: Target) -> None:
+    async with kit.connect() as client:
+        assert await client.call(procedure("add", 2, 3)) == 5
+        assert await client.call(procedure("divide", 7, 2)) == Ok(3)
+        assert await client.call(procedure("divide", 7, 0)) == Err("division by zero")
+        assert await client.call(procedure("return_nothing")) is None
+        me = await client.call(procedure("who_am_i"))
+        assert (me.identity, me.connection_id) == (client.raw.identity, client.raw.connection_id)
+        kinds = target.module.types.EnumWithPayload
+        for value in (kinds.u8(7), kinds.nothing(), kinds.strings(["a", ""])):
+            assert await client.call(procedure("echo_enum", value)) == value
+    assert target.http.call(target.database, "add", (2, 3), module=target.module.bound) == 5
+
+
+@pytest.mark.needs("panic_procedure")
+@pytest.mark.row("test_procedures", "procedure-observe-panic")
+async def test_a_procedure_that_panics(kit: LiveKit) -> None:
+    async with kit.connect() as client:
+        with pytest.raises(InternalError):
+            await client.call(procedure("panic_procedure", "broken"))
+        assert await client.call(procedure("add", 1, 1)) == 2
+
+
+@pytest.mark.needs("insert_with_commit", "insert_with_rollback")
+@pytest.mark.row("test_procedures", "procedure-insert-with-tx-commit")
+async def test_transactions_of_procedures(kit: LiveKit) -> None:
+    async with kit.connect() as client:
+        log = Log(client, "attempt")
+        await client.subscribe("SELECT * FROM attempt")
+        await client.call(procedure("insert_with_rollback", "never"))
+        await client.call(procedure("insert_with_commit", "there"))
+        await client.until(lambda: len(log) == 1)
+        assert [row.text for _, _, row in log] == ["there"]
+
+
+@pytest.mark.needs("set_alarm")
+@pytest.mark.row("test_procedures", "schedule-procedure")
+async def test_a_scheduled_procedure(kit: LiveKit) -> None:
+    async with kit.connect() as client:
+        log = Log(client, "attempt")
+        await client.subscribe("SELECT * FROM attempt")
+        await client.call(client.reducers.set_alarm("rang", 50))
+        await client.until(lambda: len(log) == 1)
+        assert log[0][2].text == "rang"
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("my_user", "first_region", "second_region", "kept_r")
+async def test_views(kit: LiveKit, target: Target) -> None:
+    kinds = target.module.types.SimpleEnum
+    async with kit.connect() as client:
+        await client.subscribe(
+            *(f"SELECT * FROM {n}" for n in ("my_user", "first_region", "second_region", "kept_r"))
+        )
+        assert [row.identity for row in client.db.my_user] == [client.raw.identity]
+        await client.call(client.reducers.set_name("Ada"))
+        assert [row.name for row in client.db.my_user] == ["Ada"]
+        log = Log(client, "second_region", "kept_r")
+        await client.call(client.reducers.insert_indexed(1, 1, 0, "a", kinds.one, 0))
+        await client.call(client.reducers.insert_indexed(2, 2, 0, "b", kinds.one, 0))
+        assert [row.id for row in client.db.first_region] == [1]
+        await client.call(client.reducers.set_region_level(2, 7))
+        assert [what for what, *_ in log.take()] == ["insert", "update"]
+        await client.call(client.reducers.put_r_and_s(1, 5, "x", True))
+        await client.call(client.reducers.update_r(1, 5, "y"))
+        assert [what for what, *_ in log.take()] == ["insert", "update"]
