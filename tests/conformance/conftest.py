@@ -13,13 +13,29 @@ from spacetime_proto.server import Module
 from tests.conformance.kit import ALL_PROTOCOLS, EmbeddedWorld, World
 from tests.conformance.modules import (
     case_conversion as case_conversion_module,
+)
+from tests.conformance.modules import (
     connect_disconnect as connect_disconnect_module,
+)
+from tests.conformance.modules import (
     event_table as event_table_module,
+)
+from tests.conformance.modules import (
     procedural_view_pk as procedural_view_pk_module,
+)
+from tests.conformance.modules import (
     procedure as procedure_module,
+)
+from tests.conformance.modules import (
     procedure_concurrency as procedure_concurrency_module,
+)
+from tests.conformance.modules import (
     sdk_test as sdk_test_module,
+)
+from tests.conformance.modules import (
     view as view_module,
+)
+from tests.conformance.modules import (
     view_pk as view_pk_module,
 )
 from tests.conformance.report import (

@@ -20,7 +20,7 @@ def make_module() -> Module:
     @sum_type
     class Player2Status:
         active1: None
-        bannedUntil: U32  # noqa: N815  # as in the original
+        bannedUntil: U32  # as in the original
 
     @module.type
     class Person3Info:
@@ -31,18 +31,18 @@ def make_module() -> Module:
     class Player1:
         Player1Id: U32 = column(name="player_1_id", primary_key=True, auto_increment=True)
         player_name: str
-        currentLevel2: U32 = column(name="current_level_2")  # noqa: N815
-        status3Field: Player2Status = column(name="status_3_field")  # noqa: N815
+        currentLevel2: U32 = column(name="current_level_2")
+        status3Field: Player2Status = column(name="status_3_field")
 
     @module.table(name="person_2", accessor="person2", public=True)
     class Person2:
         Person2Id: U32 = column(name="person_2_id", primary_key=True, auto_increment=True)
         FirstName: str = column(name="first_name")
-        playerRef: U32 = column(name="player_ref", index="btree")  # noqa: N815
-        personInfo: Person3Info = column(name="person_info")  # noqa: N815
+        playerRef: U32 = column(name="player_ref", index="btree")
+        personInfo: Person3Info = column(name="person_info")
 
     @module.reducer(name="create_player_1")
-    def CreatePlayer1(ctx: Context, Player1Name: str, Start2Level: U32) -> None:  # noqa: N802, N803
+    def CreatePlayer1(ctx: Context, Player1Name: str, Start2Level: U32) -> None:
         status: SumValue = Player2Status.active1()  # type: ignore[misc]
         ctx.db.player1.insert(
             Player1(
@@ -51,12 +51,12 @@ def make_module() -> Module:
         )
 
     @module.reducer(name="add_person_2")
-    def AddPerson2(  # noqa: N802
+    def AddPerson2(
         ctx: Context,
-        First3Name: str,  # noqa: N803
-        playerRef: U32,  # noqa: N803
-        AgeValue: U8,  # noqa: N803
-        ScoreTotal: U32,  # noqa: N803
+        First3Name: str,
+        playerRef: U32,
+        AgeValue: U8,
+        ScoreTotal: U32,
     ) -> None:
         info = Person3Info(AgeValue1=AgeValue, ScoreTotal=ScoreTotal)
         ctx.db.person2.insert(
@@ -64,7 +64,7 @@ def make_module() -> Module:
         )
 
     @module.reducer(name="banPlayer1")
-    def BanPlayer1(ctx: Context, Player1Id: U32, BanUntil6: U32) -> None:  # noqa: N802, N803
+    def BanPlayer1(ctx: Context, Player1Id: U32, BanUntil6: U32) -> None:
         player = ctx.db.player1.Player1Id.find(Player1Id)
         if player is None:
             raise ValueError(f"no player {Player1Id}")

@@ -9,7 +9,26 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from spacetime_proto import ConnectionId, Err, Identity, Ok, ScheduleAt, TimeDuration, Timestamp
-from spacetime_proto.server import F32, I32, U8, U32, U64, Context, Index, Module, column
+from spacetime_proto.server import (
+    F32,
+    F64,
+    I8,
+    I16,
+    I32,
+    I64,
+    I128,
+    I256,
+    U8,
+    U16,
+    U32,
+    U64,
+    U128,
+    U256,
+    Context,
+    Index,
+    Module,
+    column,
+)
 from tests.conformance.modules.building import add_reducer, row_class
 from tests.conformance.modules.sdk_test_types import (
     COLUMNS,
@@ -302,20 +321,20 @@ def _add_other_tables(module: Module, rows: dict[str, Any]) -> None:
     @module.table(public=True)
     class LargeTable:
         a: U8
-        b: _BY_NAME["u_16"].annotation  # type: ignore[name-defined]
+        b: U16
         c: U32
         d: U64
-        e: _BY_NAME["u_128"].annotation  # type: ignore[name-defined]
-        f: _BY_NAME["u_256"].annotation  # type: ignore[name-defined]
-        g: _BY_NAME["i_8"].annotation  # type: ignore[name-defined]
-        h: _BY_NAME["i_16"].annotation  # type: ignore[name-defined]
+        e: U128
+        f: U256
+        g: I8
+        h: I16
         i: I32
-        j: _BY_NAME["i_64"].annotation  # type: ignore[name-defined]
-        k: _BY_NAME["i_128"].annotation  # type: ignore[name-defined]
-        l: _BY_NAME["i_256"].annotation  # type: ignore[name-defined]  # noqa: E741
+        j: I64
+        k: I128
+        l: I256  # noqa: E741
         m: bool
         n: F32
-        o: _BY_NAME["f_64"].annotation  # type: ignore[name-defined]
+        o: F64
         p: str
         q: SimpleEnum
         r: EnumWithPayload

@@ -65,13 +65,13 @@ class EnumWithPayload:
     f64: F64
     str: str
     identity: Identity
-    connectionId: ConnectionId  # noqa: N815  # as in the original
+    connectionId: ConnectionId  # as in the original
     timestamp: Timestamp
     uuid: Uuid
     bytes: list[U8]
     ints: list[I32]
     strings: list[str]
-    simpleEnums: list[SimpleEnum]  # noqa: N815
+    simpleEnums: list[SimpleEnum]
 
 
 @dataclass(frozen=True, kw_only=True)
