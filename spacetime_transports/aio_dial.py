@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from spacetime_proto.errors import HttpError
 
 from .driving import as_connect_error, stored_token
 from .net.aio import open_stream
+from .options import checked_token
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
@@ -77,12 +79,16 @@ class AsyncDialer:
         return Dialed(stream, token, query_token)
 
     async def resolve_token(self) -> str | None:
-        """Return the token of the options for this attempt."""
+        """Return the token of the options for this attempt.
+
+        Raises:
+            LocalProtocolError: a file cannot be read, or the token is none.
+        """
         source = self._options.token
         if not callable(source):
             return stored_token(self._options)
         found = source()
-        return found if found is None or isinstance(found, str) else await found
+        return checked_token(await found if inspect.isawaitable(found) else found)
 
     async def fetch_module(self, database: str) -> Module[Any]:
         """Make bindings from the server's description of `database`.

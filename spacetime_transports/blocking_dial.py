@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from spacetime_proto.errors import HttpError, LocalProtocolError
 
 from .driving import as_connect_error, callback_name, stored_token
 from .net.blocking import open_socket
+from .options import checked_token
 
 if TYPE_CHECKING:
     import socket
@@ -114,14 +116,15 @@ class Dialer:
         """Return the token of the options for this attempt.
 
         Raises:
-            LocalProtocolError: the token callable is an async one, or a file cannot be read.
+            LocalProtocolError: the token callable is an async one, a file cannot be read, or the
+                token is none.
         """
         source = self._options.token
         if not callable(source):
             return stored_token(self._options)
         found = source()
-        if found is None or isinstance(found, str):
-            return found
+        if not inspect.isawaitable(found):
+            return checked_token(found)
         close = getattr(found, "close", None)
         if close is not None:
             close()  # or Python warns that it was never awaited

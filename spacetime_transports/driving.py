@@ -28,7 +28,7 @@ from spacetime_proto.errors import (
     SubscriptionError,
 )
 
-from .options import ConnectOptions, TokenFile, warn_if_exposed
+from .options import ConnectOptions, TokenFile, checked_token, warn_if_exposed
 from .retry import Backoff, worth_retrying
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def stored_token(options: ConnectOptions) -> str | None:
     """Return the token of the options where that needs no call: text or a file."""
     token = options.token
     if isinstance(token, TokenFile):
-        return token.load()
+        return checked_token(token.load())
     return token if isinstance(token, str) else None
 
 

@@ -16,7 +16,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -37,10 +37,12 @@ __all__ = [
     "TokenFile",
     "TokenSource",
     "TokenVia",
+    "checked_token",
     "resolve",
     "warn_if_exposed",
 ]
 
+V = TypeVar("V")
 TokenVia: TypeAlias = Literal["header", "websocket-token"]
 _RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"})
 
@@ -191,13 +193,13 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     client = ClientOptions(
         protocols=_protocols(given.get("protocols")),
         compression=_compression(given.get("compression")),
-        confirmed=given.get("confirmed"),
+        confirmed=_instance("confirmed", given.get("confirmed"), bool),
         light=bool(given.get("light", False)),
         keepalive=_keepalive(given.get("keepalive", (30.0, 30.0))),
         close_timeout=_seconds("close_timeout", given.get("close_timeout", 5.0)),
         offline=offline,
         strict_deletes=bool(given.get("strict_deletes", False)),
-        limits=given.get("limits") or Limits(),
+        limits=_instance("limits", given.get("limits"), Limits) or Limits(),
     )
     connect_timeout = given.get("connect_timeout", 10.0)
     via = given.get("token_via", "header")
@@ -212,8 +214,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
             None if connect_timeout is None else _seconds("connect_timeout", connect_timeout)
         ),
         headers=_headers(given.get("headers", ())),
-        ssl_context=given.get("ssl_context"),
-        proxy=given.get("proxy"),
+        ssl_context=_instance("ssl_context", given.get("ssl_context"), ssl.SSLContext),
+        proxy=_instance("proxy", given.get("proxy"), str),
         on_connect=_callback("on_connect", given.get("on_connect")),
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
@@ -305,13 +307,26 @@ def _token(value: TokenSource) -> TokenSource:
     if value is None or isinstance(value, TokenFile) or callable(value):
         return value
     if isinstance(value, str):
-        # What goes into a header: printable ASCII. The value itself is not repeated in the error.
-        if not value.isascii() or any(ord(c) <= 32 or ord(c) == 127 for c in value):
-            raise LocalProtocolError("the token has characters that no JSON web token has")
-        return value or None
+        return checked_token(value)
     raise LocalProtocolError(
         f"token must be text, None, a TokenFile or a callable, not {type(value).__name__}"
     )
+
+
+def checked_token(value: object) -> str | None:
+    """Return the text of a token, or None if it is None or empty.
+
+    Raises:
+        LocalProtocolError: it is no text, or no HTTP header could carry it. The value itself is not
+            repeated in the sentence.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise LocalProtocolError(f"a token is text, not {type(value).__name__}")
+    if not value.isascii() or any(ord(c) <= 32 or ord(c) == 127 for c in value):
+        raise LocalProtocolError("the token has characters that no JSON web token has")
+    return value or None
 
 
 def _headers(
@@ -329,6 +344,12 @@ def _headers(
             raise LocalProtocolError(f"the header {name!r} is not one that HTTP can carry")
         headers.append((name, text))
     return tuple(headers)
+
+
+def _instance(name: str, value: Any, kind: type[V]) -> V | None:
+    if value is None or isinstance(value, kind):
+        return value
+    raise LocalProtocolError(f"{name} must be a {kind.__name__}, not {value!r}")
 
 
 def _callback(name: str, value: object) -> Any:

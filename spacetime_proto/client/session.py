@@ -73,7 +73,7 @@ class ClientSession(Generic[DbT]):
         """Looks on at every payload; see `Tap`."""
         self._entropy = entropy
         self._state = SessionState.IDLE
-        self._db = module.create_db(self)
+        self._db = _checked_module(module).create_db(self)
         self._cache = self._new_cache()
         self._db.attach(self._cache)  # type: ignore[attr-defined]  # every DbT is a client.db.Db
         self._wire: ClientWebSocket | None = None
@@ -279,9 +279,14 @@ class ClientSession(Generic[DbT]):
 
         Raises:
             LocalProtocolError: the session is not open and calls do not wait, or the call does not
-                fit the schema (EncodeError), or too many are in flight.
+                fit the schema (EncodeError), or too many are in flight, or it is no call.
             Disconnected: the connection is lost and ``offline="fail"``.
         """
+        if not isinstance(call, Call):
+            raise LocalProtocolError(
+                f"a call is what a function of reducers or procedures returns, not {call!r}; write"
+                " call(reducers.NAME(...))"
+            )
         pending = PendingCall(call.name, call, on_done)
         if self._ready(f"call {call.name!r}"):
             assert self._connection is not None
@@ -625,3 +630,19 @@ def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
     error = ConnectError(text)
     error.__cause__ = cause
     return error
+
+
+def _checked_module(module: Module[DbT]) -> Module[DbT]:
+    """Return `module` if it is one.
+
+    Raises:
+        LocalProtocolError: it is something else; the package of the bindings is the likely mistake,
+            because that is what the 0.7 API takes.
+    """
+    if hasattr(module, "create_db"):
+        return module
+    if hasattr(module, "MODULE"):
+        raise LocalProtocolError("this takes the MODULE of the bindings, not the package")
+    raise LocalProtocolError(
+        f"the module must be the MODULE of bindings, not {type(module).__name__}"
+    )

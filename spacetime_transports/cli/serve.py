@@ -65,9 +65,7 @@ def serve(
     try:
         anyio.run(run)
     except OSError as error:
-        raise CommandError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}"
-        ) from error
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -145,6 +145,14 @@ async def test_a_token_callable_and_the_websocket_token(kit: Kit) -> None:
         assert client.raw.token == token  # not the one that lasts 60 seconds
 
 
+@pytest.mark.parametrize("wrong", [5, b"bytes", "two\r\nlines: secret"])
+async def test_a_token_callable_that_gives_no_token(kit: Kit, wrong: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="token") as caught:
+        async with kit.connect(token=lambda: wrong):
+            pytest.fail("never connected")
+    assert "secret" not in str(caught.value)
+
+
 async def test_an_on_connect_that_raises_is_what_connecting_raises(kit: Kit) -> None:
     def explode(ctx: Any, identity: Any, token: Any) -> None:
         raise ZeroDivisionError("in on_connect")

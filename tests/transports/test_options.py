@@ -84,6 +84,10 @@ def test_headers_come_as_mapping_or_pairs() -> None:
         ({"headers": {"X": "a\r\nY: b"}}, "HTTP can carry"),
         ({"headers": {"": "a"}}, "HTTP can carry"),
         ({"on_connect": 5}, "on_connect must be callable"),
+        ({"limits": 5}, "limits must be a Limits, not 5"),
+        ({"ssl_context": True}, "ssl_context must be a SSLContext"),
+        ({"proxy": 8080}, "proxy must be a str"),
+        ({"confirmed": "yes"}, "confirmed must be a bool"),
     ],
 )
 def test_options_without_meaning_are_refused(wrong: dict[str, Any], said: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.options import Target
+from spacetime_proto.client.options import ClientOptions, Target
+from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState, SubscriptionState
 from spacetime_proto.errors import (
     AuthError,
@@ -52,6 +55,24 @@ def test_connecting() -> None:
     assert session.protocol == "v3.bsatn.spacetimedb"
     assert session.state is SessionState.OPEN
     assert not session.wants_close
+
+
+def test_a_module_is_the_MODULE_of_bindings() -> None:
+    package = types.ModuleType("module_bindings")
+    package.MODULE = Script().module  # type: ignore[attr-defined]
+    for wrong, said in ((package, "MODULE of the bindings, not the package"), ("chat", "not str")):
+        with pytest.raises(LocalProtocolError, match=said):
+            ClientSession(ClientOptions(), wrong, entropy=bytes)  # type: ignore[arg-type]
+
+
+def test_a_call_is_what_the_bindings_build() -> None:
+    script = Script()
+    script.open()
+    for wrong in ("send_message", None, script.session.call):
+        with pytest.raises(LocalProtocolError, match=r"write call\(reducers"):
+            script.session.call(wrong)  # type: ignore[arg-type]
+        with pytest.raises(LocalProtocolError, match=r"write call\(reducers"):
+            script.session.submit(wrong)  # type: ignore[arg-type]
 
 
 def test_no_repr_has_the_token() -> None:
