@@ -67,8 +67,8 @@ def _python(driver: str) -> Command:
     folder = cache_folder() / "bench-bindings"
     module = module_from_python(HERE / "module.py")
     write_package(generate_package(module, source="module.py"), folder / "module_bindings")
-    program = [sys.executable, HERE / "peers" / "python_peer.py", driver]
-    return Command(program, (ROOT, folder))
+    program = HERE / "peers" / "python_peer.py"
+    return Command([sys.executable, program, driver], (ROOT, folder))
 
 
 def _typescript() -> Command:

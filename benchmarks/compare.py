@@ -154,6 +154,7 @@ def parse() -> argparse.Namespace:
     form.add_argument("--short", action="store_true", help="fewer rows, and the verdict for CI")
     form.add_argument("--build-only", action="store_true", help="build the official clients")
     parser.add_argument("--rounds", type=int, help="default: 5, and 3 with --short")
+    parser.add_argument("--scale", type=float, help="so many times the rows and repetitions")
     parser.add_argument("--only", action="append", metavar="ROW", help="these rows only")
     parser.add_argument("--peers", help="these clients only, comma-separated")
     parser.add_argument("--output", type=Path, help="write all figures there, as JSON")
@@ -170,8 +171,8 @@ def main() -> int:
     options = parse()
     names = options.peers.split(",") if options.peers else [*PEERS, *OURS, FLOOR]
     rows = [work for work in WORK if not options.only or work.name in options.only]
-    if options.short:
-        rows = [at_scale(work, SHORT_SCALE) for work in rows]
+    scale = options.scale or (SHORT_SCALE if options.short else 1.0)
+    rows = [at_scale(work, scale) for work in rows]
     commands = build(names)
     if options.build_only:
         return int(len(commands) < len(names))

@@ -109,8 +109,10 @@ def draw(results: Results, rows: Iterable[Work]) -> str:
         out.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         for peer, ratio in dots.items():
             title = f"<title>{LABELS[peer]}: {ratio:.2g}</title>"
-            place, middle = f"{x(ratio):.1f}", y + OFFSETS.get(peer, 0)
-            dot = f'cx="{place}" cy="{middle:g}" r="5" fill="{COLORS[peer]}" fill-opacity=".9"'
+            middle = y + OFFSETS.get(peer, 0)
+            dot = (
+                f'cx="{x(ratio):.1f}" cy="{middle:g}" r="5" fill="{COLORS[peer]}" fill-opacity=".9"'
+            )
             out.append(f"<circle {dot}>{title}</circle>")
         if min(dots.values()) < LEAST:
             note = f"&lt; {LEAST:g}"

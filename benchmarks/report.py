@@ -71,8 +71,8 @@ def table(results: Results, rows: Iterable[Work]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(peers) + 1)]
     texts = []
     for line in lines:
-        cells = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        texts.append("| " + " | ".join([line[0].ljust(widths[0]), *cells]) + " |\n")
+        padded = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+        texts.append("| " + " | ".join([line[0].ljust(widths[0]), *padded]) + " |\n")
     return "".join(texts)
 
 
