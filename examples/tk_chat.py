@@ -137,7 +137,9 @@ class ChatWindow:
         match event:
             case events.Connected():
                 self.session.subscribe("SELECT * FROM user", "SELECT * FROM message")
-            case events.TableChanged(table=table, inserted=inserted) if table.table_name == "message":
+            case events.TableChanged(table=table, inserted=inserted) if (
+                table.table_name == "message"
+            ):
                 for message in sorted(inserted, key=lambda row: row.sent):
                     self._show(f"{self._name(message.sender)}: {message.text}")
             case events.CallDone(pending=pending) if pending.error is not None:

@@ -14,7 +14,6 @@ import msgspec
 if TYPE_CHECKING:
     import uuid as _uuid
     from collections.abc import Iterable
-
     from typing import Self
 
 __all__ = [
@@ -248,7 +247,9 @@ class Timestamp(msgspec.Struct, frozen=True, order=True, gc=False):
         micros = self.micros_since_unix_epoch
         digits = "microseconds" if micros % 1_000 else "milliseconds"
         try:
-            return self.to_datetime().isoformat(timespec=digits if micros % 1_000_000 else "seconds")
+            return self.to_datetime().isoformat(
+                timespec=digits if micros % 1_000_000 else "seconds"
+            )
         except OverflowError:
             return f"{self.micros_since_unix_epoch} us since the Unix epoch"
 

@@ -166,7 +166,9 @@ def _tables(client: BlockingClient[Any], most: int) -> Group:
         total = handle.count()
         if not total:
             continue
-        table = Table(title=f"{handle.table_name} ({total})", box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(
+            title=f"{handle.table_name} ({total})", box=box.SIMPLE_HEAD, title_justify="left"
+        )
         for column in handle.table.definition.columns:
             table.add_column(Text(column.name), overflow="fold")
         for number, row in enumerate(handle.iter()):

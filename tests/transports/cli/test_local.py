@@ -29,7 +29,8 @@ CHAT = SCHEMAS / "quickstart-chat.v10.json"
 def test_help_lists_every_command(run: Run) -> None:
     outcome = run("--help")
     assert outcome.code == 0
-    for command in ["generate", "serve", "demo", "sql", "call", "subscribe", "watch", "logs", "describe", "identity", "publish", "replay"]:
+    commands = "generate serve demo sql call subscribe watch logs describe identity publish replay"
+    for command in commands.split():
         assert f" {command} " in outcome.out
 
 

@@ -157,13 +157,20 @@ def synchronous() -> None:
 # --- the surface of the 0.7 SDK -----------------------------------------------------------------
 
 
-def on_row(op: str, old: mb.User | None, new: mb.User | None, why: LegacyReducerEvent | None) -> None:
+def on_row(
+    op: str, old: mb.User | None, new: mb.User | None, why: LegacyReducerEvent | None
+) -> None:
     if why is not None:
         assert_type(why.caller_identity, Identity | None)
 
 
 def on_set_name(
-    caller: Identity, connection: object, status: str, message: str | None, name: str, nick: str | None
+    caller: Identity,
+    connection: object,
+    status: str,
+    message: str | None,
+    name: str,
+    nick: str | None,
 ) -> None: ...
 
 
