@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..errors import DecodeError
 from ..sats.sats_json import dumps, from_json, loads, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from ..sats.compile import RowCodec, TypeContext
+    from ..sats.compile import RowCodec
+    from ..schema.bound import BoundModule
 
 __all__ = ["NO_ROWS", "JsonCodec"]
-
-
-class _Table(Protocol):
-    """What `JsonCodec.for_module` needs of `schema.bound.BoundTable`."""
-
-    @property
-    def codec(self) -> RowCodec[Any]: ...
-
-
-class _Module(Protocol):
-    """What `JsonCodec.for_module` needs of `schema.bound.BoundModule`."""
-
-    @property
-    def tables(self) -> Mapping[str, _Table]: ...
-    @property
-    def types(self) -> TypeContext: ...
 
 
 class JsonCodec:
@@ -48,7 +33,7 @@ class JsonCodec:
         self.decode_row = decode_row
 
     @classmethod
-    def for_module(cls, module: _Module) -> JsonCodec:
+    def for_module(cls, module: BoundModule) -> JsonCodec:
         """Return the codec of a `BoundModule`.
 
         Rows are written positionally, as the server writes those of transactions.
@@ -67,7 +52,7 @@ class JsonCodec:
         return cls(encode_row, decode_row)
 
 
-def _codec(module: _Module, table: str) -> RowCodec[Any]:
+def _codec(module: BoundModule, table: str) -> RowCodec[Any]:
     try:
         return module.tables[table].codec
     except KeyError:

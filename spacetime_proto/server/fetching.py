@@ -7,7 +7,7 @@ takes the answer, and the procedure goes on when that is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -94,11 +94,12 @@ class Http:
             HttpFailed: there is no answer.
             RuntimeError: a transaction is open.
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        if isinstance(headers, Mapping):
+            headers = cast("Mapping[str, str]", headers).items()
         return await Fetch(
             method=method,
             url=url,
-            headers=tuple(pairs),
+            headers=tuple(headers),
             body=body.encode() if isinstance(body, str) else body,
             timeout=min(timeout, MAX_TIMEOUT),
         )
