@@ -229,6 +229,8 @@ class BlockingDriver(Generic[DbT]):
                     continue
             try:
                 self._run(is_met, deadline, may_wait)
+                if self._line is not None:
+                    self._line.flush()  # what callbacks submitted: it may be long until the next tick
             finally:
                 self._leave()
             with self.lock:

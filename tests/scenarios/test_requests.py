@@ -92,6 +92,17 @@ async def test_submit_is_sent_in_order_and_answered_to_nobody(kit: Kit) -> None:
         assert sorted(int(note.text) for note in client.db.note) == list(range(50))
 
 
+async def test_what_a_callback_submits_goes_out_without_another_tick(kit: Kit) -> None:
+    async with kit.connect() as client, kit.connect() as other:
+        await client.subscribe("SELECT * FROM item")
+        await other.subscribe("SELECT * FROM note")
+        client.db.item.on_insert(
+            lambda ctx, row: ctx.submit(client.reducers.write_note(text=row.name))
+        )
+        await client.call(client.reducers.add_item(name="seen", amount=1))
+        await other.until(lambda: other.db.note.count() == 1)  # nobody moves the first client
+
+
 async def test_a_closed_client_refuses_everything(kit: Kit) -> None:
     async with kit.connect() as client:
         call = client.reducers.nothing()
