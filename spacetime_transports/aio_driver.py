@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
+import msgspec
 
 from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
@@ -68,15 +69,12 @@ DbT = TypeVar("DbT")
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
-class _Dispatch:
+class _Dispatch(msgspec.Struct, eq=False):
     """Marks a callback that is running; what it starts sees it through the context variable."""
 
-    __slots__ = ("driver", "is_running", "outer")
-
-    def __init__(self, driver: AsyncDriver[Any], outer: _Dispatch | None) -> None:
-        self.driver = driver
-        self.outer = outer
-        self.is_running = True
+    driver: AsyncDriver[Any]
+    outer: _Dispatch | None
+    is_running: bool = True
 
 
 _dispatch: ContextVar[_Dispatch | None] = ContextVar("spacetime_dispatch", default=None)
@@ -127,7 +125,6 @@ class AsyncDriver(Generic[DbT]):
         self._database = database
         self._dialer = AsyncDialer(address, options)
         self._is_greeted = False
-        self._callbacks_run = 0
         self._wake_writer: Callable[[], None] = _nothing
         self._read_scope: anyio.CancelScope | None = None
         self._pause_scope: anyio.CancelScope | None = None
@@ -373,47 +370,53 @@ class AsyncDriver(Generic[DbT]):
             stream: None if there is no connection and the pump only has an end to report.
             deadline: when the server must have greeted, infinite for no limit.
         """
-        lock = self.lock
+        lock, send, mark = self.lock, generator.send, _dispatch.set
+        outer = _dispatch.get()
         received: Received | None = None
         error: Exception | None = None
-        while True:
-            try:
-                with lock:
-                    want = generator.send(received) if error is None else generator.throw(error)
-            except StopIteration:
-                return
-            received = error = None
-            if type(want) is Invoke:
-                # `finally` would do, but this is the hot path of every row callback.
-                outer = _dispatch.get()
-                dispatch = _Dispatch(self, outer)
-                _dispatch.set(dispatch)
+        until_checkpoint = CALLBACKS_PER_CHECKPOINT
+        try:
+            while True:
                 try:
-                    result = want.function(*want.args)
-                    # Asked of the result, not of the function: lambdas, partials and callable
-                    # objects that lead to a coroutine are found as well.
-                    if result is not None and hasattr(result, "__await__"):
-                        await result
-                except Exception as raised:
-                    error = raised
-                finally:
-                    dispatch.is_running = False
-                    _dispatch.set(outer)
-                self._callbacks_run += 1
-                if self._callbacks_run % CALLBACKS_PER_CHECKPOINT == 0:
-                    await anyio.lowlevel.checkpoint()
-            elif type(want) is Read:
-                if stream is None:
-                    raise LocalProtocolError("the pump wants to read, but there is no stream")
-                self._wake_writer()
-                received = await self._receive(stream, want.deadline, deadline)
-            else:
-                self._message_done()
+                    with lock:
+                        want = send(received) if error is None else generator.throw(error)
+                except StopIteration:
+                    return
+                received = error = None
+                if type(want) is Invoke:
+                    # The hot path of every row callback. The variable keeps the mark of the last
+                    # one, which is not running any more: taking it back each time costs as much
+                    # as setting it.
+                    dispatch = _Dispatch(self, outer)
+                    mark(dispatch)
+                    try:
+                        result = want.function(*want.args)
+                        # Asked of the result, not of the function: lambdas, partials and callable
+                        # objects that lead to a coroutine are found as well.
+                        if result is not None and hasattr(result, "__await__"):
+                            await result
+                    except Exception as raised:
+                        error = raised
+                    finally:
+                        dispatch.is_running = False
+                    until_checkpoint -= 1
+                    if not until_checkpoint:
+                        until_checkpoint = CALLBACKS_PER_CHECKPOINT
+                        await anyio.lowlevel.checkpoint()
+                elif type(want) is Read:
+                    if stream is None:
+                        raise LocalProtocolError("the pump wants to read, but there is no stream")
+                    self._wake_writer()
+                    received = await self._receive(stream, want.deadline, deadline)
+                elif not self.is_up:
+                    self._message_done()
+        finally:
+            mark(outer)
 
     def _message_done(self) -> None:
         """Let `__aenter__` return after the greeting, once on_connect callbacks have run."""
         session = self.session
-        if self._is_greeted and not self.is_up and session is not None and not session.has_failed:
+        if self._is_greeted and session is not None and not session.has_failed:
             assert self.ready is not None
             self.is_up = True
             self.ready.set()

@@ -277,7 +277,14 @@ class BlockingDriver(Generic[DbT]):
                 received = error = None
                 if want is None:
                     continue
-            if type(want) is Read:
+            if type(want) is Invoke:
+                try:
+                    result = want.function(*want.args)
+                    if result is not None:
+                        _refuse_awaitable(result, want)
+                except Exception as raised:
+                    error = raised
+            elif type(want) is Read:
                 # Kept until there is something to answer it with: Ctrl-C may interrupt the wait.
                 self._want = want
                 if self._line is None:
@@ -286,16 +293,9 @@ class BlockingDriver(Generic[DbT]):
                 if received is None:
                     return
                 self._want = None
-            elif type(want) is Invoke:
-                self._want = None
-                try:
-                    self._invoke(want)
-                except Exception as raised:
-                    error = raised
             else:
-                self._want = None
                 self.messages += 1
-                if self._is_greeted and not self._was_greeted and not self.session.has_failed:
+                if not self._was_greeted and self._is_greeted and not self.session.has_failed:
                     self._was_greeted = True
                 with self.lock:
                     if is_met():
@@ -319,16 +319,6 @@ class BlockingDriver(Generic[DbT]):
             # Ctrl-C in the middle of a message: what was half applied cannot be trusted.
             self._die(broken)
             raise
-
-    def _invoke(self, want: Invoke) -> None:
-        result = want.function(*want.args)
-        if result is not None and hasattr(result, "__await__"):
-            if hasattr(result, "close"):
-                result.close()  # or Python warns that it was never awaited
-            raise TypeError(
-                f"the callback {callback_name(want.function)} returned an awaitable; a blocking "
-                "client runs plain functions only"
-            )
 
     # --- one connection after the other -------------------------------------------------------
 
@@ -462,6 +452,17 @@ class BlockingDriver(Generic[DbT]):
             stream.end(self.failure.error)
         self._wakeup.close()
         self.notify()
+
+
+def _refuse_awaitable(result: Any, want: Invoke) -> None:
+    """Raise TypeError if what a callback returned would have to be awaited."""
+    if hasattr(result, "__await__"):
+        if hasattr(result, "close"):
+            result.close()  # or Python warns that it was never awaited
+        raise TypeError(
+            f"the callback {callback_name(want.function)} returned an awaitable; a blocking "
+            "client runs plain functions only"
+        )
 
 
 def check_callback(callback: Callable[..., object]) -> None:

@@ -66,9 +66,15 @@ class Callbacks:
         Raises:
             DecodeError: the row of it is damaged.
         """
+        event = message[0] if message else None
         if len(message) != 1:
+            if len(message) != 2 or type(event) is not ev.ReducerCompleted:
+                return None
+            # The outcome of a call, with one listener to all outcomes and nobody waiting for it.
+            done, listeners_of_all = message[1], self._by_kind["reducer"]
+            if type(done) is ev.CallDone and done.pending.on_done is None:
+                return (listeners_of_all[0], (event.ctx,)) if len(listeners_of_all) == 1 else None
             return None
-        (event,) = message
         if type(event) is ev.TableChanged:
             listeners, diff = event.listeners, event.diff
             if len(listeners.update) != 1 or diff.updated_count != 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from msgspec import structs
 
 from ..errors import InternalError, ProtocolError, QueryError, ReducerError
+from ..types import Timestamp
 from .events import (
     CallDone,
     ReducerCompleted,
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from ..cache.cache import Plan
     from ..cache.changes import TableChange
     from ..errors import SpacetimeError
-    from .calls import PendingCall
+    from .calls import Call, PendingCall
     from .connection import Connection
     from .context import Context
-    from .events import Event, Why
+    from .events import Event, Status, Why
     from .incoming import (
         CallCommitted,
         Changed,
@@ -266,17 +267,7 @@ def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[
     else:
         text = message.message or ""
         error = InternalError(text, name=call.name)
-    event = ReducerEvent(
-        call.name,
-        call.args,
-        message.status,
-        text,
-        message.timestamp,
-        connection.identity,
-        connection.connection_id,
-        None,
-        True,
-    )
+    event = _own_event(connection, call, message.status, text, message.timestamp)
     reply = _Reply(message.request_id, pending, value, error)
     return _transaction(connection, message.changes, event, reply)
 
@@ -285,16 +276,38 @@ def on_call_committed(connection: Connection, message: CallCommitted) -> Iterabl
     """Do what `on_reducer_reply` does, without a `ReducerEvent` where nobody would see it."""
     request_id = message.request_id
     pending = connection.calls.get(request_id)
-    if (
-        pending is None
-        or pending.call is None
-        or pending.call.kind != "reducer"
-        or connection.owner.wants_outcomes
-    ):
+    call = None if pending is None else pending.call
+    if pending is None or call is None or call.kind != "reducer":
         return on_reducer_reply(connection, message.reply())
     del connection.calls[request_id]
     pending.settle()
-    return [CallDone(connection.transaction_context, pending)]
+    if not connection.owner.wants_outcomes:
+        return [CallDone(connection.transaction_context, pending)]
+    ctx = connection.context(
+        _own_event(connection, call, "committed", None, Timestamp(message.micros))
+    )
+    return [ReducerCompleted(ctx), CallDone(ctx, pending)]
+
+
+def _own_event(
+    connection: Connection,
+    call: Call[Any],
+    status: Status,
+    text: str | None,
+    timestamp: Timestamp,
+) -> ReducerEvent:
+    """Return what the answer to a call of this client tells of it."""
+    return ReducerEvent(
+        call.name,
+        call.args,
+        status,
+        text,
+        timestamp,
+        connection.identity,
+        connection.connection_id,
+        None,
+        True,
+    )
 
 
 def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Iterable[Event]:
