@@ -140,7 +140,11 @@ async def test_a_proxy_that_refuses(kit: Kit) -> None:
 # --- cuts ---------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_is_cut_after_any_number_of_bytes(kit: Kit, relay: Relay) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.slow)])
+async def test_a_connection_that_is_cut_after_any_number_of_bytes(
+    kit: Kit, relay: Relay, step: int
+) -> None:
     """Whatever is missing, waiting ends with a typed error, and nothing is half applied."""
     from spacetime_proto.bindings import dynamic_module
     from spacetime_transports import HttpClient
@@ -148,7 +152,6 @@ async def test_a_connection_that_is_cut_after_any_number_of_bytes(kit: Kit, rela
     module = dynamic_module(HttpClient(kit.server.url).schema("world"))
     async with kit.connect() as client:
         await client.call(client.reducers.add_items(count=5))
-    step = 13 if kit.is_blocking else 29
     for cut in range(0, 1200, step):
         relay.cut_after = cut
         applied: list[int] = []
