@@ -2,11 +2,22 @@
 
 A *world* is a server with one module. Tests get it through a fixture named after the module
 (``sdk_test``, ``view`` ...); here it is the embedded server with a port of the module
-(`EmbeddedWorld`). Any other suite can run the same tests against another server: import the test
-functions, and give fixtures of the same names that return its own `World`. Tests rely on names of
-tables and functions and on the order of columns and parameters, not on column names; a world whose
-module has other names says so in `World.aliases`, and `World.needs` skips what it has not at all.
-Every test begins on empty tables.
+(`EmbeddedWorld`). Any other suite can run the same tests against another server::
+
+    # conftest.py
+    from tests.conformance.report import pytest_addoption, pytest_configure, pytest_runtest_setup
+    from tests.conformance.running import pytest_generate_tests, pytest_pyfunc_call
+
+    @pytest.fixture
+    def sdk_test(protocol): return RealWorld(protocol)        # a `World`
+
+    # test_conformance.py
+    from tests.conformance.test_sdk_values import *
+
+Tests rely on names of tables and functions and on the order of columns and parameters, not on column
+names; a world whose module has other names says so in `World.aliases`, and one whose module lacks
+some of them in `World.is_partial`: tests that need those are skipped. Every test begins on empty
+tables.
 """
 
 from __future__ import annotations
@@ -86,6 +97,9 @@ class World(ABC):
     aliases: Mapping[str, str] = {}
     """Names that the world's module has instead of the official ones."""
 
+    is_partial: ClassVar[bool] = False
+    """Whether tests that need what the module has not are skipped, instead of failing."""
+
     protocol: str
 
     @property
@@ -112,16 +126,19 @@ class World(ABC):
         return self.aliases.get(official, official)
 
     def needs(self, *names: str) -> None:
-        """Skip the test if the module has no table or function of one of these names."""
+        """Skip the test if the module has no table or function of one of these names.
+
+        Raises:
+            KeyError: it is no partial world.
+        """
         module = self.bindings.definition
-        known = {
-            thing.name
-            for things in (module.tables, module.reducers, module.procedures)
-            for thing in things
-        }
-        missing = [name for name in names if self.name(name) not in known]
+        parts = (module.tables, module.reducers, module.procedures)
+        known = {thing.name for part in parts for thing in part}
+        missing = ", ".join(name for name in names if self.name(name) not in known)
+        if missing and self.is_partial:
+            pytest.skip(f"the module has no {missing}")
         if missing:
-            pytest.skip(f"the module has no {', '.join(missing)}")
+            raise KeyError(missing)
 
     def client(self, **options: Any) -> AsyncClient[Any]:
         """Return a client on the world's protocol that is not connected yet."""
@@ -202,6 +219,7 @@ class Client:
 
     def table(self, name: str) -> Any:
         """Return the handle of a table."""
+        self.world.needs(name)
         return self.raw.db[self.world.name(name)]
 
     def rows(self, name: str) -> list[tuple[Any, ...]]:
@@ -218,7 +236,7 @@ class Client:
 
     def type(self, name: str) -> Any:
         """Return the class of a named type."""
-        return getattr(self.raw.module.types, name)
+        return getattr(self.raw.module.types, self.world.name(name))
 
     def column_name(self, table: str, index: int) -> str:
         """Return the attribute (and index accessor) of a column."""
@@ -269,6 +287,7 @@ class Client:
 
     def reducer(self, name: str, *args: Any) -> Call[Any]:
         """Return a call of a reducer, as the generated function would."""
+        self.world.needs(name)
         return Call("reducer", self.world.name(name), args)
 
     async def call(self, name: str, *args: Any) -> Any:

@@ -25,6 +25,9 @@ __all__ = ["Row", "pytest_addoption", "pytest_configure", "pytest_runtest_setup"
 _ROOT = Path(__file__).parents[2]
 #: Results of the live suite, which needs a real server; merged into every report if it is there.
 LIVE_RESULTS = _ROOT / "docs" / "conformance-live.json"
+#: In this order things stand in the document.
+_PROTOCOLS = ("v3", "v2", "v1.bsatn", "v1.json", "")
+_SUITES = ("Rust", "TypeScript", "C#", "Unreal", "")
 #: Worse results win where a row has several tests on one protocol.
 _RESULTS = ("passed", "skipped", "failed")
 
@@ -37,7 +40,7 @@ that the test writes itself (*scripted*), without any server (*unit*), on traffi
 (*recorded*), or against a real server (*real 1.x*, *real 2.x*). Protocols are those of the
 subprotocol names, `v3` for `v3.bsatn.spacetimedb`.
 
-Made by `pytest tests/conformance --conformance-report docs/conformance.md`; do not edit.
+Made by `pytest tests/conformance -m "" --conformance-report docs/conformance.md`; do not edit.
 """
 
 
@@ -162,10 +165,17 @@ def add(results: dict[tuple[str, ...], Result], result: Result) -> None:
         results[key] = result
 
 
+def _place(result: Result) -> tuple[Any, ...]:
+    """Return where a result stands in the document."""
+    suite = next(at for at, name in enumerate(_SUITES) if result.section.startswith(name))
+    protocol = _PROTOCOLS.index(result.protocol)
+    return suite, result.file, result.order, result.where, protocol
+
+
 def markdown(results: list[Result]) -> str:
     """Return the document."""
     files: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda one: (one.file, one.order, one.where)):
+    for result in sorted(results, key=_place):
         files.setdefault(result.file, []).append(result)
     passed = sum(result.result == "passed" for result in results)
     parts = [_HEAD, f"{passed} of {len(results)} results are *passed*.\n"]

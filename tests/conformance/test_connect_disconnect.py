@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from spacetime_proto.client.calls import Call
 from spacetime_proto.errors import SpacetimeError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def test_disconnect(connect_disconnect: World) -> None:
 
         def on_disconnect(ctx: Any, error: object) -> None:
             with pytest.raises(SpacetimeError):
-                ctx.submit(client.reducer("anything"))
+                ctx.submit(Call("reducer", "anything"))
             told.append((error, ctx.event.error, client.raw.is_connected))
 
         client.raw.on_disconnect(on_disconnect)

@@ -43,7 +43,7 @@ from spacetime_proto.errors import (
 from spacetime_proto.messages import frames, v1, v2
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.types import TimeDuration
-from tests.conformance.kit import BATCHED, columns, protocols
+from tests.conformance.kit import columns, protocols
 from tests.conformance.scripted import ScriptedClient
 from tests.support.golden import golden_module, schema_text
 from tests.support.script import CONNECTION_ID, NOW, OTHER, message, user
@@ -306,7 +306,7 @@ async def test_unknown_procedure_name(procedure: World) -> None:
     async with connect(
         procedure.url, procedure.database, bindings, protocols={procedure.protocol}
     ) as client:
-        with pytest.raises(InternalError, match="(?i)no such procedure") as caught:
+        with pytest.raises(InternalError, match=r"(?i)no such procedure") as caught:
             await client.call(bindings.procedures.return_tomorrow(1, 2), timeout=5)
         assert caught.value.name == "return_tomorrow"
         made = await client.call(bindings.procedures.return_struct(1, "x"), timeout=5)
