@@ -1,0 +1,1 @@
+"""One module per parser, each with `check(data)`: raises nothing, whatever the bytes."""

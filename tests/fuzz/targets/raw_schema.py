@@ -1,0 +1,20 @@
+"""Module descriptions and types in BSATN, as compiled modules give them."""
+
+from __future__ import annotations
+
+import contextlib
+
+from spacetime_proto.errors import DecodeError, SchemaError
+from spacetime_proto.sats.type_bsatn import decode_type, encode_type
+from spacetime_proto.schema.raw_bsatn import load_raw_module
+
+
+def check(data: bytes) -> None:
+    """Only the two documented errors; a type encodes to the bytes that it came from."""
+    with contextlib.suppress(DecodeError, SchemaError):
+        load_raw_module(data)
+    try:
+        ty, end = decode_type(data)
+    except DecodeError:
+        return
+    assert encode_type(ty) == data[:end]
