@@ -8,6 +8,7 @@ FILE`` adds to a later report: so runs against different servers end up in one d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -90,6 +91,12 @@ def rows_of(module_name: str) -> tuple[Row, ...]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, once: tests/live has them too, and both suites may run together."""
+    with contextlib.suppress(ValueError):
+        _add_options(parser)
+
+
+def _add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance")
     group.addoption("--conformance-report", metavar="FILE", help="write the results as Markdown")
     group.addoption("--conformance-json", metavar="FILE", help="write the results as JSON")
@@ -106,7 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--conformance-report", None) or config.getoption(
         "--conformance-json", None
     )
-    if wanted and not hasattr(config, "workerinput"):
+    is_worker = hasattr(config, "workerinput")
+    if wanted and not is_worker and not config.pluginmanager.has_plugin("conformance-report"):
         config.pluginmanager.register(Reporter(config), "conformance-report")
 
 
