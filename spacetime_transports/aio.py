@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from spacetime_proto.query import Query
     from spacetime_proto.types import ConnectionId, Identity
 
+    from .aio_waiting import Waiter
+
 __all__ = ["AsyncChangeStream", "AsyncClient", "AsyncSubscription", "connect"]
 
 DbT = TypeVar("DbT")
@@ -267,9 +269,10 @@ class AsyncClient(Generic[DbT]):
             LocalProtocolError: the call does not fit the schema, or this is a callback (use
                 `submit` there).
         """
-        return await self._settled(
-            f"call {call.name!r}", timeout, lambda session, done: session.call(call, on_done=done)
-        )
+        session = self._may_wait("call", call)
+        waiter = self._driver.new_waiter()
+        pending = session.call(call, on_done=waiter.set)
+        return await self._outcome(pending, waiter, timeout)
 
     def submit(self, call: Call[Any]) -> None:
         """Queue a call whose outcome nobody waits for; the only form allowed in a callback.
@@ -297,34 +300,36 @@ class AsyncClient(Generic[DbT]):
             QueryError: the server refused it.
             CallTimeout, Disconnected, LocalProtocolError: as `call`.
         """
-        return await self._settled(
-            "run a query", timeout, lambda session, done: session.query(query, on_done=done)
-        )
+        session = self._may_wait("run a query")
+        waiter = self._driver.new_waiter()
+        pending = session.query(query, on_done=waiter.set)
+        return await self._outcome(pending, waiter, timeout)
 
-    async def _settled(
-        self,
-        what: str,
-        timeout: float | None,  # noqa: ASYNC109
-        request: Callable[[ClientSession[DbT], Callable[[Any], object]], PendingCall[R]],
-    ) -> R:
-        """Make a request and wait for its outcome."""
-        refuse_in_callback(self._driver, what)
-        session = self._need_live(what)
-        done = anyio.Event()
-        pending = request(session, lambda _: done.set())
-        self._driver.flush()
-        self._driver.waiting.add(done)
+    def _may_wait(self, what: str, call: Call[Any] | None = None) -> ClientSession[DbT]:
+        """Return the session for a request whose answer is waited for; errors as `call`."""
+        driver = self._driver
+        if self._tasks is None or driver.is_done or driver.in_callback:
+            what = what if call is None else f"{what} {call.name!r}"
+            refuse_in_callback(driver, what)
+            self._need_live(what)
+        return self._need_session()
+
+    async def _outcome(self, pending: PendingCall[R], waiter: Waiter, timeout: float | None) -> R:  # noqa: ASYNC109
+        """Wait for the outcome of a request."""
+        driver = self._driver
+        driver.flush()
+        driver.waiting.add(waiter)
         try:
             if timeout is None:
-                await done.wait()
+                await waiter.wait()
             else:
                 with anyio.move_on_after(timeout):
-                    await done.wait()
+                    await waiter.wait()
                 if not pending.is_done:
                     raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
         finally:
-            self._driver.waiting.discard(done)
-        return self._driver.failure.outcome(pending)
+            driver.waiting.discard(waiter)
+        return driver.failure.outcome(pending)
 
     async def subscribe(
         self,

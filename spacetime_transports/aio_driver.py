@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
-import msgspec
 
 from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
@@ -29,6 +27,8 @@ from spacetime_proto.errors import (
 )
 
 from .aio_dial import AsyncDialer, Dialed
+from .aio_marks import Dispatch, current_dispatch, is_inside
+from .aio_waiting import Waiter, waiter_factory
 from .driving import (
     CALLBACKS_PER_CHECKPOINT,
     EXPLAIN_TIME,
@@ -69,17 +69,6 @@ DbT = TypeVar("DbT")
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
-class _Dispatch(msgspec.Struct, eq=False):
-    """Marks a callback that is running; what it starts sees it through the context variable."""
-
-    driver: AsyncDriver[Any]
-    outer: _Dispatch | None
-    is_running: bool = True
-
-
-_dispatch: ContextVar[_Dispatch | None] = ContextVar("spacetime_dispatch", default=None)
-
-
 class AsyncDriver(Generic[DbT]):
     """Runs a session on anyio streams.
 
@@ -92,6 +81,7 @@ class AsyncDriver(Generic[DbT]):
         ready: set when the server has greeted for the first time, or never will.
         done: set when everything is over and settled.
         is_up: whether `ready` means success.
+        new_waiter: makes what a task waits for an answer with.
         streams: the change streams that have not ended.
         waiting: set when everything is over: those who wait for an answer then look again.
         wrap_pump: may put a generator of its own around the pump of a connection.
@@ -118,8 +108,9 @@ class AsyncDriver(Generic[DbT]):
         self.ready: anyio.Event | None = None
         self.done: anyio.Event | None = None
         self.is_up = False
+        self.new_waiter: Callable[[], Waiter] = _not_running
         self.streams: set[AsyncChangeStream[Any]] = set()
-        self.waiting: set[anyio.Event] = set()
+        self.waiting: set[Waiter] = set()
         self.session: ClientSession[DbT] | None = None
         self._address = address
         self._database = database
@@ -178,12 +169,7 @@ class AsyncDriver(Generic[DbT]):
     @property
     def in_callback(self) -> bool:
         """Whether this is a callback of this client, or a task that a running one has started."""
-        dispatch = _dispatch.get()
-        while dispatch is not None:
-            if dispatch.is_running and dispatch.driver is self:
-                return True
-            dispatch = dispatch.outer
-        return False
+        return is_inside(self)
 
     async def explain(self, error: BaseException | None) -> SchemaMismatch | None:
         """Ask the server, if `error` looks like it, why the bindings no longer fit."""
@@ -205,6 +191,7 @@ class AsyncDriver(Generic[DbT]):
         Raises only if it is cancelled; then everything is settled without running callbacks.
         """
         assert self.ready is not None and self.done is not None
+        self.new_waiter = waiter_factory()
         try:
             await self._connect_and_stay()
         except Exception as error:
@@ -221,9 +208,9 @@ class AsyncDriver(Generic[DbT]):
                     self.failure.error = session.close_error
             for stream in list(self.streams):
                 stream.end(self.failure.error)
-            for event in self.waiting:
+            for waiter in self.waiting:
                 # A callback that raised cuts its message short, the news of a reply included.
-                event.set()
+                waiter.set()
             self.done.set()
             self.ready.set()
 
@@ -344,15 +331,16 @@ class AsyncDriver(Generic[DbT]):
 
     async def _write(self, session: ClientSession[DbT], stream: ByteStream) -> None:
         """Send what the session has, whenever it has something."""
-        wake = anyio.Event()
         self._write_error = None
-        self._wake_writer = lambda: wake.set()
+        wake = self.new_waiter()
+        self._wake_writer = wake.set
         try:
             while True:
                 while data := session.data_to_send():
                     await stream.send(data)
                 await wake.wait()
-                wake = anyio.Event()
+                wake = self.new_waiter()
+                self._wake_writer = wake.set
         except _BROKEN as error:
             # The reader goes on for a moment: the server may have said why before it hung up.
             self._write_error = error
@@ -370,8 +358,8 @@ class AsyncDriver(Generic[DbT]):
             stream: None if there is no connection and the pump only has an end to report.
             deadline: when the server must have greeted, infinite for no limit.
         """
-        lock, send, mark = self.lock, generator.send, _dispatch.set
-        outer = _dispatch.get()
+        lock, send, mark = self.lock, generator.send, current_dispatch.set
+        outer = current_dispatch.get()
         received: Received | None = None
         error: Exception | None = None
         until_checkpoint = CALLBACKS_PER_CHECKPOINT
@@ -387,7 +375,7 @@ class AsyncDriver(Generic[DbT]):
                     # The hot path of every row callback. The variable keeps the mark of the last
                     # one, which is not running any more: taking it back each time costs as much
                     # as setting it.
-                    dispatch = _Dispatch(self, outer)
+                    dispatch = Dispatch(self, outer)
                     mark(dispatch)
                     try:
                         result = want.function(*want.args)
@@ -449,6 +437,11 @@ class AsyncDriver(Generic[DbT]):
             elif self._write_error is not None and now >= self._write_failed_at + LAST_WORDS:
                 error = lost(self._write_error)
         return Received(now, data, eof, error)
+
+
+def _not_running() -> Waiter:
+    """Stand in for what only `AsyncDriver.run` can know."""
+    raise LocalProtocolError("this client was not entered")
 
 
 def _nothing(*_: object) -> None:

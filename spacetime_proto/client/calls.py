@@ -33,33 +33,25 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True):
         return f"{self.name}({', '.join(map(repr, self.args))})"
 
 
-class PendingCall(Generic[R]):
+class PendingCall(msgspec.Struct, Generic[R], eq=False):
     """A request that was accepted for sending: its outcome, once there is one.
 
     Colour-free: nothing here waits. Drivers pass `on_done`, which the pump runs as part of the
     dispatch of the answering message, after its row callbacks.
     """
 
-    __slots__ = ("call", "error", "is_done", "name", "on_done", "request_id", "sent", "value")
-
-    def __init__(
-        self,
-        name: str,
-        call: Call[R] | None,
-        on_done: Callable[[PendingCall[R]], object] | None = None,
-    ) -> None:
-        self.name = name
-        """The function's name, or the SQL text of a query."""
-        self.call = call
-        """The call; None for a one-off query."""
-        self.on_done = on_done
-        self.request_id = -1
-        """Id on the current connection; -1 while it waits to be sent."""
-        self.sent = False
-        """Whether its bytes were handed out for sending."""
-        self.is_done = False
-        self.value: R | None = None
-        self.error: BaseException | None = None
+    name: str
+    """The function's name, or the SQL text of a query."""
+    call: Call[R] | None
+    """The call; None for a one-off query."""
+    on_done: Callable[[PendingCall[R]], object] | None = None
+    request_id: int = -1
+    """Id on the current connection; -1 while it waits to be sent."""
+    sent: bool = False
+    """Whether its bytes were handed out for sending."""
+    is_done: bool = False
+    value: R | None = None
+    error: BaseException | None = None
 
     def result(self) -> R:
         """Return the value, or raise the typed error of the outcome.

@@ -102,6 +102,8 @@ class Connection:
         self.set_requests: dict[int, tuple[Subscription, bool]] = {}
         self.sets: dict[int, Subscription] = {}
         self.legacy: Subscription | None = None
+        self._max_in_flight = options.limits.in_flight
+        self._max_size = options.limits.outgoing_size
         self._next_request = 1
         self._next_set = 1
         self.highest_set = 0
@@ -124,10 +126,10 @@ class Connection:
         return len(self.calls) + len(self.set_requests)
 
     def _request_id(self) -> int:
-        if self.in_flight >= self.options.limits.in_flight:
+        if len(self.calls) + len(self.set_requests) >= self._max_in_flight:
             raise LocalProtocolError(
                 f"{self.in_flight} requests already wait for their answers "
-                f"(limit in_flight = {self.options.limits.in_flight})"
+                f"(limit in_flight = {self._max_in_flight})"
             )
         request_id = self._next_request
         # Ids are u32 on the wire; by the time they wrap, the low ones are long answered.
@@ -135,11 +137,10 @@ class Connection:
         return request_id
 
     def _send(self, payload: bytes | str) -> None:
-        size = len(payload)
-        if size > self.options.limits.outgoing_size:
+        if len(payload) > self._max_size:
             raise LocalProtocolError(
-                f"a request of {size} bytes is too large to send "
-                f"(limit outgoing_size = {self.options.limits.outgoing_size})"
+                f"a request of {len(payload)} bytes is too large to send "
+                f"(limit outgoing_size = {self._max_size})"
             )
         self._outbox.append(payload)
 

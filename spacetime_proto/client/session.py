@@ -288,7 +288,7 @@ class ClientSession(Generic[DbT]):
                 " call(reducers.NAME(...))"
             )
         pending = PendingCall(call.name, call, on_done)
-        if self._ready(f"call {call.name!r}"):
+        if self._ready("call", call.name):
             assert self._connection is not None
             self._connection.call(pending)
         else:
@@ -367,7 +367,7 @@ class ClientSession(Generic[DbT]):
         else:
             self._connection.unsubscribe(subscription)
 
-    def _ready(self, what: str) -> bool:
+    def _ready(self, what: str, name: str | None = None) -> bool:
         """Say whether a request can go out now; True, False for "wait", or an error.
 
         Raises:
@@ -376,6 +376,8 @@ class ClientSession(Generic[DbT]):
         state = self._state
         if state is SessionState.OPEN and not self._end_pending:
             return True
+        if name is not None:
+            what = f"{what} {name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
             raise Disconnected(f"cannot {what}: the connection is closed")
         if self.options.offline == "wait":

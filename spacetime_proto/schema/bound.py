@@ -77,6 +77,7 @@ class BoundFunction:
         self.name = definition.name
         self.is_procedure = isinstance(definition, ProcedureDef)
         self._types = types
+        self._expected = len(definition.params.elements)
 
     def __repr__(self) -> str:
         return f"BoundFunction({self.name!r})"
@@ -86,6 +87,10 @@ class BoundFunction:
         """The parameters as Python names."""
         elements = self.definition.params.elements
         return python_names((element.name for element in elements), prefix="arg_")
+
+    @cached_property
+    def _arguments(self) -> str:
+        return f"arguments of {self.name}"
 
     @cached_property
     def _args(self) -> Codec[Any]:
@@ -116,7 +121,7 @@ class BoundFunction:
             EncodeError: there are too few or too many, or one does not fit its type.
         """
         self._count(args)
-        return self._args.encode(tuple(args), what=f"arguments of {self.name}")
+        return self._args.encode(tuple(args), what=self._arguments) if args else b""
 
     def decode_args(self, data: bytes) -> tuple[Any, ...]:
         """Decode arguments.
@@ -200,9 +205,8 @@ class BoundFunction:
             raise error.within(what) from error.__cause__
 
     def _count(self, args: Sequence[Any]) -> None:
-        expected = len(self.definition.params.elements)
-        if len(args) != expected:
-            raise EncodeError(f"{self.name} takes {expected} arguments, not {len(args)}")
+        if len(args) != self._expected:
+            raise EncodeError(f"{self.name} takes {self._expected} arguments, not {len(args)}")
 
     def _in_order(self, value: Any) -> tuple[Any, ...]:
         shape: Any = self._types.shape(self.definition.params)

@@ -49,6 +49,9 @@ _KEYS = 64
 #: Bytes masked with one big integer. Larger blocks leave the cache, smaller ones cost calls.
 _MASK_BLOCK = 16384
 
+#: Headers of a client's whole binary messages, by payload size, as far as one byte tells it.
+_SMALL = [bytes((_WHOLE_BINARY, _MASKED | size)) for size in range(126)]
+
 _Utf8Decoder = getincrementaldecoder("utf-8")
 
 
@@ -265,6 +268,13 @@ class FastCodec:
 
     def encode(self, payload: Payload) -> list[Chunk]:
         """Return the frames of one message, each with at most `fragment_size` payload bytes."""
+        size = len(payload)
+        if size < 126 and self._client and type(payload) is bytes:
+            # The calls of a busy client, written out: 1.1 instead of 2.0 us each.
+            key = self._next_key()
+            mask = int.from_bytes((key * 32)[:size], "little")
+            masked = (int.from_bytes(payload, "little") ^ mask).to_bytes(size, "little")
+            return [_SMALL[size] + key + masked]
         if isinstance(payload, str):
             opcode, data = _TEXT, payload.encode()
         else:

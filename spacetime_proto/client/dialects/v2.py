@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ...cache.changes import TableChange
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
 
 __all__ = ["V2", "V3"]
 
+_CALL_REDUCER: Final = 3
+_CALL_PROCEDURE: Final = 4
+#: Tag, request id, flags.
+_CALL: Final = Struct("<BIB").pack
+_CALL_SIZE: Final = 6
+_U32: Final = Struct("<I").pack
+
 #: How payloads begin that are not compressed: with the message's tag.
 _PLAIN_UPDATE: Final = b"\0" + TRANSACTION_UPDATE
 _PLAIN_RESULT: Final = b"\0" + REDUCER_RESULT
@@ -57,6 +65,7 @@ class V2(Dialect):
 
     def __init__(self, module: BoundModule, limits: Limits) -> None:
         super().__init__(module, limits)
+        self._names: dict[BoundFunction, bytes] = {}
         self._heads: Heads = {}
         # Then a short message alone in its payload is within the budget of rows, whatever its size.
         self._is_generous = limits.rows_for(0) >= MAX_COST
@@ -65,10 +74,16 @@ class V2(Dialect):
         self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
     ) -> bytes:
         encoded = function.encode_args(args)
-        name = function.definition.name
-        if kind == "reducer":
-            return v2.encode_client(v2.CallReducer(request_id, name, encoded))
-        return v2.encode_client(v2.CallProcedure(request_id, name, encoded))
+        name = self._names.get(function) or self._name(function)
+        # What `v2.encode_client` makes of a message, at a quarter of its time.
+        tag = _CALL_PROCEDURE if function.is_procedure else _CALL_REDUCER
+        return _CALL(tag, request_id, 0) + name + _U32(len(encoded)) + encoded
+
+    def _name(self, function: BoundFunction) -> bytes:
+        """Return what is between the ids and the arguments of all calls of a function."""
+        whole = v2.encode_client(v2.CallReducer(0, function.name, b""))
+        name = self._names[function] = whole[_CALL_SIZE:-4]
+        return name
 
     def query(self, request_id: int, sql: str) -> bytes:
         return v2.encode_client(v2.OneOffQuery(request_id, sql))
@@ -137,7 +152,12 @@ class V3(V2):
     is_batched: ClassVar[bool] = True
 
     def batch(self, payloads: list[bytes | str]) -> list[bytes | str]:
-        return list(frames.join(cast("list[bytes]", payloads)))
+        bodies = cast("list[bytes]", payloads)
+        if len(bodies) <= frames.MAX_BATCH_MESSAGES:
+            joined = b"".join(bodies)
+            if len(joined) <= frames.CLIENT_BATCH_SIZE:
+                return [joined]
+        return list(frames.join(bodies))
 
 
 def _sent(message: v2.ClientMessage) -> Outgoing:
