@@ -228,7 +228,7 @@ class AsyncDriver(Generic[DbT]):
         while True:
             self._is_greeted = False
             error = await self._one_connection(session)
-            if session.state is SessionState.CLOSED:
+            if await self._is_closed(session):
                 return
             delay = comeback.delay_after(error, was_greeted=self._is_greeted)
             if delay is None:
@@ -240,6 +240,20 @@ class AsyncDriver(Generic[DbT]):
             with anyio.move_on_after(delay) as self._pause_scope:
                 await anyio.sleep_forever()
             self._pause_scope = None
+            if await self._is_closed(session):
+                return
+
+    async def _is_closed(self, session: ClientSession[DbT]) -> bool:
+        """Tell whether there is to be no other connection; settles what waited for one."""
+        if session.state is not SessionState.CLOSED:
+            return False
+        if not session.is_over:  # closed while there was no connection, or after its end was told
+            await self._drive(self._new_pump(session), None, float("inf"))
+        return True
+
+    def _new_pump(self, session: ClientSession[DbT]) -> Pump:
+        handler = adapt_error_handler(self.options.on_callback_error)
+        return self.wrap_pump(pump(session, self.callbacks, on_callback_error=handler))
 
     async def _one_connection(self, session: ClientSession[DbT]) -> BaseException:
         """Make one attempt and stay until its end; return why it ended."""
@@ -249,13 +263,7 @@ class AsyncDriver(Generic[DbT]):
         try:
             if session.state is SessionState.IDLE:  # and not closed meanwhile
                 self._start(session, dialed, refusal)
-            generator = self.wrap_pump(
-                pump(
-                    session,
-                    self.callbacks,
-                    on_callback_error=adapt_error_handler(self.options.on_callback_error),
-                )
-            )
+            generator = self._new_pump(session)
             if dialed is None:
                 await self._drive(generator, None, deadline)
             else:

@@ -373,7 +373,10 @@ class BlockingDriver(Generic[DbT]):
         session = self.session
         self._close_line()
         if session.state is SessionState.CLOSED:
-            self._finish(session.close_error)
+            if session.is_over:
+                self._finish(session.close_error)
+            else:  # another thread closed it after the loss was told
+                self._start_pump(self.callbacks)
             return
         error = session.close_error or Disconnected("the connection ended")
         delay = self._comeback.delay_after(error, was_greeted=self._is_greeted)

@@ -231,8 +231,9 @@ async def test_closing_in_a_callback(kit: Kit) -> None:
 
 @pytest.mark.only("async")
 async def test_a_cancelled_block_ends_at_once(kit: Kit) -> None:
-    with anyio.move_on_after(0.2) as scope:
+    with anyio.CancelScope() as scope:
         async with kit.connect() as client:
+            scope.deadline = anyio.current_time() + 0.1
             await client.call(client.procedures.wait(micros=60_000_000))
     assert scope.cancelled_caught
     assert not client.raw.is_connected
@@ -400,6 +401,57 @@ async def test_a_client_that_waits_to_come_back_can_be_closed(kit: Kit) -> None:
         kit.server.drop_connections()
         await client.until(lambda: not client.raw.is_connected)
     assert time.monotonic() - begun < 5
+
+
+async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
+    """The loss was told to on_disconnect; it is not raised once more by a block that closed."""
+    told: list[BaseException | None] = []
+
+    def on_disconnect(ctx: Any, error: BaseException | None) -> None:
+        told.append(error)
+        clients[0].submit_close()
+
+    clients: list[Any] = []
+    async with kit.connect(
+        reconnect=ReconnectPolicy(first_delay=60),
+        on_disconnect=on_disconnect,
+        prepare=clients.append,
+    ) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: client.raw._driver.is_done)
+    assert [type(error) for error in told] == [Disconnected]
+
+
+@pytest.mark.only("async")
+async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_close = anyio.aclose_forcefully
+    mine = threading.get_ident()  # the server has a thread of its own
+
+    async def close(stream: Any) -> None:
+        await really_close(stream)
+        if threading.get_ident() == mine:
+            client.raw.submit_close()
+
+    async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
+        monkeypatch.setattr(anyio, "aclose_forcefully", close)
+        kit.server.drop_connections()
+        await client.until(lambda: client.raw._driver.is_done)
+
+
+@pytest.mark.only("async")
+async def test_closing_between_two_connections_dials_no_more(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: not client.raw.is_connected)
+
+        async def dial(issued_token: str | None) -> None:
+            pytest.fail("another attempt")
+
+        monkeypatch.setattr(client.raw._driver._dialer, "dial", dial)
 
 
 async def test_giving_up_after_so_many_attempts(kit: Kit) -> None:
