@@ -172,10 +172,6 @@ class Callbacks:
         by_kind = self._by_kind
         return bool(by_kind["transaction"]), bool(by_kind["reducer"])
 
-    def listens(self, kind: str) -> bool:
-        """Whether any callback of that kind is registered."""
-        return bool(self._by_kind[kind])
-
 
 _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {
     ev.TableChanged: Callbacks._table_changed,

@@ -20,13 +20,13 @@ def note(*args: Any) -> None: ...
 
 def test_register_and_cancel() -> None:
     callbacks = Callbacks()
-    assert not callbacks.listens("connect")
-    handle = callbacks.add("connect", note)
-    assert callbacks.listens("connect")
+    assert callbacks.interests == (False, False)
+    handle = callbacks.add("transaction", note)
+    assert callbacks.interests == (True, False)
     handle.cancel()
     handle.cancel()
-    callbacks.remove("connect", note)
-    assert not callbacks.listens("connect")
+    callbacks.remove("transaction", note)
+    assert callbacks.interests == (False, False)
     with pytest.raises(TypeError, match="on_connect takes a callable"):
         callbacks.add("connect", 5)  # type: ignore[arg-type]
 
