@@ -5,6 +5,7 @@ usage: python -m tests.fuzz.run TARGET [CORPUS ...] [-libfuzzer_option=value ...
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib import import_module
 from typing import Any
@@ -16,7 +17,9 @@ def main(arguments: list[str]) -> None:
     target, *rest = arguments
     with atheris.instrument_imports(include=["spacetime_proto", "spacetime_transports", "wsproto"]):
         check = import_module(f"tests.fuzz.targets.{target}").check
-    atheris.Setup([f"fuzz {target}", *rest], check)
+    # libFuzzer starts itself again by this name, through a shell, when it merges corpora.
+    program = f"{shlex.quote(sys.executable)} -m tests.fuzz.run {target}"
+    atheris.Setup([program, *rest], check)
     atheris.Fuzz()
 
 
