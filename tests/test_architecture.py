@@ -115,3 +115,14 @@ def test_the_core_is_imported_without_the_wire() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sources(CORE) if path.name != "__init__.py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_module_has_the_test_file_that_mirrors_it(path: Path) -> None:
+    inside = path.relative_to(CORE)
+    mirror = ROOT / "tests" / "proto" / inside.parent / f"test_{path.stem}.py"
+    assert mirror.is_file(), f"{mirror.relative_to(ROOT)} is missing"

@@ -332,6 +332,9 @@ class ClientSession(Generic[DbT]):
             on_end: ``on_end(ctx)`` when it ended because this client asked.
             legacy: use v1's replaceable set where the protocol has it.
             replaces: the subscription whose place it takes, as one difference, once applied.
+
+        Raises:
+            Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
         texts: list[str] = []
         for query in queries:
@@ -348,7 +351,8 @@ class ClientSession(Generic[DbT]):
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe)
         if self._state is SessionState.CLOSED or self._state is SessionState.CLOSING:
-            raise LocalProtocolError("cannot subscribe: the session is closed")
+            # Not a mistake of the caller's: the loss may have been noticed a moment ago.
+            raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
         if self._state is SessionState.OPEN:
             assert self._connection is not None
             self._connection.subscribe(subscription)
@@ -379,7 +383,7 @@ class ClientSession(Generic[DbT]):
         if name is not None:
             what = f"{what} {name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
-            raise Disconnected(f"cannot {what}: the connection is closed")
+            raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
         if self.options.offline == "wait":
             return False
         if self._was_open:

@@ -93,6 +93,12 @@ def algebraic_types(
     if refs:
         leaves |= st.integers(0, refs - 1).map(RefType)
     field_names = st.none() | names(hostile=hostile)
+    # Units and plain enums are leaves too: what has no leaf of its own in `_grow` would not count, and
+    # a type could get as large as it likes.
+    leaves |= st.just(UNIT)
+    leaves |= st.lists(field_names, min_size=1, max_size=3, unique=True).map(
+        lambda given: SumType(tuple(Variant(name, UNIT) for name in given))
+    )
     return st.recursive(leaves, lambda inner: _grow(inner, field_names), max_leaves=max_leaves)
 
 
@@ -103,18 +109,12 @@ def _grow(
         inner.map(ArrayType),
         inner.map(option),
         st.builds(result, inner, inner),
-        st.lists(st.builds(Element, field_names, inner), max_size=5, unique_by=_named).map(
-            lambda elements: ProductType(tuple(elements))
-        ),
         st.lists(
-            st.builds(Variant, field_names, inner | st.just(UNIT)),
-            min_size=1,
-            max_size=4,
-            unique_by=_named,
+            st.builds(Element, field_names, inner), min_size=1, max_size=5, unique_by=_named
+        ).map(lambda elements: ProductType(tuple(elements))),
+        st.lists(
+            st.builds(Variant, field_names, inner), min_size=1, max_size=4, unique_by=_named
         ).map(lambda variants: SumType(tuple(variants))),
-        st.lists(field_names, min_size=1, max_size=3, unique=True).map(
-            lambda given: SumType(tuple(Variant(name, UNIT) for name in given))
-        ),
     )
 
 

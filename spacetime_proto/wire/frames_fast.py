@@ -71,6 +71,8 @@ class FastCodec:
         self._client = client
         self._message_size = message_size
         self._fragment_size = fragment_size
+        # Binary messages below this size are written out in `encode`: one frame, one byte of length.
+        self._small = 126 if client and (fragment_size is None or fragment_size >= 125) else 0
         self._entropy = entropy
         self._keys = b""
         self._key_at = 0
@@ -269,8 +271,8 @@ class FastCodec:
     def encode(self, payload: Payload) -> list[Chunk]:
         """Return the frames of one message, each with at most `fragment_size` payload bytes."""
         size = len(payload)
-        if size < 126 and self._client and type(payload) is bytes:
-            # The calls of a busy client, written out: 1.1 instead of 2.0 us each.
+        if size < self._small and type(payload) is bytes:
+            # The calls of a busy client, written out: 6.0 instead of 6.5 us CPU for a whole call.
             key = self._next_key()
             mask = int.from_bytes((key * 32)[:size], "little")
             masked = (int.from_bytes(payload, "little") ^ mask).to_bytes(size, "little")

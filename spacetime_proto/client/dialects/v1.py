@@ -265,8 +265,7 @@ def _sent(message: v1.ClientMessage) -> Outgoing:
             return QuerySent(message_id, sql)
         case v1.CallReducer(name, _, request_id, flags):
             return CallSent(request_id, "reducer", name, flags != v1.NO_SUCCESS_NOTIFY)
-        case v1.CallProcedure(name, _, request_id):
-            return CallSent(request_id, "procedure", name)
+    return CallSent(message.request_id, "procedure", message.procedure)
 
 
 _MEANINGS: dict[type, Callable[[Any, Any], Incoming]] = {

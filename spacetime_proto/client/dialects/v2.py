@@ -170,8 +170,7 @@ def _sent(message: v2.ClientMessage) -> Outgoing:
             return QuerySent(request_id, sql)
         case v2.CallReducer(request_id, name):
             return CallSent(request_id, "reducer", name)
-        case v2.CallProcedure(request_id, name):
-            return CallSent(request_id, "procedure", name)
+    return CallSent(message.request_id, "procedure", message.procedure)
 
 
 # --- meanings ---------------------------------------------------------------------------------
@@ -205,8 +204,7 @@ def _reducer_result(message: v2.ReducerResult) -> ReducerReply:
             return ReducerReply(request_id, "committed", timestamp, [])
         case v2.ReducerErr(error):
             return ReducerReply(request_id, "failed", timestamp, [], error)
-        case v2.ReducerInternalError(text):
-            return ReducerReply(request_id, "internal_error", timestamp, [], b"", text)
+    return ReducerReply(request_id, "internal_error", timestamp, [], b"", outcome.message)
 
 
 def _procedure_result(message: v2.ProcedureResult) -> ProcedureReply:

@@ -208,7 +208,7 @@ def test_closing_an_idle_session_closes_it() -> None:
     assert script.session.state is SessionState.CLOSED
     with pytest.raises(Disconnected, match="closed"):
         script.session.call(Call("reducer", "set_name", ("x",)))
-    with pytest.raises(LocalProtocolError, match="closed"):
+    with pytest.raises(Disconnected, match="closed"):
         script.session.subscribe("SELECT * FROM user")
     with pytest.raises(LocalProtocolError, match="start"):
         script.start()

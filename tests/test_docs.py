@@ -1,0 +1,63 @@
+"""What the documents point at is there, and their programs are Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    if path.is_file()
+)
+#: ``[text](target)`` and ``![text](target)``.
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+
+
+def prose(text: str) -> str:
+    """Return a document without its code, in which brackets are no links."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names that a document's headings have on GitHub."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in LINK.findall(prose(path.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = path.parent / target if target else path
+        assert file.exists(), f"{name(path)}: {link}"
+        if anchor:
+            assert anchor in anchors(file.read_text()), f"{name(path)}: {link}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_programs_compile(path: Path) -> None:
+    for _, language, code in FENCE.findall(path.read_text()):
+        if language == "python":
+            compile(textwrap.dedent(code), name(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_regular_expressions_see_what_they_should() -> None:
+    text = "# A `b`: c\n[x](y.md#z) `a[0](1)`\n```python\nq[0](no)\n```\n"
+    assert LINK.findall(prose(text)) == ["y.md#z"]
+    assert anchors(text) == {"a-b-c"}
+    assert [(language, code) for _, language, code in FENCE.findall(text)] == [
+        ("python", "q[0](no)\n")
+    ]
