@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import strategies as st
 
@@ -58,6 +58,8 @@ __all__ = [
     "values",
 ]
 
+PartT = TypeVar("PartT", Element, Variant)
+
 _PRIMITIVES: Final = (*INTEGER_BITS, "Bool", "F32", "F64", "String")
 _SPECIALS: Final = (IDENTITY, CONNECTION_ID, TIMESTAMP, TIME_DURATION, UUID, SCHEDULE_AT)
 
@@ -109,18 +111,27 @@ def _grow(
         inner.map(ArrayType),
         inner.map(option),
         st.builds(result, inner, inner),
-        st.lists(
-            st.builds(Element, field_names, inner), min_size=1, max_size=5, unique_by=_named
-        ).map(lambda elements: ProductType(tuple(elements))),
-        st.lists(
-            st.builds(Variant, field_names, inner), min_size=1, max_size=4, unique_by=_named
-        ).map(lambda variants: SumType(tuple(variants))),
+        # Not `unique_by`: when it draws again it writes down this strategy, with all inside it.
+        st.lists(st.builds(Element, field_names, inner), min_size=1, max_size=5).map(
+            lambda elements: ProductType(_distinct(elements))
+        ),
+        st.lists(st.builds(Variant, field_names, inner), min_size=1, max_size=4).map(
+            lambda variants: SumType(_distinct(variants))
+        ),
     )
 
 
-def _named(part: Element | Variant) -> object:
-    """Key by which the parts of one type differ: their name, or themselves if they have none."""
-    return id(part) if part.name is None else part.name
+def _distinct(parts: list[PartT]) -> tuple[PartT, ...]:
+    """Leave out parts whose name another one has already."""
+    seen: set[str] = set()
+    kept = []
+    for part in parts:
+        if part.name is not None:
+            if part.name in seen:
+                continue
+            seen.add(part.name)
+        kept.append(part)
+    return tuple(kept)
 
 
 @st.composite
@@ -136,10 +147,8 @@ def contexts(draw: Callable[..., Any], *, max_types: int = 4, hostile: bool = Tr
         made = draw(inner)
         # A reference to itself is no type: it must at least stand in a product.
         types.append(ProductType((Element("r", made),)) if isinstance(made, RefType) else made)
-    columns = st.lists(
-        st.builds(Element, names(hostile=hostile), inner), max_size=6, unique_by=_named
-    )
-    types.append(ProductType(tuple(draw(columns))))
+    columns = st.lists(st.builds(Element, names(hostile=hostile), inner), max_size=6)
+    types.append(ProductType(_distinct(draw(columns))))
     return TypeContext(Typespace(tuple(types)), {len(types) - 1: "Row"}, max_depth=24)
 
 
