@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 
 from spacetime_proto.client.dispatch import Callbacks
-from spacetime_proto.client.pump import Invoke, Read, Received, pump
+from spacetime_proto.client.pump import Invoke, InvokeEach, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
 from spacetime_proto.errors import (
@@ -51,7 +51,7 @@ from .driving import (
 from .options import ConnectOptions, TokenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from anyio.abc import ByteStream
 
@@ -253,7 +253,9 @@ class AsyncDriver(Generic[DbT]):
 
     def _new_pump(self, session: ClientSession[DbT]) -> Pump:
         handler = adapt_error_handler(self.options.on_callback_error)
-        return self.wrap_pump(pump(session, self.callbacks, on_callback_error=handler))
+        return self.wrap_pump(
+            pump(session, self.callbacks, on_callback_error=handler, in_batches=True)
+        )
 
     async def _one_connection(self, session: ClientSession[DbT]) -> BaseException:
         """Make one attempt and stay until its end; return why it ended."""
@@ -379,33 +381,42 @@ class AsyncDriver(Generic[DbT]):
                 except StopIteration:
                     return
                 received = error = None
+                calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]
                 if type(want) is Invoke:
+                    calls = ((want.function, want.args),)
+                elif type(want) is InvokeEach:
+                    calls = want.calls
+                elif type(want) is Read:
+                    if stream is None:
+                        raise LocalProtocolError("the pump wants to read, but there is no stream")
+                    self._wake_writer()
+                    received = await self._receive(stream, want.deadline, deadline)
+                    continue
+                else:
+                    if not self.is_up:
+                        self._message_done()
+                    continue
+                for function, args in calls:
                     # The hot path of every row callback. The variable keeps the mark of the last
                     # one, which is not running any more: taking it back each time costs as much
                     # as setting it.
                     dispatch = Dispatch(self, outer)
                     mark(dispatch)
                     try:
-                        result = want.function(*want.args)
+                        result = function(*args)
                         # Asked of the result, not of the function: lambdas, partials and callable
                         # objects that lead to a coroutine are found as well.
                         if result is not None and hasattr(result, "__await__"):
                             await result
                     except Exception as raised:
                         error = raised
+                        break
                     finally:
                         dispatch.is_running = False
                     until_checkpoint -= 1
                     if not until_checkpoint:
                         until_checkpoint = CALLBACKS_PER_CHECKPOINT
                         await anyio.lowlevel.checkpoint()
-                elif type(want) is Read:
-                    if stream is None:
-                        raise LocalProtocolError("the pump wants to read, but there is no stream")
-                    self._wake_writer()
-                    received = await self._receive(stream, want.deadline, deadline)
-                elif not self.is_up:
-                    self._message_done()
         finally:
             mark(outer)
 

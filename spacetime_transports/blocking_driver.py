@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from spacetime_proto.client.dispatch import Callbacks
-from spacetime_proto.client.pump import Invoke, Read, Received, pump
+from spacetime_proto.client.pump import Invoke, InvokeEach, Read, Received, pump
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState
 from spacetime_proto.errors import (
@@ -281,9 +281,19 @@ class BlockingDriver(Generic[DbT]):
                 try:
                     result = want.function(*want.args)
                     if result is not None:
-                        _refuse_awaitable(result, want)
+                        _refuse_awaitable(result, want.function)
                 except Exception as raised:
                     error = raised
+            elif type(want) is InvokeEach:
+                self._want = want  # Ctrl-C may come between two of them; the others still run
+                try:
+                    for function, args in want.calls:
+                        result = function(*args)
+                        if result is not None:
+                            _refuse_awaitable(result, function)
+                except Exception as raised:
+                    error = raised
+                self._want = None
             elif type(want) is Read:
                 # Kept until there is something to answer it with: Ctrl-C may interrupt the wait.
                 self._want = want
@@ -365,7 +375,9 @@ class BlockingDriver(Generic[DbT]):
 
     def _start_pump(self, callbacks: Callbacks) -> None:
         handler = adapt_error_handler(self.options.on_callback_error)
-        self._generator = self.wrap_pump(pump(self.session, callbacks, on_callback_error=handler))
+        self._generator = self.wrap_pump(
+            pump(self.session, callbacks, on_callback_error=handler, in_batches=True)
+        )
         self._want = None
 
     def _connection_over(self) -> None:
@@ -457,13 +469,13 @@ class BlockingDriver(Generic[DbT]):
         self.notify()
 
 
-def _refuse_awaitable(result: Any, want: Invoke) -> None:
+def _refuse_awaitable(result: Any, function: Callable[..., Any]) -> None:
     """Raise TypeError if what a callback returned would have to be awaited."""
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):
             result.close()  # or Python warns that it was never awaited
         raise TypeError(
-            f"the callback {callback_name(want.function)} returned an awaitable; a blocking "
+            f"the callback {callback_name(function)} returned an awaitable; a blocking "
             "client runs plain functions only"
         )
 

@@ -1,11 +1,13 @@
 """The pump: one generator that runs a connection, whatever runs the pump.
 
-It yields what it wants and is told what came of it. Two wants exist:
+It yields what it wants and is told what came of it. Two wants exist, and a third for who asks for it:
 
 * `Read(deadline)`: write ``session.data_to_send()``, then wait for bytes, the end of the stream, the
   deadline, or a wake-up because somebody queued a request; send back a `Received`.
 * `Invoke(function, args)`: call it (an async driver awaits what is awaitable); send back anything,
   or throw what it raised into the generator.
+* `InvokeEach(calls)`, only with ``in_batches=True``: the same for each of several calls. What one of
+  them raised is thrown into the generator at once; another `InvokeEach` brings the rest.
 
 Between messages it yields `MESSAGE_DONE`, so that a driver can stop there. It returns when the
 connection is over and everything that waited on it is settled. A driver is a loop of a few lines
@@ -15,6 +17,8 @@ around this, and tests drive it with a list (docs/embedding.md).
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import islice
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -23,12 +27,24 @@ from ..errors import ProtocolError
 from . import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from .dispatch import Callbacks
+    from .dispatch import Callbacks, Calls
     from .session import ClientSession
 
-__all__ = ["MESSAGE_DONE", "Invoke", "MessageDone", "Read", "Received", "Want", "pump"]
+__all__ = [
+    "MESSAGE_DONE",
+    "Invoke",
+    "InvokeEach",
+    "MessageDone",
+    "Read",
+    "Received",
+    "Want",
+    "pump",
+]
+
+#: Row callbacks handed over at once; each holds the two rows it is to see.
+BATCH: Final = 64
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +58,13 @@ class Invoke(msgspec.Struct, gc=False):
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+
+
+class InvokeEach(msgspec.Struct, gc=False):
+    """Call several of the user's functions, one after the other, until one raises."""
+
+    calls: Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
+    """(function, arguments) of those that have not run yet: it is left where a callback raised."""
 
 
 class MessageDone(msgspec.Struct, frozen=True):
@@ -60,7 +83,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     """The stream broke."""
 
 
-Want: TypeAlias = Read | Invoke | MessageDone
+Want: TypeAlias = Read | Invoke | InvokeEach | MessageDone
 MESSAGE_DONE: Final = MessageDone()
 
 
@@ -69,6 +92,7 @@ def pump(
     callbacks: Callbacks,
     *,
     on_callback_error: Callable[..., Any] | None = None,
+    in_batches: bool = False,
 ) -> Generator[Want, Received | None, None]:
     """Run one connection of `session`, which was just started, to its end.
 
@@ -78,6 +102,8 @@ def pump(
         on_callback_error: ``on_callback_error(error, function)``. Given: it is called for every
             exception that a callback raises, and the connection goes on. Not given: such an
             exception ends the connection, and is the error that everything then reports.
+        in_batches: hand the row callbacks of a message over as `InvokeEach`: 10 to 17 % less CPU for
+            transactions of a hundred rows (benchmarks/TRIED.md).
     """
     while True:
         while True:
@@ -92,7 +118,7 @@ def pump(
                 session.fail(error)
             else:
                 if only is None:
-                    yield from _dispatch(session, callbacks, message, on_callback_error)
+                    yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
                     try:
                         yield Invoke(*only)
@@ -117,6 +143,7 @@ def _dispatch(
     callbacks: Callbacks,
     message: Iterable[ev.Event],
     on_callback_error: Callable[..., Any] | None,
+    in_batches: bool,
 ) -> Generator[Want, Received | None, None]:
     """Run the callbacks of one message.
 
@@ -130,6 +157,9 @@ def _dispatch(
             if type(event) is ev.TableChanged and (is_cut or not event.listeners.wants_rows):
                 continue
             calls = callbacks.waiters(event) if is_cut else callbacks.calls(event)
+            if in_batches and type(event) is ev.TableChanged:
+                yield from _each(session, calls, on_callback_error)
+                continue
             for function, args in calls:
                 try:
                     yield Invoke(function, args)
@@ -145,6 +175,35 @@ def _dispatch(
     finally:
         if isinstance(message, Generator):
             message.close()
+
+
+def _each(
+    session: ClientSession[Any], calls: Calls, on_callback_error: Callable[..., Any] | None
+) -> Generator[Want, Received | None, None]:
+    """Have `calls` run in batches.
+
+    Raises:
+        DecodeError: a row is damaged; the callbacks before it have run.
+    """
+    damage: ProtocolError | None = None
+    while damage is None:
+        batch: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        try:
+            batch.extend(islice(calls, BATCH))  # keeps what came before a damaged row
+        except ProtocolError as error:
+            damage = error
+        rest = iter(batch)
+        while length_hint(rest):
+            try:
+                yield InvokeEach(rest)
+            except Exception as error:
+                function = batch[-1 - length_hint(rest)][0]
+                yield from _raised(session, on_callback_error, error, function)
+                if on_callback_error is None:
+                    return
+        if len(batch) < BATCH and damage is None:
+            return
+    raise damage
 
 
 def _raised(

@@ -319,6 +319,25 @@ async def test_ctrl_c_while_waiting_leaves_a_working_client(kit: Kit) -> None:
 
 
 @pytest.mark.only("blocking")
+async def test_ctrl_c_between_row_callbacks_leaves_the_others_to_run(kit: Kit) -> None:
+    async with kit.connect() as client:
+        await client.subscribe("SELECT * FROM item")
+        seen: list[int] = []
+
+        def on_insert(ctx: object, row: Any) -> None:
+            seen.append(row.id)
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+
+        client.db.item.on_insert(on_insert)
+        with pytest.raises(KeyboardInterrupt):
+            client.raw.call(client.reducers.add_items(count=5))
+        assert len(seen) == 2
+        assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=5) == 3
+        assert len(seen) == len(set(seen)) == 5
+
+
+@pytest.mark.only("blocking")
 async def test_an_idle_client_uses_no_cpu(kit: Kit) -> None:
     async with kit.connect() as client:
         thread = client.raw.run_threaded()

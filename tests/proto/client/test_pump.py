@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from spacetime_proto.client.dispatch import Callbacks
-from spacetime_proto.client.pump import Invoke, MessageDone, Read, Received, pump
+from spacetime_proto.client.pump import (
+    BATCH,
+    Invoke,
+    InvokeEach,
+    MessageDone,
+    Read,
+    Received,
+    pump,
+)
 from spacetime_proto.client.state import SessionState
 from spacetime_proto.errors import DecodeError, Disconnected
 from spacetime_proto.messages import v2
@@ -14,7 +24,9 @@ from tests.support.script import NOW, Script, message, user
 
 
 class Driver:
-    """A driver of eight lines: runs what the pump wants from a list of what there is to read."""
+    """A driver of a few lines: runs what the pump wants from a list of what there is to read."""
+
+    in_batches = False
 
     def __init__(self, script: Script, on_callback_error: Callable[..., Any] | None = None) -> None:
         self.script = script
@@ -22,7 +34,13 @@ class Driver:
         self.log: list[Any] = []
         script.session.wants_everything = False
         script.start()
-        self.generator = pump(script.session, self.callbacks, on_callback_error=on_callback_error)
+        self.batches: list[int] = []
+        self.generator = pump(
+            script.session,
+            self.callbacks,
+            on_callback_error=on_callback_error,
+            in_batches=self.in_batches,
+        )
         self.want: Any = next(self.generator)
         self.is_over = False
         script.accept()
@@ -43,9 +61,15 @@ class Driver:
                 answer = error = None
                 if isinstance(self.want, Read):
                     return
-                if isinstance(self.want, Invoke):
+                if isinstance(self.want, Invoke | InvokeEach):
                     try:
-                        self.want.function(*self.want.args)
+                        if isinstance(self.want, Invoke):
+                            self.want.function(*self.want.args)
+                        else:
+                            self.batches.append(0)
+                            for function, args in self.want.calls:
+                                self.batches[-1] += 1
+                                function(*args)
                     except Exception as raised:
                         error = raised
                 else:
@@ -57,6 +81,12 @@ class Driver:
     def note(self, what: str) -> Callable[..., None]:
         """A callback that logs."""
         return lambda *args: self.log.append(what)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["single", "in batches"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(Driver, "in_batches", request.param)
+    return bool(request.param)
 
 
 def subscribed(**options: Any) -> Driver:
@@ -288,3 +318,103 @@ def test_callbacks_added_during_a_message_count_from_the_next() -> None:
     )
     driver.read()
     assert driver.log == ["done", "delete", "done"]
+
+
+@pytest.mark.parametrize("count", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 3])
+def test_row_callbacks_come_in_batches_of_a_bounded_size(count: int, each_way: bool) -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.db.user.on_insert(lambda ctx, row: driver.log.append(row.identity.data[0]))
+    expected = list(range(10, 10 + count))
+    script.send(script.update(1, "user", inserts=tuple(user(n) for n in expected)))
+    driver.read()
+    assert driver.log == [*expected, "done"]
+    full, rest = divmod(count, BATCH)
+    assert driver.batches == ([BATCH] * full + [rest] * bool(rest) if each_way else [])
+
+
+def test_the_rest_of_a_batch_runs_after_an_error() -> None:
+    failed: list[Any] = []
+
+    def handler(error: Exception, function: object) -> None:
+        failed.append((str(error), function))
+
+    driver = subscribed(on_callback_error=handler)
+    script = driver.script
+
+    def first(ctx: object, row: Any) -> None:
+        driver.log.append(row.identity.data[0])
+        if row.identity.data[0] in (11, 13):
+            raise RuntimeError(f"no {row.identity.data[0]}")
+
+    script.session.db.user.on_insert(first)
+    script.session.db.user.on_insert(driver.note("second"))
+    script.send(script.update(1, "user", inserts=tuple(user(n) for n in range(10, 14))))
+    driver.read()
+    assert driver.log == [10, "second", 11, "second", 12, "second", 13, "second", "done"]
+    assert failed == [("no 11", first), ("no 13", first)]
+
+
+def test_no_callback_runs_after_one_that_ends_the_connection() -> None:
+    driver = subscribed()
+    script = driver.script
+
+    def second_raises(ctx: object, row: Any) -> None:
+        driver.log.append(row.identity.data[0])
+        if row.identity.data[0] == 11:
+            raise RuntimeError("callback")
+
+    script.session.db.user.on_insert(second_raises)
+    script.send(script.update(1, "user", inserts=tuple(user(n) for n in range(10, 14))))
+    driver.read()
+    assert driver.is_over
+    assert driver.log[:2] == [10, 11]
+    assert 12 not in driver.log
+
+
+def test_callbacks_before_a_damaged_row_run() -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.subscribe("SELECT * FROM message")
+    script.received()
+
+    def send_damaged(sent: v2.ServerMessage) -> None:
+        script.send_raw(b"\x00" + v2.encode_server(sent).replace(b"abcde", b"ab\xffde"))
+        driver.read()
+
+    # Nobody looks at the row when it comes, and it is found to be damaged when it goes.
+    send_damaged(v2.SubscribeApplied(2, 2, (script.single("message", message("abcde")),)))
+    script.session.db.message.on_insert(driver.note("insert"))
+    script.session.db.message.on_delete(driver.note("never"))
+    driver.log.clear()
+    send_damaged(
+        script.update(2, "message", inserts=(message("new"),), deletes=(message("abcde"),))
+    )
+    assert driver.is_over
+    assert driver.log[0] == "insert"
+    assert "never" not in driver.log
+    assert isinstance(script.session.close_error, DecodeError)
+
+
+def test_the_only_callback_of_a_message_may_raise() -> None:
+    errors: list[Any] = []
+    driver = subscribed(on_callback_error=lambda error, function: errors.append(function))
+    script = driver.script
+    script.session.db.user.on_update(raising)
+    script.send(script.update(1, "user", inserts=(user(1, "x"),), deletes=(user(1),)))
+    driver.read()
+    assert errors == [raising]
+    assert not driver.is_over
+
+
+def test_the_only_row_of_a_message_may_be_damaged() -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.db.user.on_update(driver.note("never"))
+    update = script.update(1, "user", inserts=(user(1, "abcde"),), deletes=(user(1),))
+    driver.log.clear()
+    script.send_raw(b"\x00" + v2.encode_server(update).replace(b"abcde", b"ab\xffde"))
+    driver.read()
+    assert driver.is_over
+    assert "never" not in driver.log
+    assert isinstance(script.session.close_error, DecodeError)
