@@ -63,7 +63,7 @@ class Db:
     def __contains__(self, name: object) -> bool:
         return name in self._tables
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
             # Only reached for names that no table has; say which there are.

@@ -340,8 +340,8 @@ def on_query_reply(connection: Connection, message: QueryReply) -> Iterable[Even
             table = connection.module.tables.get(change.table)
             if table is None:
                 raise ProtocolError(f"a query answered rows of unknown table {change.table!r}")
-            if change.inserts is not None:
-                rows.extend(table.codec.decode_rows(change.inserts))
+            assert change.inserts is not None  # every dialect gives the rows of an answer here
+            rows.extend(table.codec.decode_rows(change.inserts))
         reply = _Reply(message.key, pending, rows)
     return [reply.settle(connection, connection.context(_TRANSACTION))]
 

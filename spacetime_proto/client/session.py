@@ -587,8 +587,7 @@ class ClientSession(Generic[DbT]):
         if self.tap is not None and wire is not None and connection is not None:
             side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
             self.tap.closed(side, wire.close_code, wire.close_reason)
-        if cause is None and not self._closing_by_user:
-            cause = Disconnected("the connection ended")
+        # None from here on means that the user closed it: the wire has a failure for any other end.
         if not greeted and cause is not None:
             cause = _before_greeting(cause, accepted=connection is not None)
         self.close_error = cause

@@ -57,3 +57,26 @@ def test_a_set_that_was_not_sent_here_cannot_be_ended_here() -> None:
     assert connection is not None
     with pytest.raises(LocalProtocolError, match="not sent"):
         connection.unsubscribe(Subscription(["q"]))
+
+
+def test_a_subscription_that_ended_before_the_greeting_is_not_replayed() -> None:
+    script = Script(will_reconnect=True)
+    script.open()
+    kept, left = (script.session.subscribe(f"SELECT * FROM {name}") for name in ("user", "message"))
+    first, second = script.received()
+    for sent in (first, second):
+        script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, ()))
+    script.events()
+    script.lose()
+    script.start()
+    script.accept()
+    assert script.events() == []
+    left.unsubscribe()
+    script.greet()
+    script.events()
+    (again,) = script.received()
+    assert again.query_strings == ("SELECT * FROM user",)
+    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, ()))
+    script.events()
+    assert kept.is_active
+    assert left.is_ended

@@ -65,3 +65,13 @@ def test_waiters_hear_of_replies_only() -> None:
     pending: PendingCall[Any] = PendingCall("f", None, note)
     assert list(callbacks.waiters(ev.CallDone(CTX, pending))) == [(note, (pending,))]
     assert list(callbacks.waiters(ev.Ended(CTX, None))) == []
+
+
+def test_a_failed_attempt_runs_every_callback_for_it() -> None:
+    callbacks = Callbacks()
+    error = SubscriptionError("x")
+    failed = ev.ConnectFailed(CTX, error)
+    assert list(callbacks.calls(failed)) == []
+    callbacks.add("connect_error", note)
+    callbacks.add("connect_error", print)
+    assert list(callbacks.calls(failed)) == [(note, (CTX, error)), (print, (CTX, error))]

@@ -229,6 +229,26 @@ def test_replacing_what_is_over_is_just_subscribing() -> None:
     assert script.received() == []
 
 
+def test_replacing_what_is_about_to_end_leaves_its_end_to_the_server() -> None:
+    script = Script()
+    script.open()
+    first = subscribed(script, user(1), user(2))
+    second = script.session.subscribe("SELECT * FROM user", replaces=first)
+    (sent,) = script.received()
+    first.unsubscribe()
+    (end,) = script.received()
+    rows = script.single("user", user(2), user(3))
+    script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, (rows,)))
+    assert kinds(script.events()) == ["SetApplied", "TableChanged"]
+    assert first.state is SubscriptionState.ENDING
+    assert script.received() == []  # its end was asked for already
+    script.send(v2.UnsubscribeApplied(end.request_id, end.query_set_id))
+    assert kinds(script.events()) == ["SetEnded"]
+    assert first.is_ended
+    assert second.is_active
+    assert users(script) == {2, 3}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -394,6 +414,24 @@ def test_a_1x_server_refuses_a_legacy_subscription_as_a_failed_transaction(old: 
     assert first.is_active
     old.send(refusal)  # with nothing that waits, it is just told
     assert kinds(old.events()) == ["ReducerCompleted"]
+
+
+def test_a_1x_server_refuses_the_legacy_subscription_not_what_was_asked_for_before(
+    old: Script,
+) -> None:
+    other = old.session.subscribe("SELECT * FROM user")
+    bad = old.session.subscribe("nonsense", legacy=True)
+    old.received()
+    is_json = old.protocol == "v1.json.spacetimedb"
+    info = v1.ReducerCallInfo("<none>", 0xFFFF_FFFF, "[]" if is_json else b"", 0)
+    old.send(
+        v1.TransactionUpdate(
+            v1.Failed("`nonsense` is not a query"), NOW, IDENTITY, CONNECTION_ID, info, 0, NO_TIME
+        )
+    )
+    assert kinds(old.events()) == ["SetFailed"]
+    assert bad.is_ended
+    assert other.state is SubscriptionState.SENT
 
 
 def test_v1_changes_beside_a_legacy_set_go_to_the_set_that_names_the_table(old: Script) -> None:

@@ -16,10 +16,15 @@ def test_query_text() -> None:
     class WithText:
         sql = "SELECT 2"
 
+    class WithMethod:
+        def sql(self) -> str:
+            return "SELECT 3"
+
     class WithNonsense:
         sql = 5
 
     assert query_text(WithText()) == "SELECT 2"
+    assert query_text(WithMethod()) == "SELECT 3"
     with pytest.raises(LocalProtocolError, match="not WithNonsense"):
         query_text(WithNonsense())
 

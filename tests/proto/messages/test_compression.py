@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import subprocess
 import sys
 import zlib
@@ -159,6 +160,21 @@ class TestWithoutBrotli:
 
     def test_gzip_still_works(self) -> None:
         assert inflate(deflate(b"x", GZIP), GZIP) == b"x"
+
+
+def test_the_module_can_be_imported_without_brotli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "brotli", None)  # this is how an import is made to fail
+    spec = importlib.util.spec_from_file_location(
+        "spacetime_proto.messages.without_brotli", compression.__file__
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert not again.brotli_is_available()
+    assert again.inflate(deflate(b"x", GZIP), GZIP) == b"x"
+    with pytest.raises(DecodeError, match="not installed"):
+        again.inflate(b"x", BROTLI)
 
 
 def test_brotli_is_available() -> None:
