@@ -126,8 +126,16 @@ class UniqueColumn(IndexView[Row, K]):
         index = self._index
         if index is None:
             return None
-        key = index.key
-        return index.last(value if key is None else key(value))
+        key, groups = index.key, index.groups
+        if key is not None:
+            value = key(value)
+        elif groups is not None:
+            # What most calls come to, without `Index.last` in between: 15 % of a lookup.
+            row: Row | None = groups.get(value)
+            kind = type(row)
+            if kind is not bytes and kind is not dict:
+                return row
+        return index.last(value)
 
 
 class TableView(Generic[Row]):
