@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import Any
 
 import pytest
 
-from spacetime_proto.cache import Cache
+from spacetime_proto.cache import Cache, TableChange, TableView
 from spacetime_proto.errors import EncodeError
+from spacetime_proto.sats.rows import RowList
+from tests.support.golden import golden_module
 
 
 def test_one_set_needs_no_bag_and_two_do(kit: Any) -> None:
@@ -112,3 +116,29 @@ def test_indexes_are_made_once(kit: Any) -> None:
     store = Cache(kit.module).tables["player"]
     assert store.index((1,)) is store.index((1,))
     assert store.index((0,)) is not store.index((1,))
+
+
+@pytest.mark.parametrize("are_read", [False, True])
+def test_rows_are_told_apart_by_their_bytes_not_by_what_python_makes_of_them(
+    are_read: bool,
+) -> None:
+    """A signalling F32 NaN has no Python value of its own, and no NaN equals itself."""
+    signalling, quiet = struct.pack("<I", 0x7F80_0001), struct.pack("<I", 0x7FC0_0001)
+    bound = golden_module("sdk-test").bound
+    cache = Cache(bound)
+    view: TableView[Any] = TableView(bound.tables["one_f_32"])
+    view.attach(cache.tables["one_f_32"])
+
+    def change(inserts: list[bytes], deletes: list[bytes]) -> None:
+        rows = RowList.from_rows(inserts), RowList.from_rows(deletes)
+        cache.apply(cache.plan([TableChange(1, "one_f_32", *rows)]))
+
+    change([signalling, quiet], [])
+    if are_read:
+        assert [math.isnan(row.f) for row in view] == [True, True]
+    assert list(cache.tables["one_f_32"].rows) == [signalling, quiet]
+    change([], [signalling])
+    assert list(cache.tables["one_f_32"].rows) == [quiet]
+    change([], [quiet])
+    assert len(view) == 0
+    assert cache.absent_deletes == 0

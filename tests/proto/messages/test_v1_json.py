@@ -250,6 +250,15 @@ def test_bad_server_messages(codec: JsonCodec, text: str, match: str) -> None:
         v1_json.decode_server(text, codec)
 
 
+@pytest.mark.parametrize("row", ["[1,null]", '{\\"big\\":1,\\"small\\":null}'])
+def test_a_float_that_json_cannot_say_names_table_and_column(codec: JsonCodec, row: str) -> None:
+    """The server writes NaN and the infinities as null (docs/protocols.md)."""
+    text = f'{{"TransactionUpdateLight":[1,[[[1,"numbers",1,[[[],["{row}"]]]]]]]}}'
+    match = "a number expected, not null in small of row of table 'numbers' of Transaction"
+    with pytest.raises(DecodeError, match=match):
+        v1_json.decode_server(text, codec)
+
+
 def test_a_row_that_json_can_say_and_bsatn_cannot() -> None:
     def refuse(table: str, text: str) -> bytes:
         raise EncodeError("4 GiB are too many")
