@@ -33,7 +33,7 @@ from .sats.algebraic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from .sats.compile import TypeContext
     from .schema.bound import BoundTable
@@ -52,12 +52,14 @@ _NUMPY_NAMES: Final = {
 }  # fmt: skip
 
 
-def rows_to_arrow(table: BoundTable, rows: Sequence[bytes]) -> Any:
+def rows_to_arrow(table: BoundTable, rows: Collection[bytes], *, checked: bool = False) -> Any:
     """Return a `pyarrow.Table` of encoded rows, its columns named as the attributes of rows.
 
     Args:
         table: the table that they are rows of.
         rows: BSATN of each row.
+        checked: whether rows of a type of fixed size are known to have that size, as those in the
+            cache are; asking each of them takes a quarter of the time.
 
     Raises:
         ModuleNotFoundError: ``pyarrow`` or ``numpy`` is not installed.
@@ -71,12 +73,19 @@ def rows_to_arrow(table: BoundTable, rows: Sequence[bytes]) -> Any:
             name=error.name,
         ) from error
     reader = _Reader(numpy, pyarrow, table.types)
-    lengths = numpy.fromiter(map(len, rows), numpy.int64, len(rows))
-    ends = numpy.cumsum(lengths)
-    cursor = _Cursor(numpy, numpy.frombuffer(b"".join(rows), numpy.uint8), ends - lengths, ends)
+    data, size = b"".join(rows), table.codec.fixed_size
+    cursor: _Cursor
     try:
+        if size and data:
+            if len(data) != size * len(rows) or not (checked or set(map(len, rows)) == {size}):
+                raise DecodeError(f"not every row has the {size} bytes that all rows have")
+            cursor = _EvenCursor(numpy, numpy.frombuffer(data, numpy.uint8), len(rows), size)
+        else:
+            lengths = numpy.fromiter(map(len, rows), numpy.int64, len(rows))
+            ends = numpy.cumsum(lengths)
+            cursor = _Cursor(numpy, numpy.frombuffer(data, numpy.uint8), ends - lengths, ends)
         columns = [reader.read(column.type, cursor) for column in table.definition.columns]
-        if not numpy.array_equal(cursor.at, cursor.ends):
+        if not cursor.is_through:
             raise DecodeError("bytes are left over")
     except (DecodeError, IndexError, ValueError, pyarrow.ArrowInvalid) as error:
         detail = error.detail if isinstance(error, DecodeError) else str(error)
@@ -95,6 +104,11 @@ class _Cursor:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @property
+    def is_through(self) -> bool:
+        """Whether nothing is left of any row."""
+        return bool(self._numpy.array_equal(self.at, self.ends))
 
     def take(self, size: int) -> Any:
         """Return the next `size` bytes of each row as a matrix, and move on."""
@@ -129,6 +143,64 @@ class _Cursor:
         pieces = numpy.repeat(self.at, counts) + within * size
         self.at = self.at + counts * size
         return _Cursor(numpy, self.data, pieces, pieces + size)
+
+
+class _EvenCursor(_Cursor):
+    """A cursor over rows of one size: values are taken with a stride instead of by position.
+
+    That makes 1 ms of 50 for a column of a million rows. Where only some of the rows are read (sums
+    whose variants are equally large) it goes on as any cursor does.
+    """
+
+    def __init__(self, numpy: Any, data: Any, count: int, size: int) -> None:
+        self._numpy = numpy
+        self.data = data
+        self._count = count
+        self._size = size
+        self._moved = 0
+        """Bytes that have been read of each row, as long as it is the same for all."""
+        self._at: Any = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def at(self) -> Any:
+        if self._at is None:
+            return self._numpy.arange(self._count) * self._size + self._moved
+        return self._at
+
+    @at.setter
+    def at(self, value: Any) -> None:
+        self._at = value
+
+    @property
+    def ends(self) -> Any:  # worked out when somebody asks
+        return (self._numpy.arange(self._count) + 1) * self._size
+
+    @property
+    def is_through(self) -> bool:
+        """Whether nothing is left of any row."""
+        return self._moved == self._size if self._at is None else super().is_through
+
+    def take(self, size: int) -> Any:
+        """Return the next `size` bytes of each row as a matrix, and move on."""
+        if self._at is not None:
+            return super().take(size)
+        return self._strided((self._count, size), "u1", (self._size, 1), size)
+
+    def number(self, code: str, size: int) -> Any:
+        """Return the next number of each row."""
+        if self._at is not None:
+            return super().number(code, size)
+        return self._strided((self._count,), code, (self._size,), size).copy()
+
+    def _strided(
+        self, shape: tuple[int, ...], code: str, strides: tuple[int, ...], size: int
+    ) -> Any:
+        start = self._moved
+        self._moved = start + size
+        return self._numpy.ndarray(shape, code, self.data, start, strides)
 
 
 class _Reader:

@@ -45,17 +45,17 @@ class FrameMethods:
             ModuleNotFoundError: the extra ``arrow`` is not installed.
             DecodeError: a row does not decode.
         """
-        return rows_to_arrow(*self._frame_source())
+        return rows_to_arrow(*self._frame_source(), checked=True)
 
     def to_polars(self: RowSource) -> Any:
         """Return the rows as a `polars.DataFrame`; needs the extra ``polars``. Errors as `to_arrow`."""
         polars = _load("polars")
-        return polars.from_arrow(rows_to_arrow(*self._frame_source()))
+        return polars.from_arrow(rows_to_arrow(*self._frame_source(), checked=True))
 
     def to_pandas(self: RowSource) -> Any:
         """Return the rows as a `pandas.DataFrame`; needs the extra ``pandas``. Errors as `to_arrow`."""
         _load("pandas")
-        return rows_to_arrow(*self._frame_source()).to_pandas()
+        return rows_to_arrow(*self._frame_source(), checked=True).to_pandas()
 
     def _repr_html_(self: RowSource) -> str:
         """Show the first rows as a table in a notebook."""

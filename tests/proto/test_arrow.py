@@ -219,8 +219,10 @@ def test_columns_are_named_as_the_attributes_of_rows():
 @pytest.mark.parametrize(
     ("ty", "data", "words"),
     [
-        (U32, b"\x01\x02\x03", "ends too early"),
-        (U8, b"\x01\x02", "left over"),
+        (U32, b"\x01\x02\x03", "not every row has the 4 bytes"),
+        (U8, b"\x01\x02", "not every row has the 1 bytes"),
+        (STRING, b"\x01\x02\x03", "ends too early"),
+        (STRING, b"\x00\x00\x00\x00\x02", "left over"),
         (Primitive("Bool"), b"\x02", "neither 0 nor 1"),
         (option(U8), b"\x02", "unknown variant"),
         (STRING, struct.pack("<I", 2**32 - 1), "beyond the end"),
@@ -249,6 +251,48 @@ def test_a_row_does_not_borrow_from_the_next_one():
     rows = [b"\x05\x00\x00\x00ab", b"\x01\x00\x00\x00xyz"]
     with pytest.raises(DecodeError):
         rows_to_arrow(table, rows)
+
+
+def test_rows_of_fixed_size_do_not_borrow_from_each_other_either():
+    _, table = table_of(U32)
+    with pytest.raises(DecodeError, match="not every row has the 4 bytes"):
+        rows_to_arrow(table, [b"abcde", b"xyz"])
+    with pytest.raises(DecodeError, match="not every row has the 4 bytes"):
+        rows_to_arrow(table, [b"abcde"], checked=True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_rows_of_fixed_size(count):
+    """Taken with a stride up to the sum, after which it goes on row by row."""
+    either = SumType((Variant("a", U32), Variant("b", Primitive("F32"))))
+    inner = product(i=Primitive("I64"), flag=Primitive("Bool"), wide=Primitive("U128"))
+    row = product(first=U8, inner=inner, either=either, last=Primitive("I16"))
+    made = dynamic_module(make_module({"Row": row}, {"t": "Row"}))
+    table = made.bound.tables["t"]
+    assert table.codec.fixed_size == 1 + 25 + 5 + 2
+    data = [
+        struct.pack("<BqB", at, -at, at % 2)
+        + at.to_bytes(16, "little")
+        + (struct.pack("<BI", 0, at) if at % 2 else struct.pack("<Bf", 1, at / 2))
+        + struct.pack("<h", -at)
+        for at in range(count)
+    ]
+    for checked in (False, True):
+        found = rows_to_arrow(table, data, checked=checked)
+        found.validate(full=True)
+        assert found.to_pylist() == [
+            {
+                "first": at,
+                "inner": {"i": -at, "flag": at % 2 == 1, "wide": at.to_bytes(16, "big")},
+                "either": {
+                    "variant": "a" if at % 2 else "b",
+                    "a": at if at % 2 else None,
+                    "b": None if at % 2 else at / 2,
+                },
+                "last": -at,
+            }
+            for at in range(count)
+        ]
 
 
 def test_without_pyarrow_the_error_names_the_extra(monkeypatch):
