@@ -34,6 +34,7 @@ E = TypeVar("E")
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
 _MICROSECOND = _datetime.timedelta(microseconds=1)
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class _HexId(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -60,7 +61,8 @@ class _HexId(msgspec.Struct, frozen=True, order=True, gc=False):
             ValueError: for anything else.
         """
         digits = text[2:] if text[:2] in ("0x", "0X") else text
-        if len(digits) != 2 * cls.SIZE or not digits.isascii() or not digits.isalnum():
+        # Not left to `fromhex`, which skips spaces and does not say what it was given.
+        if len(digits) != 2 * cls.SIZE or not _HEX_DIGITS.issuperset(digits):
             raise ValueError(f"{cls.__name__} takes {2 * cls.SIZE} hexadecimal digits: {text!r}")
         return cls(bytes.fromhex(digits))
 
@@ -135,12 +137,16 @@ class Uuid(_HexId, frozen=True, order=True, gc=False):
         Raises:
             ValueError: for anything else.
         """
+        digits = text
         if len(text) == 36:
             parts = text.split("-")
             if [len(part) for part in parts] != [8, 4, 4, 4, 12]:
                 raise ValueError(f"not a UUID: {text!r}")
-            text = "".join(parts)
-        return cls.from_hex(text)
+            digits = "".join(parts)
+        try:
+            return cls.from_hex(digits)
+        except ValueError:
+            raise ValueError(f"not a UUID: {text!r}") from None
 
     def __str__(self) -> str:
         text = self.data.hex()

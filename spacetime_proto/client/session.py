@@ -386,6 +386,10 @@ class ClientSession(Generic[DbT]):
             raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
         if self.options.offline == "wait":
             return False
+        if state is SessionState.REPLAYING and not self._end_pending:
+            # The connection is there, and `on_connect` runs now. What it asks for follows the
+            # replayed subscriptions, so that its rows come after the difference was told.
+            return False
         if self._was_open:
             raise Disconnected(f"cannot {what}: the connection is lost and not back yet")
         raise LocalProtocolError(f"cannot {what}: the session is {state.value}, not open")

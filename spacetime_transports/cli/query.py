@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from spacetime_proto.sats.algebraic import Typespace
 from spacetime_proto.sats.compile import TypeContext
@@ -29,7 +31,11 @@ from .rows import cell
 if TYPE_CHECKING:
     from ..http_results import SqlResult
 
-__all__ = ["Format", "call", "sql"]
+__all__ = ["CallCommand", "Format", "call", "sql"]
+
+_NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
+#: No argument of a process can contain it.
+_MARK = "\0"
 
 
 class Format(enum.StrEnum):
@@ -83,6 +89,29 @@ def _print_rows(result: SqlResult) -> None:
         f"{stats.rows_inserted} rows inserted, {stats.rows_updated} updated, "
         f"{stats.rows_deleted} deleted"
     )
+
+
+class CallCommand(TyperCommand):
+    """A command that takes negative numbers as arguments, with no ``--`` before them.
+
+    They would pass for options that do not exist; so they are marked while the options are parsed.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, as every command does."""
+        end = args.index("--") if "--" in args else len(args)
+        marked = [_MARK + text if _NEGATIVE.fullmatch(text) else text for text in args[:end]]
+        left = super().parse_args(ctx, [*marked, *args[end:]])
+        ctx.params = {name: _unmarked(value) for name, value in ctx.params.items()}
+        return left
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.removeprefix(_MARK)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_unmarked, value))
+    return value
 
 
 def call(

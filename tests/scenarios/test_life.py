@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from spacetime_proto.bindings import Call
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -362,6 +363,17 @@ async def test_the_cache_survives_and_only_differences_are_told(kit: Kit) -> Non
             ("delete", "item 1"), ("insert", "new"), ("update", 77),
         ]  # fmt: skip
         await client.call(client.reducers.nothing())
+
+
+async def test_on_connect_may_call_on_every_connection(kit: Kit) -> None:
+    def greet(ctx: Any, *facts: object) -> None:
+        ctx.submit(Call("reducer", "add_items", (1,)))
+
+    async with kit.connect(reconnect=FAST, on_connect=greet) as client:
+        await client.subscribe("SELECT * FROM item")
+        await client.until(lambda: client.db.item.count() == 1)
+        kit.server.drop_connections()
+        await client.until(lambda: client.db.item.count() == 2)
 
 
 async def test_coming_back_to_the_same_rows_tells_nothing(kit: Kit) -> None:

@@ -512,6 +512,41 @@ def test_a_reconnect_reports_only_what_changed() -> None:
     assert session.db.user.identity.find(user(1)[0]) is kept
 
 
+def test_what_on_connect_asks_for_while_replaying_follows_the_replay() -> None:
+    script = connected_with_rows(1)
+    session = script.session
+    script.lose()
+    script.open()
+    assert session.state is SessionState.REPLAYING
+    pending = session.call(script.module.reducers.set_name("again"))
+    query = session.query("SELECT * FROM user")
+    (again,) = script.received()
+    assert isinstance(again, v2.Subscribe)
+    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, ()))
+    script.events()
+    call, one_off = script.received()
+    assert isinstance(call, v2.CallReducer)
+    assert isinstance(one_off, v2.OneOffQuery)
+    script.send(v2.ReducerResult(call.request_id, NOW, OK))
+    script.events()
+    assert pending.is_done
+    assert not query.is_done
+
+
+def test_what_waited_for_a_replay_that_was_lost_was_not_sent() -> None:
+    script = connected_with_rows(1)
+    script.lose()
+    script.open()
+    pending = script.session.call(script.module.reducers.set_name("again"))
+    done, _ended = script.lose()
+    assert isinstance(done, ev.CallDone)
+    assert isinstance(pending.error, Disconnected)
+    assert "was not sent" in str(pending.error)
+    assert not pending.error.outcome_unknown
+    with pytest.raises(Disconnected, match="not back yet"):
+        script.session.call(script.module.reducers.set_name("again"))
+
+
 def test_a_reconnect_without_subscriptions_is_open_at_once() -> None:
     script = Script(will_reconnect=True)
     script.open()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spacetime_proto.errors import Disconnected
-from spacetime_proto.server import Module, column
+from spacetime_proto.server import Module, ProcedureContext, column
 from spacetime_transports import HttpClient
 from spacetime_transports.cli import demo as demo_module
 from spacetime_transports.serve import serve_in_thread
@@ -41,6 +41,28 @@ def test_call_and_sql(run: Run, at: tuple[str, ...]) -> None:
     assert set(rows[0]["sender"]) == {"__identity__"}
     lines = run("sql", "SELECT * FROM message", *at, "-f", "jsonl").out.splitlines()
     assert len(lines) == 2
+
+
+def numbers_module() -> Module:
+    module = Module()
+
+    @module.procedure
+    def total(ctx: ProcedureContext, first: int, second: float) -> float:
+        return first + second
+
+    return module
+
+
+def test_negative_numbers_are_arguments(run: Run) -> None:
+    with serve_in_thread(numbers_module(), database="numbers") as server:
+        at = ("--host", server.url, "--database", "numbers")
+        assert run("call", "total", "-5", "-2.5e-1", *at) == (0, "-5.25\n", "")
+        assert run("call", *at, "--", "total", "-5", "7") == (0, "2.0\n", "")
+        for wrong in ("-x", "-5x", "--no-such"):
+            outcome = run("call", "total", "-5", wrong, *at)
+            assert outcome.code == 2
+            assert "No such option" in outcome.err
+            assert "\0" not in outcome.err
 
 
 def test_a_reducer_that_refuses(run: Run, at: tuple[str, ...]) -> None:
