@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 
@@ -56,6 +56,7 @@ __all__ = [
 R = TypeVar("R")
 
 _JSON = Headers({"Content-Type": "application/json"})
+_DATABASE = "/v1/database/"
 _TEXT = Headers({"Content-Type": "text/plain; charset=utf-8"})
 
 
@@ -74,6 +75,11 @@ class Operation(msgspec.Struct, Generic[R], frozen=True):
                 DatabaseNotFound, QueryError, ReducerError, InternalError.
             DecodeError: the answer is not what this request is answered with.
         """
+        path = self.request.path
+        if response.status == 404 and not response.body.strip() and path.startswith(_DATABASE):
+            # 1.x says no more than that of a database that it does not have.
+            name = unquote(path.removeprefix(_DATABASE).partition("?")[0].partition("/")[0])
+            raise DatabaseNotFound(f"the server has no database {name!r} (404)", status=404)
         try:
             return self.parse(response)
         except SchemaError as error:
@@ -297,7 +303,7 @@ def _path(database: str, tail: str = "", **query: object) -> str:
         for name, value in query.items()
         if value is not None
     }
-    path = f"/v1/database/{quote(database, safe='')}" + (f"/{tail}" if tail else "")
+    path = f"{_DATABASE}{quote(database, safe='')}" + (f"/{tail}" if tail else "")
     return f"{path}?{urlencode(given)}" if given else path
 
 
@@ -359,7 +365,8 @@ def _raise_for(response: HttpResponse, what: str) -> NoReturn:
     status, text = response.status, response.text.strip()
     if status == 404 and ("not found" in text or "No such database" in text):
         raise DatabaseNotFound(f"{what}: {text}", status=status, body=text)
-    said = f": {text}" if text else ""
+    words = text.partition("\n")[0][:300]  # of a proxy's page the first line is enough
+    said = f": {words}" if words else ""
     raise HttpError(f"{what} failed with HTTP status {status}{said}", status=status, body=text)
 
 

@@ -265,7 +265,8 @@ def test_calls_with_bindings_are_typed() -> None:
         (403, "c2 is not authorized to perform action on database", AuthError),
         (404, "`x` not found", DatabaseNotFound),
         (404, "No such database.", DatabaseNotFound),
-        (404, "", HttpError),
+        (404, "", DatabaseNotFound),
+        (404, "<html>", HttpError),
         (500, "boom", HttpError),
     ],
 )
@@ -275,6 +276,27 @@ def test_error_statuses(status: int, text: str, kind: type[Exception]) -> None:
     assert type(caught.value) is kind
     assert text in str(caught.value)
     assert caught.value.status == status  # type: ignore[attr-defined]
+
+
+def test_1_x_says_nothing_of_a_database_that_it_does_not_have() -> None:
+    """Status 404 without a body: the error names the database all the same."""
+    for operation in (
+        operations.schema("no/such one"),
+        operations.sql("no/such one", "SELECT 1"),
+        operations.call("no/such one", "f"),
+        operations.delete("no/such one"),
+    ):
+        with pytest.raises(DatabaseNotFound, match="no database 'no/such one'"):
+            answer(operation, b"", 404)
+    with pytest.raises(HttpError):
+        answer(operations.ping(), b"", 404)
+
+
+def test_of_a_page_the_first_line_is_enough() -> None:
+    with pytest.raises(HttpError) as caught:
+        answer(operations.names("x"), b"<html>\n<head>\n", 502)
+    assert str(caught.value) == "the names of x failed with HTTP status 502: <html>"
+    assert caught.value.body == "<html>\n<head>"
 
 
 # --- logs -------------------------------------------------------------------------------------
