@@ -227,9 +227,11 @@ class _Lookup:
             found = self.rows(term)
             if found is None:
                 return None
-            # A row that an earlier term has brought is not brought again.
-            rows.extend(row for row in found if not any(test(row) for test in earlier))
-            earlier.append(self._tests.of(term))
+            # A row comes from the first term that holds for it. What is found is a superset: were
+            # the others let through, a later term that holds for one would bring it again.
+            test = self._tests.of(term)
+            rows.extend(row for row in found if test(row) and not any(t(row) for t in earlier))
+            earlier.append(test)
         return rows
 
     def _conjunction(self, terms: tuple[Term, ...]) -> list[Any] | None:

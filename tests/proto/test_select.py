@@ -473,3 +473,111 @@ def test_indexes_are_used_where_they_help(build, used):
 def test_a_row_that_two_alternatives_find_comes_once():
     db = database([thing(1, s="x")])
     assert db.thing.where(lambda t: (t.id == 1) | (t.s == "x") | (t.id == 1)).count() == 1
+
+
+def test_a_row_that_an_index_finds_but_its_alternative_refuses_comes_once():
+    db = database([thing(1, n=1, f=math.nan, s="x"), thing(2, n=1, f=1.0, s="x")])
+    for build in (
+        lambda t: ((t.n == 1) & t.b) | ((t.n == 1) & (t.s == "x")),
+        lambda t: ((t.f >= 1.0) & t.b) | (t.f > 0.5),
+        lambda t: ((t.n == 1) & ~(t.f > 1.0) & t.b) | ((t.f > 0.0) & (t.n > 0)),
+        lambda t: (t.s == "x") & (((t.n == 1) & t.b) | (t.n > 0)),
+        lambda t: (t.m == 0) & (((t.n == 1) & t.b) | ((t.n == 1) & ~t.b)),
+    ):
+        assert sorted(row.id for row in db.thing.where(build)) == [1, 2]
+
+
+# --- floats that order oddly in Python ----------------------------------------------------------
+
+# In SATS order; zeros are equal and so have one place.
+ODD_FLOATS = [
+    (-math.inf, 0),
+    (-1.5, 1),
+    (-0.0, 2),
+    (0.0, 2),
+    (2.5, 3),
+    (math.inf, 4),
+    (math.nan, 5),
+]
+ODD_PLACES = {number: place for number, (_, place) in enumerate(ODD_FLOATS)}
+ODD_LITERALS = [(-1.5, 1), (-0.0, 2), (0.0, 2), (2.5, 3)]
+
+
+def odd_rows():
+    """The floats in `f`, which has an index, and in `g`, which has none; `id` says which."""
+    return [thing(number, f=value, g=value) for number, (value, _) in enumerate(ODD_FLOATS)]
+
+
+def check_odd(db, build, holds):
+    """Compare the cache and the embedded server's SQL with what should hold for the places."""
+    expected = sorted(number for number, place in ODD_PLACES.items() if holds(place))
+    assert sorted(row.id for row in db.thing.where(build)) == expected
+    decode = MODULE.bound.tables["thing"].codec.decode_exact
+    sql = TABLES.thing.where(build).sql
+    assert sorted(decode(row).id for row in server_rows(sql, db)) == expected
+
+
+@pytest.mark.parametrize("column", ["f", "g"])
+@pytest.mark.parametrize("word", list(OPERATORS))
+def test_odd_floats_compare_with_numbers_in_sats_order(column, word):
+    db, compare = database(odd_rows()), OPERATORS[word]
+    for literal, place in ODD_LITERALS:
+
+        def build(t, literal=literal):
+            return compare(getattr(t, column), literal)
+
+        def holds(at, place=place):
+            return compare(at, place)
+
+        check_odd(db, build, holds)
+        check_odd(db, lambda t, build=build: ~build(t), lambda at, holds=holds: not holds(at))
+        # Beside a column with another index, and as an alternative that is refused.
+        check_odd(db, lambda t, build=build: build(t) & (t.n == 0), holds)
+        check_odd(db, lambda t, build=build: (build(t) & t.b) | build(t), holds)
+
+
+@pytest.mark.parametrize("column", ["f", "g"])
+def test_odd_floats_in_ranges_and_lists(column):
+    db = database(odd_rows())
+    for low, first in ODD_LITERALS:
+        for high, last in ODD_LITERALS:
+
+            def build(t, low=low, high=high):
+                return getattr(t, column).between(low, high)
+
+            def holds(at, first=first, last=last):
+                return first <= at <= last
+
+            check_odd(db, build, holds)
+            check_odd(db, lambda t, build=build: ~build(t), lambda at, holds=holds: not holds(at))
+    check_odd(db, lambda t: getattr(t, column).in_([0.0, 2.5]), lambda at: at in (2, 3))
+    check_odd(db, lambda t: ~getattr(t, column).in_([0.0, 2.5]), lambda at: at not in (2, 3))
+
+
+@pytest.mark.parametrize("column", ["f", "g"])
+@pytest.mark.parametrize("word", list(OPERATORS))
+def test_odd_floats_compare_with_themselves_in_sats_order(column, word):
+    db, compare = database(odd_rows()), OPERATORS[word]
+    answer = compare(0, 0)
+    check_odd(db, lambda t: compare(getattr(t, column), getattr(t, column)), lambda _: answer)
+    check_odd(db, lambda t: ~compare(getattr(t, column), getattr(t, column)), lambda _: not answer)
+
+
+@pytest.mark.parametrize("literal", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("word", list(OPERATORS))
+def test_floats_that_sql_cannot_write_are_refused_on_the_client_too(literal, word):
+    db, compare = database(odd_rows()), OPERATORS[word]
+    for column in ("f", "g"):
+        with pytest.raises(QueryError, match="a finite float"):
+            db.thing.where(lambda t, column=column: compare(getattr(t, column), literal))
+
+
+def test_odd_floats_are_found_in_an_index():
+    index = database(odd_rows()).thing.store.index((3,))
+    for value, place in ODD_FLOATS:
+        expected = [number for number, at in ODD_PLACES.items() if at == place]
+        assert [row.id for row in index.equal((value,))] == expected
+    above = index.between((), (2.5, False), None)
+    assert [row.id for row in above] == [5, 6]
+    assert [row.id for row in index.between((), (math.nan, True), None)] == [6]
+    assert [row.id for row in index.between((), None, (math.nan, False))] == [0, 1, 2, 3, 4, 5]
