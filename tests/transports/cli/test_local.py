@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,12 @@ def test_replay_of_the_same_scenario_on_every_protocol_agrees(run: Run) -> None:
             for version in ("v2", "v3")
         ]
         assert results[0]["events"] == results[1]["events"]
+
+
+def test_replay_of_brotli_needs_no_extra() -> None:
+    """Whoever installs the package can replay every golden session."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert any(needed.startswith("brotli>=1.2") for needed in project["dependencies"])
 
 
 def test_replay_as_text(run: Run) -> None:
