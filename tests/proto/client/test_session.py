@@ -11,6 +11,7 @@ from spacetime_proto.client.calls import Call
 from spacetime_proto.client.options import ClientOptions, Target
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.state import SessionState, SubscriptionState
+from spacetime_proto.client.tap import Tap
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -770,6 +771,34 @@ def test_news_for_a_session_without_a_connection_are_ignored() -> None:
     assert script.session.wants_close
     script.session.fail(ValueError("x"))
     assert kinds(script.events()) == ["ConnectFailed"]
+
+
+def test_who_looks_on_is_told_of_every_payload_and_of_the_end() -> None:
+    class Log(Tap):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def started(self, protocol: str, headers: object) -> None:
+            self.seen.append(protocol)
+
+        def message(self, direction: str, payload: bytes | str) -> None:
+            self.seen.append(direction)
+
+        def closed(self, direction: str, code: int | None, reason: str) -> None:
+            self.seen.append(f"closed by {direction}")
+
+    for is_user, by in ((True, "client"), (False, "server")):
+        script = Script()
+        log = script.session.tap = Log()
+        script.open()
+        assert [table.count() for table in script.session.db] == [0, 0]
+        assert all(len(store.rows) == 0 for store in script.session.cache.tables.values())
+        script.session.call(script.module.reducers.set_name("x"))
+        script.received()
+        if is_user:
+            script.session.close()
+        script.lose()
+        assert log.seen == ["v3.bsatn.spacetimedb", "server", "client", f"closed by {by}"]
 
 
 def test_identity_as_error_context() -> None:
