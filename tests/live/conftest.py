@@ -6,7 +6,7 @@ Environment:
     SPACETIMEDB_DATABASE: a database where the module has been published already.
     SPACETIMEDB_MODULE: the wasm file to publish; default what `.ci/live/build-module` built.
     SPACETIMEDB_LIVE_BUILD: 1 lets server and module be built if they are not in the cache.
-    CI: true makes it a failure if there is no server.
+    CI: true makes it a failure if there is no server, and every skip one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.live.target import (
 from tests.scenarios.kit import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 _HERE = Path(__file__).parent
@@ -59,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(*drivers): run under these drivers")
     config.addinivalue_line("markers", "once: run with one driver and the best protocol")
     config.addinivalue_line("markers", "needs(*names): the module has these tables or functions")
+    config.addinivalue_line("markers", "owner: the suite's token is that of the database's owner")
+    config.addinivalue_line("markers", "wasm: the module's file is there, not only the database")
 
 
 def _found(config: pytest.Config) -> tuple[Target | None, str]:
@@ -127,6 +129,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in ours
         if any(not target.has(*marker.args) for marker in item.iter_markers("needs"))
+        or (item.get_closest_marker("owner") and not target.is_owner)
+        or (item.get_closest_marker("wasm") and target.wasm is None)
         or not isinstance(_parameters(item).get("protocol", ""), str)  # of no protocol there is
     ]
     if left_out:
@@ -151,6 +155,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 break
         else:
             raise pytest.UsageError(f"tests/conformance/{file}.py has no row {name!r}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let no test of this folder be skipped in CI, whatever it is that skips it."""
+    outcome = yield
+    if outcome.skipped and os.environ.get("CI") == "true" and _HERE in item.path.parents:
+        outcome.outcome = "failed"
+        outcome.longrepr = f"skipped, which is a failure in CI: {outcome.longrepr}"
+    return outcome
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests measured, even though they passed."""
+    measured = [
+        text
+        for report in terminalreporter.stats.get("passed", ())
+        for name, text in report.user_properties
+        if name == "measured"
+    ]
+    if measured:
+        terminalreporter.section("measured")
+        for text in measured:
+            terminalreporter.line(text)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacetime_proto.bindings import Module, dynamic_module
 from spacetime_proto.client.options import ALL_PROTOCOLS
-from spacetime_proto.errors import HandshakeError
+from spacetime_proto.errors import HandshakeError, HttpError
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_transports import HttpClient, blocking
 
@@ -37,21 +37,30 @@ class Target:
         url: of the server.
         database: name or identity.
         token: whose database it is, or who else the suite is; a token in any case.
-        is_given: it was published by somebody else, so the suite may not be its owner.
+        wasm: the module's file; None if the database was there already and no file was named.
         http: acts with that token.
     """
 
-    def __init__(self, url: str, database: str, token: str, *, is_given: bool = False) -> None:
+    def __init__(self, url: str, database: str, token: str, *, wasm: Path | None = None) -> None:
         self.url = url
         self.database = database
         self.token = token
-        self.is_given = is_given
+        self.wasm = wasm
         self.http = HttpClient(url, token=token, timeout=120)
 
     @cached_property
     def module(self) -> Module[Any]:
         """Bindings made from the schema that the server gives."""
         return dynamic_module(self.http.schema(self.database))
+
+    @cached_property
+    def is_owner(self) -> bool:
+        """Whether the token is that of the database's owner: of one given by name it may not be."""
+        try:
+            list(self.http.logs(self.database, num_lines=1))
+        except (HttpError, HandshakeError):  # 401 or 403 is an AuthError
+            return False
+        return True
 
     @cached_property
     def protocols(self) -> tuple[str, ...]:
@@ -179,15 +188,20 @@ def publish(
     with HttpClient(url) as anyone:
         token = token or anyone.identity().token
     if database is not None:
-        return Target(url, database, token, is_given=True)
-    target = Target(url, f"live-{time.time_ns()}", token)
-    target.http.publish(target.database, (wasm or _module_file()).read_bytes())
+        return Target(url, database, token, wasm=_named_file())
+    wasm = wasm or _module_file()
+    target = Target(url, f"live-{time.time_ns()}", token, wasm=wasm)
+    target.http.publish(target.database, wasm.read_bytes())
     return target
 
 
-def _module_file() -> Path:
+def _named_file() -> Path | None:
     given = os.environ.get("SPACETIMEDB_MODULE")
-    return Path(given) if given else _built("build-module")
+    return Path(given) if given else None
+
+
+def _module_file() -> Path:
+    return _named_file() or _built("build-module")
 
 
 def _built(script: str) -> Path:

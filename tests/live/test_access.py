@@ -25,9 +25,9 @@ async def test_private_tables(kit: LiveKit, target: Target) -> None:
             await client.query("SELECT * FROM secret")
         with HttpClient(target.url) as anyone, pytest.raises(QueryError, match="secret"):
             anyone.sql(target.database, "SELECT * FROM secret")
-        if not target.is_given:
+        if target.is_owner:
             assert [row.text for row in target.sql("SELECT * FROM secret", "secret")] == ["psst"]
-    if not target.is_given:
+    if target.is_owner:
         async with kit.connect(token=target.token) as owner:
             await owner.subscribe("SELECT * FROM secret")
             assert [row.text for row in owner.db.secret] == ["psst"]

@@ -220,6 +220,7 @@ async def test_http_calls(kit: LiveKit, target: Target) -> None:
         anyone.sql(target.database, "DELETE FROM attempt")
 
 
+@pytest.mark.owner
 @pytest.mark.only("blocking")
 async def test_sql_writes(kit: LiveKit, target: Target) -> None:
     """Rows that the owner changes by SQL: transactions of no reducer."""
@@ -237,6 +238,7 @@ async def test_sql_writes(kit: LiveKit, target: Target) -> None:
             assert isinstance(event, Transaction) or event.name is None
 
 
+@pytest.mark.owner
 @pytest.mark.only("blocking")
 async def test_logs(kit: LiveKit, target: Target) -> None:
     async with kit.connect() as client:

@@ -82,12 +82,16 @@ def test_describe(command: Any, target: Target) -> None:
     assert load_schema(as_json.out).tables == target.module.definition.tables
 
 
-def test_subscribe_watch_and_logs(command: Any, target: Target) -> None:
+def test_subscribe(command: Any, target: Target) -> None:
     target.call("insert_attempt", "shown")
     changes = command("subscribe", "attempt", "--count", "1")
     (line,) = changes.out.splitlines()
     change = json.loads(line)
     assert (change["op"], change["table"], change["row"]["text"]) == ("insert", "attempt", "shown")
+
+
+@pytest.mark.owner
+def test_logs(command: Any, target: Target) -> None:
     target.call("log_line", "for the log")
     assert "for the log" in command("logs", "-n", "20").out
 
@@ -117,11 +121,10 @@ def test_generate(
             del sys.modules[name]
 
 
-@pytest.mark.skipif("SPACETIMEDB_MODULE" not in os.environ, reason="no wasm file to look into")
+@pytest.mark.wasm
 def test_generate_from_wasm(command: Any, target: Target, tmp_path: Path) -> None:
     """The module's own description, read out of the wasm file, makes the same bindings."""
-    wasm = Path(os.environ["SPACETIMEDB_MODULE"])
-    for name, words in (("a", ()), ("b", ("--wasm", wasm))):
+    for name, words in (("a", ()), ("b", ("--wasm", target.wasm))):
         made = command("generate", "-o", tmp_path / name / "bindings", *words)
         assert made.code == 0, made.err
     files = [

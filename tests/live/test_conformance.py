@@ -90,9 +90,6 @@ class LiveWorld(World):
 
 @pytest.fixture
 def sdk_test(target: Target, protocol: str) -> LiveWorld:
-    if not target.is_given:
-        # The module cannot: to it, an iteration over rows without bytes is over at once.
-        target.http.sql(target.database, "DELETE FROM one_unit_struct")
     return LiveWorld(target, protocol)
 
 

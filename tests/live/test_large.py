@@ -74,7 +74,7 @@ def full(whole_target: Target) -> Target:
 
 
 @pytest.mark.timeout(400)
-def test_a_million_rows(full: Target) -> None:
+def test_a_million_rows(full: Target, record_property: Any) -> None:
     wanted = digest_of(_Player(player(SEED, id)) for id in range(ROWS))
     counted = full.http.sql(full.database, "SELECT COUNT(*) AS n FROM player").raw_rows
     assert counted == [[ROWS]]
@@ -89,14 +89,17 @@ def test_a_million_rows(full: Target) -> None:
         assert done.returncode == 0, done.stderr
         count, digest, took, before, peak = done.stdout.split()
         assert (int(count), int(digest)) == wanted
-        print(
-            f"{ROWS:,} rows over {protocol}: {took} s,"
-            f" peak memory {peak} MiB, {before} MiB of them before"
+        record_property(
+            "measured",
+            f"{ROWS:,} rows over {protocol}: {took} s, count and checksum {digest} right,"
+            f" peak memory {peak} MiB, {before} MiB of them before",
         )
     began = time.monotonic()
     full.call("clear_players")
-    print(f"cleared in {time.monotonic() - began:.1f} s;", end=" ")
-    print(f"the suite itself: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    record_property(
+        "measured", f"cleared in {time.monotonic() - began:.1f} s; the suite: {own} MiB"
+    )
 
 
 async def test_updates_of_many_rows(kit: LiveKit, target: Target) -> None:

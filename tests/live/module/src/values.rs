@@ -22,6 +22,8 @@ macro_rules! values {
         #[spacetimedb::reducer]
         pub fn clear_values(ctx: &ReducerContext) {
             clear!(ctx: $($table,)* large_table, awkward);
+            // To an iteration, rows without bytes are no rows: this one is deleted by its value.
+            ctx.db.one_unit_struct().delete(OneUnitStruct { value: UnitStruct {} });
         }
     } };
 }
