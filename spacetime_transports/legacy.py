@@ -293,7 +293,11 @@ class SpacetimeDBAsyncClient:
             done.set()
 
         name = find_reducer(driver.session.module.bound, reducer_name)
-        pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+        try:
+            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+        except Disconnected as error:  # the loss is known already
+            driver.failure.was_told = True
+            raise SpacetimeDBException(str(error)) from error
         driver.flush()
         callbacks.expected += 1
         try:
