@@ -83,8 +83,12 @@ class Selection(FrameMethods, Generic[Row]):
         return True
 
     def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
-        table = self._view.table
-        return table, [table.codec.encode(row) for row in self._find()]
+        rows, store = self._find(), self._view.store
+        if store is None:
+            return self._view.table, []
+        # The objects found are the table's own: their bytes stand beside them.
+        wanted = set(map(id, rows))
+        return self._view.table, [data for data, row in store.rows.items() if id(row) in wanted]
 
     def _shown_rows(self, maximum: int) -> tuple[BoundTable, list[Row], int]:
         rows = self._find()

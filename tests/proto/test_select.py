@@ -398,6 +398,25 @@ def test_a_selection_is_looked_up_anew_each_time():
     assert selection
 
 
+def test_frames_of_a_selection_are_made_from_the_bytes_of_the_table():
+    rows = [thing(1, b=True), thing(2), thing(3, b=True)]
+    db = database(rows)
+    table, data = db.thing.where(lambda t: t.b)._frame_source()
+    assert table.definition.name == "thing"
+    held = {id(row_bytes) for row_bytes in db.thing.store.rows}
+    assert {id(row_bytes) for row_bytes in data} < held
+    assert sorted(table.codec.decode_exact(row_bytes).id for row_bytes in data) == [1, 3]
+    through_index = db.thing.where(lambda t: t.id == 2)
+    assert [table.codec.decode_exact(one) for one in through_index._frame_source()[1]] == [rows[1]]
+    assert MODULE.create_db(Owner()).thing.where(lambda t: t.b)._frame_source()[1] == []
+
+
+def test_what_a_notebook_shows_of_a_selection():
+    db = database([thing(1, b=True), thing(2), thing(3, b=True)])
+    table, shown, total = db.thing.where(lambda t: t.b)._shown_rows(1)
+    assert (table.definition.name, len(shown), total) == ("thing", 1, 2)
+
+
 def test_where_needs_a_condition_on_its_own_columns():
     db = database([thing(1)])
     other = Columns(MODULE.relation("part"))
