@@ -63,6 +63,8 @@ def test_the_document_has_a_line_per_row_place_and_result() -> None:
         "| b | unit | - | passed |",
     ]
     assert "4 of 5 results are *passed*." in text
+    assert "None of them is of a *real 2.x*" not in text
+    assert "None of them is of a *real 2.x*" in markdown([result("a", "v3")])
     assert "## X" in text
 
 
