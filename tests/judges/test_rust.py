@@ -20,6 +20,8 @@ from spacetime_proto.sats.algebraic import (
     Element,
     Primitive,
     ProductType,
+    RefType,
+    SumType,
     Typespace,
 )
 from spacetime_proto.sats.bsatn import decode
@@ -110,6 +112,32 @@ def assert_read_back(case: Case, data: bytes, verdict: Any) -> None:
             assert codec.encode(from_json(case.type, context, json)) == data
 
 
+def has_sizeless_elements(case: Case) -> bool:
+    """Whether an array's elements take no bytes.
+
+    The crate has no limit there: a count of 2^32 units in 4 bytes takes it all memory there is.
+    """
+    seen: set[int] = set()
+
+    def look(ty: AlgebraicType) -> bool:
+        match ty:
+            case RefType(index):
+                if index in seen:
+                    return False
+                seen.add(index)
+                return look(case.context.typespace.types[index])
+            case ArrayType(element):
+                return case.context.codec(element).min_size == 0 or look(element)
+            case ProductType(elements):
+                return any(look(element.type) for element in elements)
+            case SumType(variants):
+                return any(look(variant.type) for variant in variants)
+            case _:
+                return False
+
+    return look(case.type)
+
+
 def test_damaged_values(rust: Judge) -> None:
     """What one refuses the other refuses, and what both read is the same."""
     count = Count()
@@ -118,14 +146,14 @@ def test_damaged_values(rust: Judge) -> None:
     @settings(parent=JUDGED, max_examples=1800)
     @given(cases(), st.data())
     def run(case: Case, draw: st.DataObject) -> None:
+        if has_sizeless_elements(case):
+            return
         ours: dict[bytes, tuple[int, str] | DecodeError] = {}
         for data in (draw.draw(sts.damaged(data)) for data in case.encoded):
             try:
                 value, end = decode(case.type, case.context.shapes, case.context.layout, data)
             except DecodeError as error:
-                # The crate has no limit here: 2^32 units in 4 bytes take it all memory there is.
-                if "elements without a size" not in str(error):
-                    ours[data] = error
+                ours[data] = error
             else:
                 ours[data] = len(data) - end, case.codec.encode(value).hex()
         verdicts = ask(rust, case, bsatn=[data.hex() for data in ours])["bsatn"]
