@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, c
 
 import msgspec
 
+from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions, Compression
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
 
 from .private_file import write_private
-from .retry import ReconnectPolicy
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,9 +34,11 @@ __all__ = [
     "ConnectOptions",
     "InsecureTokenWarning",
     "Options",
+    "ReconnectPolicy",
     "TokenFile",
     "TokenSource",
     "TokenVia",
+    "callback_name",
     "checked_token",
     "resolve",
     "warn_if_exposed",
@@ -365,6 +367,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def callback_name(function: object) -> str:
+    """Return the name by which its author knows a callback."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def is_async_callable(function: object) -> bool:

@@ -88,6 +88,10 @@ class Callbacks:
             return None if pending.on_done is None else (pending.on_done, (pending,))
         return None
 
+    def afterwards(self) -> Calls:
+        """Yield the (function, arguments) that run after everything else of a message."""
+        return iter(())
+
     def waiters(self, event: ev.Event) -> Calls:
         """Yield only what wakes somebody who waits for `event`, no callback of the user's."""
         if isinstance(event, ev.CallDone):

@@ -21,12 +21,11 @@ import anyio
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
 from spacetime_proto.client.calls import Call
+from spacetime_proto.client.life import LAST_WORDS
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import Identity
 
 from ..aio.driver import AsyncDriver
-from ..aio.handles import refuse_in_callback
-from ..driving import LAST_WORDS
 from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
 from .loop import Background, Loop
 from .sync_client import (
@@ -106,7 +105,7 @@ class SpacetimeDBAsyncClient:
     @property
     def is_connected(self) -> bool:
         """Whether requests can be made."""
-        return self._driver is not None and self._driver.is_up and not self._driver.is_done
+        return self._driver is not None and self._driver.status.is_up and not self._driver.is_done
 
     @property
     def identity(self) -> Identity | None:
@@ -229,7 +228,7 @@ class SpacetimeDBAsyncClient:
             )  # fmt: skip
             driver = self._driver
             if driver is not None:
-                assert driver.done is not None and self._background is not None
+                assert self._background is not None
                 self._background.start_soon(self._stop_when_done, driver)
                 await self._stop.wait()
         finally:
@@ -265,7 +264,7 @@ class SpacetimeDBAsyncClient:
         if driver is None or driver.session is None:
             error = await self._end()
             raise _as_legacy(error or Disconnected("the client was closed while it connected"))
-        return driver.token or driver.session.token, driver.session.identity
+        return driver.status.token or driver.session.token, driver.session.identity
 
     async def call_reducer(
         self, reducer_name: str, *reducer_args: Any
@@ -281,7 +280,7 @@ class SpacetimeDBAsyncClient:
         driver = self._driver
         if driver is None or driver.session is None:
             raise LocalProtocolError("call connect first")
-        refuse_in_callback(driver, f"call {reducer_name!r}")
+        driver.refuse_in_callback(f"call {reducer_name!r}")
         done = anyio.Event()
         found: list[TransactionUpdateMessage | None] = []
 
@@ -296,7 +295,7 @@ class SpacetimeDBAsyncClient:
         try:
             pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
         except Disconnected as error:  # the loss is known already
-            driver.failure.was_told = True
+            driver.was_told = True
             raise SpacetimeDBException(str(error)) from error
         driver.flush()
         callbacks.expected += 1
@@ -308,7 +307,7 @@ class SpacetimeDBAsyncClient:
         if not found:
             raise SpacetimeDBException(f"the call of {reducer_name!r} timed out")
         if isinstance(pending.error, Disconnected):
-            driver.failure.was_told = True
+            driver.was_told = True
             raise SpacetimeDBException(str(pending.error)) from pending.error
         return found[0]
 
@@ -377,13 +376,12 @@ class SpacetimeDBAsyncClient:
             )
             self._driver = driver
             self.client.drive(driver, self._loop)
-            driver.ready = anyio.Event()
-            driver.done = anyio.Event()
+            driver.enter()
             self._background.start_soon(driver.run)
             await driver.ready.wait()
-            if driver.is_up:
+            if driver.status.is_up:
                 return
-            error = driver.failure.untold()
+            error = driver.take_error()
             if error is None or self.is_closing:
                 self._driver = None
                 return
@@ -394,7 +392,6 @@ class SpacetimeDBAsyncClient:
         raise _as_legacy(error)
 
     async def _stop_when_done(self, driver: AsyncDriver[Any]) -> None:
-        assert driver.done is not None
         await driver.done.wait()
         self._stop.set()
 
@@ -403,7 +400,7 @@ class SpacetimeDBAsyncClient:
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
         try:
-            if driver is not None and driver.done is not None and not driver.is_done:
+            if driver is not None and not driver.is_done:
                 driver.close()
                 with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
                     await driver.done.wait()
@@ -414,7 +411,7 @@ class SpacetimeDBAsyncClient:
             self._loop = None
         if self._error is not None or driver is None:
             return self._error
-        return driver.failure.untold()
+        return driver.take_error()
 
 
 def _as_legacy(error: BaseException) -> BaseException:

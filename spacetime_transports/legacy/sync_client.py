@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.pump import MESSAGE_DONE
 from spacetime_proto.client.session_options import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import ConnectionId, Identity
@@ -22,17 +21,16 @@ from ..options import ConnectOptions, resolve
 from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, table_names, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.cache.views import TableView
-    from spacetime_proto.client.pump import Received, Want
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.subscriptions import Subscription
     from spacetime_proto.schema.bound import BoundModule
 
-    from ..aio.driver import AsyncDriver
     from ..blocking.driver import BlockingDriver
+    from ..driver_base import DriverBase
     from .loop import Loop
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
@@ -70,7 +68,7 @@ class SpacetimeDBClient:
         self._registry.attach(self)
         self._on_subscription_applied: list[Callable[[], object]] = []
         self._on_event: list[Callable[[TransactionUpdateMessage], object]] = []
-        self._driver: AsyncDriver[Any] | BlockingDriver[Any] | None = None
+        self._driver: DriverBase[Any] | None = None
         self._loop: Loop | None = None
         self._subscription: Subscription | None = None
         self._names: dict[str, str] | None = None
@@ -189,7 +187,7 @@ class SpacetimeDBClient:
         """Return the view of a table; raises KeyError for an unknown one."""
         return self.legacy_table(self._table_name(table_name))
 
-    def _need_driver(self, what: str) -> AsyncDriver[Any] | BlockingDriver[Any]:
+    def _need_driver(self, what: str) -> DriverBase[Any]:
         if self._driver is None or self._driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
         return self._driver
@@ -228,22 +226,18 @@ class SpacetimeDBClient:
             if queries and self._subscription is None:
                 self.subscribe(queries)
             if on_connect is not None:
-                return self.run_callback(on_connect, driver.token or token, identity)
+                return self.run_callback(on_connect, driver.status.token or token, identity)
             return None
 
         callbacks.add("connect", connected)
         return callbacks
 
-    def drive(
-        self, driver: AsyncDriver[Any] | BlockingDriver[Any], loop: Loop | None = None
-    ) -> None:
+    def drive(self, driver: DriverBase[Any], loop: Loop | None = None) -> None:
         """Belong to `driver` from now on."""
         self._driver = driver
         self._loop = loop
         self._subscription = None
-        callbacks = driver.callbacks
-        assert isinstance(callbacks, LegacyCallbacks) and driver.session is not None
-        driver.wrap_pump = lambda inner: _with_afterwards(inner, callbacks, driver)
+        assert driver.session is not None
         for handle in driver.session.db:
             # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
             handle.on_insert(_listen)
@@ -330,8 +324,8 @@ class SpacetimeDBClient:
                     break
             else:
                 session = driver.session
-                assert session.identity is not None
-                token = driver.token or session.token or ""
+                assert session is not None and session.identity is not None
+                token = driver.status.token or session.token or ""
                 self._greeting = (token, session.identity, session.connection_id)
                 self._end_told = False
                 if on_connect is not None:
@@ -384,7 +378,7 @@ class SpacetimeDBClient:
 
     def _tell_end(self, driver: BlockingDriver[Any]) -> None:
         """Say once that the connection is over."""
-        error = driver.failure.untold()
+        error = driver.take_error()
         if error is not None and not isinstance(error, SpacetimeError):
             self._end_told = True
             raise error
@@ -413,33 +407,6 @@ def _module_of(autogen_package: Any) -> Module[Any]:
             " spacetime-py generate"
         )
     return found
-
-
-def _with_afterwards(
-    inner: Generator[Want, Received | None, None],
-    callbacks: LegacyCallbacks,
-    driver: AsyncDriver[Any] | BlockingDriver[Any],
-) -> Generator[Want, Received | None, None]:
-    """Run the pump, and after each message what 0.7 runs last."""
-    received: Received | None = None
-    error: Exception | None = None
-    while True:
-        try:
-            want = inner.send(received) if error is None else inner.throw(error)
-        except StopIteration:
-            return
-        received = error = None
-        if want is MESSAGE_DONE:
-            for invoke in callbacks.after_message():
-                try:
-                    yield invoke
-                except Exception as raised:
-                    assert driver.session is not None
-                    driver.session.fail(raised)
-        try:
-            received = yield want
-        except Exception as raised:
-            error = raised
 
 
 def find_reducer(module: BoundModule, name: str) -> str:
