@@ -311,12 +311,12 @@ def _live(status: LifeStatus[Any], now: float) -> Life:
         if _is_closed(session):
             break
         error = session.close_error or Disconnected("the connection ended")
+        assert backoff is not None  # without a policy the session is closed by now
+        if attempt.is_greeted:
+            backoff.reset()
         delay = None
-        if backoff is not None:
-            if attempt.is_greeted:
-                backoff.reset()
-            if worth_retrying(error, fresh_token=rules.has_fresh_tokens):
-                delay = backoff.next_delay()
+        if worth_retrying(error, fresh_token=rules.has_fresh_tokens):
+            delay = backoff.next_delay()
         if delay is None:
             session.give_up(error)
             # The attempt itself was reported: only what still waits has to be settled.

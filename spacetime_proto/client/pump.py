@@ -177,7 +177,7 @@ def _dispatch(
                         break
             if type(event) is ev.BeforeDelete and session.has_failed:
                 return  # leaves the message before it is applied
-        if was_failing or not session.has_failed:
+        if not session.has_failed:
             for function, args in callbacks.afterwards():
                 try:
                     yield Invoke(function, args)

@@ -258,11 +258,6 @@ class ClientSession(Generic[DbT]):
                 self.tap.message("client", payload)
             wire.send(payload)
 
-    @property
-    def wants_close(self) -> bool:
-        """Whether the byte stream should be closed now, after writing what is left to send."""
-        return self._wire is None or self._wire.state is State.CLOSED or self._end_pending
-
     # --- requests -----------------------------------------------------------------------------
 
     def call(

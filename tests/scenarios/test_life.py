@@ -401,9 +401,12 @@ async def test_calls_while_offline_fail(kit: Kit) -> None:
 
 
 async def test_calls_while_offline_wait(kit: Kit) -> None:
-    async with kit.connect(reconnect=FAST, offline="wait") as client:
+    lost: list[Any] = []
+    async with kit.connect(
+        reconnect=FAST, offline="wait", on_disconnect=lambda ctx, error: lost.append(error)
+    ) as client:
         kit.server.drop_connections()
-        await client.until(lambda: not client.raw.is_connected)
+        await client.until(lambda: bool(lost))
         assert await client.call(client.procedures.add(lhs=1, rhs=2)) == 3
 
 

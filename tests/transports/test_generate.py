@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from spacetime_proto.codegen.package import MARKER
 from spacetime_proto.errors import HttpError, SchemaError
-from spacetime_proto.schema.load import load_schema
+from spacetime_proto.wire.http_exchange import HttpResponse
+from spacetime_transports import InsecureTokenWarning
 from spacetime_transports import bindings_writer as g
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema"
@@ -212,42 +212,30 @@ def test_from_a_python_module(tmp_path):
         g.module_from_python(path)
 
 
-class FakeClient:
-    """Stands for `HttpClient`: an old server knows version 9 only."""
-
-    asked: ClassVar = []
-
-    def __init__(self, host, **options):
-        self.host = host
-        self.options = options
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def schema(self, database, version=10):
-        self.asked.append((self.host, database, version))
-        if database == "old" and version == 10:
-            raise HttpError("no such version", status=400)
-        if database == "secret":
-            raise HttpError("no", status=403)
-        return load_schema((GOLDEN / f"quickstart-chat.v{version}.json").read_text())
-
-
 def test_from_a_running_server(monkeypatch):
-    monkeypatch.setattr("spacetime_transports.http.clients.HttpClient", FakeClient)
-    FakeClient.asked = []
+    asked = []
+
+    def exchange(route, request):
+        """Stand for servers: that of the database "old" knows version 9 only."""
+        database, version = request.target.split("/")[3], request.target.rpartition("=")[2]
+        asked.append((route.address.url, database, int(version)))
+        if database == "old" and version == "10":
+            return HttpResponse(400, body=b"unknown variant `10`, expected `9`")
+        if database == "broken":
+            return HttpResponse(500, body=b"no")
+        return HttpResponse(200, body=(GOLDEN / f"quickstart-chat.v{version}.json").read_bytes())
+
+    monkeypatch.setattr("spacetime_transports.net.blocking_exchange.exchange", exchange)
     assert g.module_from_server("http://h", "chat").tables
-    assert g.module_from_server("http://h", "old", token="t").tables
+    with pytest.warns(InsecureTokenWarning):
+        assert g.module_from_server("http://h", "old", token="t").tables
     with pytest.raises(HttpError):
-        g.module_from_server("http://h", "secret")
-    assert FakeClient.asked == [
+        g.module_from_server("http://h", "broken")
+    assert asked == [
         ("http://h", "chat", 10),
         ("http://h", "old", 10),
         ("http://h", "old", 9),
-        ("http://h", "secret", 10),
+        ("http://h", "broken", 10),
     ]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,6 +17,7 @@ from spacetime_proto.errors import (
     CallTimeout,
     ConnectError,
     Disconnected,
+    HttpError,
     LocalProtocolError,
     ProtocolError,
     QueryError,
@@ -28,11 +30,11 @@ from spacetime_transports.options import InsecureTokenWarning, TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Handler = Callable[[HttpRequest], HttpResponse | bytes]
 
 HEX = "c2" * 32
+SCHEMAS = Path(__file__).parents[1] / "golden" / "schema"
 
 
 class MockServer:
@@ -172,6 +174,22 @@ def test_every_method_asks_its_question(call: Caller, server: MockServer) -> Non
         "PUT /v1/database/x?clear=true",
         "DELETE /v1/database/x",
     ]
+
+
+def test_a_server_of_1_x_is_asked_for_version_9(call: Caller, server: MockServer) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.target.endswith("version=10"):
+            return HttpResponse(400, body=b"unknown variant `10`, expected `9`")
+        return HttpResponse(200, body=(SCHEMAS / "quickstart-chat.v9.json").read_bytes())
+
+    server.handler = answer
+    assert {table.name for table in call(server.url, "schema", "x").tables} == {"message", "user"}
+    assert [request.target[-10:] for request in server.requests] == ["version=10", "?version=9"]
+    with pytest.raises(HttpError, match="unknown variant"):
+        call(server.url, "schema", "x", version=10)
+    server.handler = lambda request: HttpResponse(400, body=b"no")
+    with pytest.raises(HttpError, match="no"):
+        call(server.url, "schema", "x")
 
 
 def test_prefix_token_and_headers_travel(call: Caller, server: MockServer) -> None:
