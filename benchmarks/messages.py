@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import frames, v1, v2
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 

@@ -1,4 +1,4 @@
-"""Payloads: the compression tag, and the batches of protocol v3 (PROTOCOL.md section 3.6).
+"""Payloads: the compression tag, and the batches of protocol v3 (docs/protocol.md section 3.6).
 
 A payload from a server starts with a tag (0 none, 1 brotli, 2 gzip) and the rest is one v1 or v2
 message, or on v3 one or more v2 messages back to back. A payload from a client has no tag.
@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from ..errors import DecodeError, LocalProtocolError
+from ..limits import DEFAULT_LIMITS, Limits
 from . import reading, v2
 from .compression import BROTLI, GZIP, brotli_is_available, deflate, inflate
-from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,7 +146,7 @@ def split_client(
     """Yield the messages of a v2 or v3 client payload, each decoded when it is asked for.
 
     Bytes after the message of a v2 payload are ignored, as a SpacetimeDB server does
-    (PROTOCOL.md section 4.7).
+    (docs/protocol.md section 4.7).
 
     Raises:
         DecodeError: a damaged message, or none at all; its `detail` is the server's close reason.

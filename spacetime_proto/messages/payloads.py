@@ -1,4 +1,4 @@
-"""Which decoder reads a WebSocket payload: by protocol, role and frame type (PROTOCOL.md 3.6).
+"""Which decoder reads a WebSocket payload: by protocol, role and frame type (docs/protocol.md 3.6).
 
 On v1 a server decides by the frame type, whatever the protocol: text is JSON, binary is BSATN. On v2
 and v3 text is refused. A client knows what it negotiated and accepts only that.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..errors import DecodeError
+from ..limits import DEFAULT_LIMITS, Limits
 from . import frames, v1, v1_json, v2
 from .json_rows import NO_ROWS
-from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -168,7 +168,7 @@ def option_u32(data: bytes, pos: int) -> tuple[int | None, int]:
 
 
 def _is_some(data: bytes, pos: int) -> bool:
-    """Read the tag of an option: 0 is some, 1 is none (PROTOCOL.md section 1.1)."""
+    """Read the tag of an option: 0 is some, 1 is none (docs/protocol.md section 1.1)."""
     tag, _ = u8(data, pos)
     if tag > 1:
         unknown_tag(tag, "Option", pos)
@@ -192,7 +192,7 @@ def connection_id(data: bytes, pos: int) -> tuple[ConnectionId, int]:
 
 
 def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
-    """Read a BsatnRowList (PROTOCOL.md section 5) and charge its rows to the budget `left`.
+    """Read a BsatnRowList (docs/protocol.md section 5) and charge its rows to the budget `left`.
 
     Returns:
         the rows, the next position, and what is left of the budget (never negative).

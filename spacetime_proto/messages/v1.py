@@ -1,4 +1,4 @@
-"""Protocol v1 in BSATN, both roles (PROTOCOL.md section 4.4): server messages, and all v1 names.
+"""Protocol v1 in BSATN, both roles (docs/protocol.md section 4.4): server messages, and all v1 names.
 
 Decoders take a payload and a position and return the message and the position after it. A query
 update inside a message may be compressed on its own; what all of them together become is bounded
@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DecodeError, LimitExceeded
+from ..limits import DEFAULT_LIMITS, Limits
 from ..types import TimeDuration, Timestamp
 from . import reading
 from .compression import BROTLI, GZIP, inflate
-from .limits import DEFAULT_LIMITS, Limits
 from .v1_client import decode_client
 from .v1_encode import encode_client, encode_server
 from .v1_model import (

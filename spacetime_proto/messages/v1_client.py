@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..errors import DecodeError
+from ..limits import DEFAULT_LIMITS, Limits
 from . import reading
-from .limits import DEFAULT_LIMITS, Limits
 from .v1_model import (
     NO_SUCCESS_NOTIFY,
     CallProcedure,

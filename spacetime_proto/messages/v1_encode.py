@@ -1,4 +1,4 @@
-"""Write the messages of protocol v1 in BSATN, both roles (PROTOCOL.md section 4.4).
+"""Write the messages of protocol v1 in BSATN, both roles (docs/protocol.md section 4.4).
 
 Use these through `v1`, which has the matching decoders. Query updates are written uncompressed, as
 a 2.x server does; payloads are compressed as a whole (`frames.compress`).

@@ -1,4 +1,4 @@
-"""Protocol v1 as JSON text, both roles (PROTOCOL.md section 4.5).
+"""Protocol v1 as JSON text, both roles (docs/protocol.md section 4.5).
 
 The messages are those of `v1`. Arguments and return values stay JSON text (`str`), because only the
 schema can read them and a function that it lacks must not make a message undecodable;
@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DecodeError, EncodeError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..sats.rows import RowList
 from ..sats.sats_json import from_json, loads
 from . import reading, v1
 from .json_rows import JsonCodec
-from .limits import DEFAULT_LIMITS, Limits
 from .v1_json_encode import encode_client, encode_server
 from .v1_json_types import CLIENT_MESSAGE, SERVER_MESSAGE, context
 

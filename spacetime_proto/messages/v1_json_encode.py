@@ -1,4 +1,4 @@
-"""Write the messages of protocol v1 as JSON text, both roles (PROTOCOL.md section 4.5).
+"""Write the messages of protocol v1 as JSON text, both roles (docs/protocol.md section 4.5).
 
 Use these through `v1_json`, which has the matching decoders. Every text is checked against the
 message types before it leaves, so what is written can be read.

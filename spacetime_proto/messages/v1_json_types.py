@@ -1,4 +1,4 @@
-"""The messages of v1.json as SATS types (PROTOCOL.md section 4.5), so that `sats_json` reads them.
+"""The messages of v1.json as SATS types (docs/protocol.md section 4.5), so that `sats_json` reads them.
 
 That gives the decoder every form that a server accepts for free: fields by name or by position,
 variants by name, tag or decimal text. Arguments, return values and rows are strings that hold JSON.

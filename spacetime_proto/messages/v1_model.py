@@ -1,4 +1,4 @@
-"""The messages of protocol v1 (PROTOCOL.md section 4.4), as frozen values, for both its encodings.
+"""The messages of protocol v1 (docs/protocol.md section 4.4), as frozen values, for both its encodings.
 
 Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
 the schema can turn one into the other, and a name that the schema lacks must not make a message

@@ -1,4 +1,4 @@
-"""Protocol v2 in BSATN, both roles (PROTOCOL.md sections 4.2 and 4.3).
+"""Protocol v2 in BSATN, both roles (docs/protocol.md sections 4.2 and 4.3).
 
 Decoders take a payload and a position, so that a message after the compression tag, or after another
 message of a v3 payload, costs no copy. Each returns the message and the position after it: whether
@@ -12,9 +12,9 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from ..errors import DecodeError
+from ..limits import MAX_ROWS
 from ..types import TimeDuration, Timestamp
 from . import reading
-from .limits import MAX_ROWS
 from .reading import U32
 from .v2_encode import encode_client, encode_server
 from .v2_model import (

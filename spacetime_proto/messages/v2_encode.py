@@ -1,4 +1,4 @@
-"""Write the messages of protocol v2 in BSATN, both roles (PROTOCOL.md sections 4.2 and 4.3).
+"""Write the messages of protocol v2 in BSATN, both roles (docs/protocol.md sections 4.2 and 4.3).
 
 Use these through `v2`, which has the matching decoders.
 """

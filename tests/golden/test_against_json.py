@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.errors import DecodeError
-from spacetime_proto.messages import v1, v2
-from spacetime_proto.sats.sats_json import dumps, to_json
+from spacetime_proto.messages import (v1, v2)
+from spacetime_proto.sats.sats_json import (dumps, to_json)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spacetime_proto.errors import DecodeError, ProtocolError
-from spacetime_proto.messages import frames, payloads, v1, v1_json, v2
-from spacetime_proto.messages.payloads import PROTOCOLS, V1_JSON
-from spacetime_proto.testing import Closed, Message, Session, comparable
+from spacetime_proto.errors import (DecodeError, ProtocolError)
+from spacetime_proto.messages import (frames, payloads, v1, v1_json, v2)
+from spacetime_proto.messages.payloads import (PROTOCOLS, V1_JSON)
+from spacetime_proto.testing import (RecordedClose, RecordedMessage, Session, comparable)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spacetime_proto.messages.payloads import ClientMessage, ServerMessage
+    from spacetime_proto.messages.payloads import (ClientMessage, ServerMessage)
 
 
 def said_by(session: Session, direction: str) -> Iterator[bytes | str]:
     """Yield the payloads of one side."""
     for line in session.lines:
-        if isinstance(line, Message) and line.direction == direction:
+        if isinstance(line, RecordedMessage) and line.direction == direction:
             yield line.payload
 
 
@@ -128,7 +128,7 @@ def test_bad_client_messages_do_not_decode(golden: Any, bad_name: str) -> None:
     with pytest.raises(DecodeError) as caught:
         list(payloads.decode_client_payload(session.header.protocol, bad))
     closed = session.lines[-1]
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, RecordedClose)
     if not closed.reason.startswith(_JSON_WORDS):
         # The server role can close with the words of the real one.
         assert caught.value.detail == closed.reason

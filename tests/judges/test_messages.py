@@ -21,10 +21,10 @@ from spacetime_proto.errors import SpacetimeError
 from spacetime_proto.messages import v1, v1_json, v2
 from spacetime_proto.messages.frames import decompress
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.recording.format import RecordedMessage, Session
 from spacetime_proto.sats.sats_json import dumps, loads
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.testing.comparing import comparable
-from spacetime_proto.testing.recording import Message, Session
 
 from .cases import JUDGED, LONG, SEED
 from .rendering import render
@@ -162,11 +162,13 @@ def boundaries(data: bytes, pos: int) -> Iterator[int]:
         yield pos
 
 
-def recorded(protocol: str) -> list[Message]:
+def recorded(protocol: str) -> list[RecordedMessage]:
     """Return the messages of all recorded sessions of a protocol."""
     sessions = [
         Session.from_text(path.read_text())
         for path in sorted(GOLDEN.glob(f"*.{protocol}.*.jsonl"))
         if not path.name.startswith("bad_")
     ]
-    return [line for session in sessions for line in session.lines if isinstance(line, Message)]
+    return [
+        line for session in sessions for line in session.lines if isinstance(line, RecordedMessage)
+    ]

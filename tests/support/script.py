@@ -6,8 +6,8 @@ from typing import Any
 
 from spacetime_proto.bindings import Module, dynamic_module
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.options import ClientOptions, Target
 from spacetime_proto.client.session import ClientSession
+from spacetime_proto.client.session_options import ClientOptions, Target
 from spacetime_proto.messages import frames, v1, v1_json, v2
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.rows import RowList

@@ -22,11 +22,11 @@ from spacetime_proto.messages import v2
 from spacetime_proto.messages.frames import split_server
 from spacetime_proto.server import U64, Context, Database, Faults, Module, column
 from spacetime_proto.types import ScheduleAt, TimeDuration
-from spacetime_proto.wire.http import HttpExchange, HttpRequest, HttpResponse
+from spacetime_proto.wire.http_exchange import HttpExchange, HttpRequest, HttpResponse
 from spacetime_proto.wire.websocket import ClientWebSocket, State
-from spacetime_transports.authority import Es256Authority
-from spacetime_transports.chat_module import module as chat
-from spacetime_transports.serve import Server, serve, serve_in_thread
+from spacetime_transports.server import Server, serve, serve_in_thread
+from spacetime_transports.server.authority import Es256Authority
+from spacetime_transports.server.chat_module import module as chat
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -262,7 +262,7 @@ def test_tls(backend: str) -> None:
 def test_a_slow_reader_does_not_hold_up_the_others(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spacetime_proto.server.connection._OUTGOING_QUEUE", 20)
+    monkeypatch.setattr("spacetime_proto.server.front.server_connection._OUTGOING_QUEUE", 20)
 
     async def main() -> None:
         async with (
@@ -348,8 +348,8 @@ def test_a_server_can_be_cancelled(backend: str) -> None:
 PROGRAM = """
 import sys
 import anyio
-from spacetime_transports.chat_module import module
-from spacetime_transports.serve import serve_forever
+from spacetime_transports.server.chat_module import module
+from spacetime_transports.server import serve_forever
 
 async def main():
     await serve_forever(module, port=0, database="chat")

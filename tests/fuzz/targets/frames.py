@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages.frames import compress, decompress
-from spacetime_proto.messages.limits import Limits
 
 _SIZE = 1 << 20
 _LIMITS = Limits(decompressed_size=_SIZE, decompression_ratio=100, decompression_floor=1 << 16)

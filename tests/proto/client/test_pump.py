@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 
-from spacetime_proto.client.dispatch import Callbacks
-from spacetime_proto.client.pump import (
-    BATCH,
-    Invoke,
-    InvokeEach,
-    MessageDone,
-    Read,
-    Received,
-    pump,
-)
-from spacetime_proto.client.state import SessionState
+from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.client.pump import BATCH, Invoke, InvokeEach, MessageDone, Read, Received, pump
+from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import DecodeError, Disconnected
 from spacetime_proto.messages import v2
 from tests.support.script import NOW, Script, message, user

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.state import SubscriptionState
+from spacetime_proto.client.states import SubscriptionState
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import LocalProtocolError, ProtocolError, SubscriptionError
 from spacetime_proto.messages import v1, v2
@@ -139,7 +139,7 @@ def test_a_refused_subscription_changes_nothing() -> None:
 
 
 def test_a_refused_id_leaves_the_set_that_has_it() -> None:
-    """PROTOCOL.md section 4.3: a duplicate id is refused, and the existing set stays alive."""
+    """docs/protocol.md section 4.3: a duplicate id is refused, and the existing set stays alive."""
     script = Script()
     script.open()
     first = subscribed(script, user(1))

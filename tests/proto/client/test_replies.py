@@ -374,7 +374,7 @@ def test_v1_failures(old: Script) -> None:
 
 
 def test_v1_failures_before_the_call_settle_the_oldest_of_that_name(old: Script) -> None:
-    """Request id 0 and empty arguments: PROTOCOL.md section 4.4, pre-execution errors."""
+    """Request id 0 and empty arguments: docs/protocol.md section 4.4, pre-execution errors."""
     message_call = old.session.call(old.module.reducers.send_message("m"))
     older, newer = set_name(old, "a"), set_name(old, "b")
     old.received()

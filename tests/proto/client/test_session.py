@@ -8,9 +8,9 @@ import pytest
 
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.options import ClientOptions, Target
 from spacetime_proto.client.session import ClientSession
-from spacetime_proto.client.state import SessionState, SubscriptionState
+from spacetime_proto.client.session_options import ClientOptions, Target
+from spacetime_proto.client.states import SessionState, SubscriptionState
 from spacetime_proto.client.tap import Tap
 from spacetime_proto.errors import (
     AuthError,
@@ -22,8 +22,8 @@ from spacetime_proto.errors import (
     ProtocolError,
     ReducerError,
 )
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.types import Identity
 from tests.support.script import CONNECTION_ID, IDENTITY, NOW, OTHER, TOKEN, Script, message, user
 
@@ -177,7 +177,7 @@ def test_a_lost_connection_ends_with_the_cause() -> None:
     (ended,) = script.lose()
     assert isinstance(ended, ev.Ended)
     assert isinstance(ended.error, Disconnected)
-    assert isinstance(ended.ctx.event, ev.Disconnected)
+    assert isinstance(ended.ctx.event, ev.DisconnectedEvent)
     assert ended.ctx.event.error is ended.error
 
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.dialects.v2 import V2, V3
-from spacetime_proto.client.dispatch import Callbacks
+from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.client.dialects.dialect_v2 import V2, V3
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.errors import SpacetimeError
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import frames, v2
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.testing.byte_strategies import damaged
 from spacetime_proto.testing.message_strategies import v2_server_messages
 from tests.support.golden import golden_module
@@ -31,7 +31,9 @@ def general_only() -> ExitStack:
     """Switch the short readers off as long as the context lasts."""
     stack = ExitStack()
     for name in SHORT_READERS:
-        stack.enter_context(patch(f"spacetime_proto.client.dialects.v2.{name}", lambda *_: None))
+        stack.enter_context(
+            patch(f"spacetime_proto.client.dialects.dialect_v2.{name}", lambda *_: None)
+        )
     return stack
 
 
@@ -102,7 +104,7 @@ def told(event: ev.Event) -> Any:
     """Return all that can be seen of an event."""
     seen: list[Any] = [type(event)]
     ctx = getattr(event, "ctx", None)
-    if ctx is not None and not isinstance(ctx.event, ev.Disconnected):
+    if ctx is not None and not isinstance(ctx.event, ev.DisconnectedEvent):
         seen.append(repr(ctx.event))
     if isinstance(event, ev.TableChanged):
         diff = event.diff

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, LimitExceeded, LocalProtocolError
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import compression, frames, v2
 from spacetime_proto.messages.compression import BROTLI, GZIP, deflate
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts

@@ -1,4 +1,4 @@
-"""Protocol v1.bsatn. The byte dumps are those of PROTOCOL.md section 12, recorded from a server."""
+"""Protocol v1.bsatn. The byte dumps are those of docs/protocol.md section 12, recorded from a server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1
 from spacetime_proto.messages.compression import BROTLI, GZIP, deflate
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.messages.reading import put_blob, put_string
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.testing import comparable

@@ -1,4 +1,4 @@
-"""Protocol v1.json. The texts are those of PROTOCOL.md section 4.5."""
+"""Protocol v1.json. The texts are those of docs/protocol.md section 4.5."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, EncodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1, v1_json
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.messages.v1_json import JsonCodec
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.testing import comparable

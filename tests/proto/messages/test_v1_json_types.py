@@ -3,7 +3,7 @@ from __future__ import annotations
 from spacetime_proto.messages import v1
 from spacetime_proto.messages.v1_json_types import CLIENT_MESSAGE, SERVER_MESSAGE, context
 
-#: Tags as in PROTOCOL.md section 4.4.
+#: Tags as in docs/protocol.md section 4.4.
 CLIENT = (
     "CallReducer", "Subscribe", "OneOffQuery", "SubscribeSingle", "SubscribeMulti", "Unsubscribe",
     "UnsubscribeMulti", "CallProcedure",

@@ -1,4 +1,4 @@
-"""Protocol v2. The byte dumps are those of PROTOCOL.md section 12, recorded from a server."""
+"""Protocol v2. The byte dumps are those of docs/protocol.md section 12, recorded from a server."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from spacetime_proto.messages.frames import decompress, split_server
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.server import Database, Faults, Host, Module, SecretAuthority
-from spacetime_proto.server.connection import ConnectionOptions, ProtocolName
-from spacetime_proto.server.connection_v1 import V1Connection
-from spacetime_proto.server.connection_v2 import V2Connection
+from spacetime_proto.server.front.connection_v1 import V1Connection
+from spacetime_proto.server.front.connection_v2 import V2Connection
+from spacetime_proto.server.front.server_connection import ConnectionOptions, ProtocolName
 from spacetime_proto.types import Identity, Timestamp
 
 __all__ = ["NOW", "Client", "Entropy", "identity", "make_database", "make_host", "rows_of"]

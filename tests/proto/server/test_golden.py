@@ -20,12 +20,12 @@ from spacetime_proto.messages.frames import decompress, split_server
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.server import U64, Context, Database, Module
-from spacetime_proto.server.connection import ConnectionOptions, ServerConnection
-from spacetime_proto.server.connection_v1 import V1Connection
-from spacetime_proto.server.connection_v2 import V2Connection
+from spacetime_proto.server.front.connection_v1 import V1Connection
+from spacetime_proto.server.front.connection_v2 import V2Connection
+from spacetime_proto.server.front.server_connection import ConnectionOptions, ServerConnection
 from spacetime_proto.types import Identity, TimeDuration, Timestamp
-from spacetime_transports.chat_module import User
-from spacetime_transports.chat_module import module as chat
+from spacetime_transports.server.chat_module import User
+from spacetime_transports.server.chat_module import module as chat
 from tests.proto.server.support import Entropy, identity
 
 WIRE = Path(__file__).parents[2] / "golden" / "wire"
