@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from spacetime_proto.limits import DEFAULT_LIMITS
 from spacetime_proto.messages import frames, payloads, v1_encode, v1_json_types, v2_encode
-from spacetime_proto.messages.limits import DEFAULT_LIMITS
 from spacetime_proto.sats import algebraic as types
 from spacetime_proto.sats import sats_json, type_bsatn
 from spacetime_proto.sats.compile import TypeContext
@@ -236,8 +236,7 @@ NUMBERS = rf"({NUMBER}(?:(?:,| and| to|, and) {NUMBER})*)"
 #: With the document's name; or without, where it was named before.
 CITATION = re.compile(
     rf"(?<![\w-])(?:docs/)?protocol\.md,? (?:sections? )?{NUMBERS}"
-    rf"|(?<!\.md )(?<!RFC \d{{4}} )\b[Ss]ections? {NUMBERS}",
-    re.IGNORECASE,
+    rf"|(?<!\.md )(?<!RFC \d{{4}} )\b[Ss]ections? {NUMBERS}"
 )
 SOURCES = sorted(
     path
