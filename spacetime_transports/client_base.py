@@ -37,10 +37,11 @@ __all__ = ["ClientBase"]
 
 DbT = TypeVar("DbT")
 T = TypeVar("T")
+DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 SubscriptionT = TypeVar("SubscriptionT")
 
 
-class ClientBase(Generic[DbT, SubscriptionT]):
+class ClientBase(Generic[DbT, DriverT, SubscriptionT]):
     """A client of any colour; `AsyncClient` and `BlockingClient` add what waits."""
 
     _driver_type: ClassVar[Callable[..., Any]]
@@ -49,9 +50,7 @@ class ClientBase(Generic[DbT, SubscriptionT]):
     def __init__(
         self, host: str, database: str, module: Module[DbT] | None, options: ConnectOptions
     ) -> None:
-        self._driver: DriverBase[DbT] = self._driver_type(
-            parse_host(host), database, module, options
-        )
+        self._driver: DriverT = self._driver_type(parse_host(host), database, module, options)
 
     def submit_close(self) -> None:
         """Ask for the end of the connection without waiting for it."""

@@ -305,7 +305,7 @@ def _live(status: LifeStatus[Any], now: float) -> Life:
         attempt = Attempt(now, rules)
         status.begin(attempt)
         yield from _connect(status, session, attempt)
-        yield from _talk(status, session, attempt)
+        yield from _talk(status, status.callbacks, attempt)
         answer = yield HangUp(LAST_WORDS if attempt.write_error is None else 0.0)
         now = _checked(answer).now
         if _is_closed(session):
@@ -320,7 +320,7 @@ def _live(status: LifeStatus[Any], now: float) -> Life:
         if delay is None:
             session.give_up(error)
             # The attempt itself was reported: only what still waits has to be settled.
-            yield from pump(session, Callbacks())
+            yield from _talk(status, Callbacks())
             status.error = error
             return
         status.retry_at = now + delay
@@ -328,7 +328,7 @@ def _live(status: LifeStatus[Any], now: float) -> Life:
         now = _checked(answer).now
         status.retry_at = None
     if not session.is_over:  # closed while there was no connection, or after its end was told
-        yield from _talk(status, session, None)
+        yield from _talk(status, status.callbacks)
 
 
 def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Attempt) -> Life:
@@ -361,12 +361,13 @@ def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Atte
 
 
 def _talk(
-    status: LifeStatus[Any], session: ClientSession[Any], attempt: Attempt | None
-) -> Generator[Want, Received | None, None]:
-    """Run one connection to its end."""
+    status: LifeStatus[Any], callbacks: Callbacks, attempt: Attempt | None = None
+) -> Generator[Want, Any, None]:
+    """Run the session until its connection is over and everything that waited on it is settled."""
+    assert status.session is not None
     return pump(
-        session,
-        status.callbacks,
+        status.session,
+        callbacks,
         on_callback_error=status.rules.on_callback_error,
         in_batches=True,
         attempt=attempt,

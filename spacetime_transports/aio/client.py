@@ -73,13 +73,12 @@ def connect(
     return AsyncClient(host, database, module, resolve(**options))
 
 
-class AsyncClient(ClientBase[DbT, AsyncSubscription]):
+class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
     """A client under asyncio or trio; made by `connect`, used as an async context manager.
 
     All methods belong to the event loop's thread. Other threads may read the cache under ``lock``.
     """
 
-    _driver: AsyncDriver[DbT]
     _driver_type = AsyncDriver
     _subscription_type = AsyncSubscription
     _tasks: TaskGroup | None = None

@@ -77,10 +77,9 @@ def connect(
     return client
 
 
-class BlockingClient(ClientBase[DbT, BlockingSubscription]):
+class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription]):
     """A client on plain sockets; made by `connect`."""
 
-    _driver: BlockingDriver[DbT]
     _driver_type = BlockingDriver
     _subscription_type = BlockingSubscription
     _thread: threading.Thread | None = None

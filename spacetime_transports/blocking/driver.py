@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.client.life import Life
-    from spacetime_proto.client.pump import Want
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
 
 __all__ = ["BlockingDriver"]
@@ -248,15 +247,15 @@ class BlockingDriver(DriverBase[DbT]):
                         return
             elif want is not None:
                 self._want = want
-                fulfil = self._read if type(want) is Read else self._answer
-                answer = fulfil(want, is_met, deadline, may_wait)
+                if type(want) is Read:
+                    answer = self._read(want, is_met, deadline, may_wait)
+                else:
+                    answer = self._answer(want, is_met, deadline, may_wait)
                 if answer is None:
                     return
                 self._want = None
 
-    def _step(
-        self, answer: Received | Answered | None, error: Exception | None
-    ) -> Want | Bindings | Token | Dial | HangUp | Sleep | None:
+    def _step(self, answer: Received | Answered | None, error: Exception | None) -> Any:
         """Let life go on to its next want; None when it is over."""
         try:
             with self.lock:
