@@ -184,6 +184,7 @@ class AsyncDriver(DriverBase[DbT]):
         answer: Received | Answered | None = None
         error: Exception | None = None
         until_checkpoint = CALLBACKS_PER_CHECKPOINT
+        is_up = False
         try:
             while True:
                 try:
@@ -195,14 +196,16 @@ class AsyncDriver(DriverBase[DbT]):
                 calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]
                 if type(want) is Invoke:
                     calls = ((want.function, want.args),)
+                elif want is MESSAGE_DONE:
+                    if not is_up:
+                        is_up = status.message_done()
+                        if is_up:
+                            self.ready.set()
+                    continue
                 elif type(want) is InvokeEach:
                     calls = want.calls
                 elif type(want) is Read:
                     answer = await self._read(want.deadline)
-                    continue
-                elif want is MESSAGE_DONE:
-                    if not status.is_up and status.message_done():
-                        self.ready.set()
                     continue
                 else:
                     answer = await self._answer(want)  # type: ignore[arg-type]  # what is left

@@ -228,6 +228,13 @@ class BlockingDriver(DriverBase[DbT]):
                         _refuse_awaitable(result, want.function)
                 except Exception as raised:
                     error = raised
+            elif want is MESSAGE_DONE:
+                self.messages += 1
+                if not self.status.is_up:
+                    self.status.message_done()
+                with self.lock:
+                    if is_met():
+                        return
             elif type(want) is InvokeEach:
                 self._want = want  # Ctrl-C may come between two of them; the others still run
                 try:
@@ -238,13 +245,6 @@ class BlockingDriver(DriverBase[DbT]):
                 except Exception as raised:
                     error = raised
                 self._want = None
-            elif want is MESSAGE_DONE:
-                self.messages += 1
-                if not self.status.is_up:
-                    self.status.message_done()
-                with self.lock:
-                    if is_met():
-                        return
             elif want is not None:
                 self._want = want
                 if type(want) is Read:
