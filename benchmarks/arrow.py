@@ -19,7 +19,7 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.cache import MODULE, location, player
-from spacetime_proto.arrow import rows_to_arrow
+from spacetime_proto.dataframes.arrow import rows_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

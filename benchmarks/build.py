@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from spacetime_transports.generate import generate_package, module_from_python, write_package
+from spacetime_transports.bindings_writer import generate_package, module_from_python, write_package
 
 from .work import FLOOR, OURS
 

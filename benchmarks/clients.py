@@ -24,7 +24,7 @@ if not __package__:
 from benchmarks.peers.usage import resident
 from spacetime_proto.bindings import Call, dynamic_module
 from spacetime_transports import connect
-from spacetime_transports.generate import module_from_python
+from spacetime_transports.bindings_writer import module_from_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

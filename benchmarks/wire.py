@@ -19,12 +19,12 @@ from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spacetime_proto.wire.frames import Codec, CodecFactory
+    from spacetime_proto.wire.frames import CodecFactory, FrameCodec
 
 KINDS: dict[str, CodecFactory] = {"fast": FastCodec, "wsproto": WsprotoCodec}
 
 
-def make(kind: CodecFactory, *, client: bool, fragment_size: int | None = None) -> Codec:
+def make(kind: CodecFactory, *, client: bool, fragment_size: int | None = None) -> FrameCodec:
     return kind(
         client=client, message_size=1 << 30, fragment_size=fragment_size, entropy=os.urandom
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .client.calls import Call, PendingCall
     from .client.context import Context
     from .client.events import (
-        Disconnected,
+        DisconnectedEvent,
         Reconnected,
         ReducerEvent,
         SubscribeApplied,
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
         Transaction,
         UnsubscribeApplied,
     )
-    from .client.handles import (
+    from .client.session import ClientSession
+    from .client.session_options import ClientOptions, Target
+    from .client.subscriptions import Subscription
+    from .client.table_handles import (
         CallbackHandle,
         Delete,
         EventTableHandle,
@@ -34,11 +37,8 @@ if TYPE_CHECKING:
         TableHandle,
         Update,
     )
-    from .client.options import ClientOptions, Target
-    from .client.session import ClientSession
-    from .client.subscriptions import Subscription
-    from .errors import SpacetimeError
-    from .messages.limits import Limits
+    from .errors import Disconnected, SpacetimeError
+    from .limits import Limits
     from .schema.load import load_schema
     from .schema.model import ModuleDef
     from .types import (
@@ -63,6 +63,7 @@ __all__ = [
     "Context",
     "Delete",
     "Disconnected",
+    "DisconnectedEvent",
     "Err",
     "EventTableHandle",
     "Identity",
@@ -102,18 +103,18 @@ _HOMES = {
     ".client.calls": ("Call", "PendingCall"),
     ".client.context": ("Context",),
     ".client.events": (
-        "Disconnected", "Reconnected", "ReducerEvent", "SubscribeApplied", "SubscriptionFailed",
+        "DisconnectedEvent", "Reconnected", "ReducerEvent", "SubscribeApplied", "SubscriptionFailed",
         "Transaction", "UnsubscribeApplied",
     ),
-    ".client.handles": (
+    ".client.table_handles": (
         "CallbackHandle", "Delete", "EventTableHandle", "Insert", "KeyedTableHandle",
         "TableHandle", "Update",
     ),
-    ".client.options": ("ClientOptions", "Target"),
+    ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
     ".client.subscriptions": ("Subscription",),
-    ".errors": ("SpacetimeError",),
-    ".messages.limits": ("Limits",),
+    ".errors": ("Disconnected", "SpacetimeError"),
+    ".limits": ("Limits",),
     ".schema.load": ("load_schema",),
     ".schema.model": ("ModuleDef",),
     ".types": (

@@ -16,5 +16,5 @@ V2_BSATN: Final = "v2.bsatn.spacetimedb"
 V3_BSATN: Final = "v3.bsatn.spacetimedb"
 
 #: Best first. A server picks by this order, whatever the order of the client's offer, which is the
-#: same here (PROTOCOL.md section 3.3).
+#: same here (docs/protocol.md section 3.3).
 ALL_PROTOCOLS: Final[tuple[ProtocolName, ...]] = (V3_BSATN, V2_BSATN, V1_BSATN, V1_JSON)

@@ -1,4 +1,4 @@
-"""The value types of SpacetimeDB (PROTOCOL.md section 1.3), with the conversions people expect.
+"""The value types of SpacetimeDB (docs/protocol.md section 1.3), with the conversions people expect.
 
 All of them are frozen, hashable and ordered. `Identity`, `ConnectionId` and `Uuid` keep their bytes
 in text order (big-endian), so that comparing the bytes compares the numbers; BSATN reverses them.

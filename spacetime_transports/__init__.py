@@ -14,11 +14,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import blocking, local_config
-    from .aio import AsyncClient, connect
+    from . import blocking
+    from .aio.client import AsyncClient, connect
     from .blocking import BlockingClient
     from .http import AsyncHttpClient, HttpClient
-    from .legacy import SpacetimeDBAsyncClient, SpacetimeDBClient, SpacetimeDBException
+    from .legacy import local_config
+    from .legacy.async_client import (
+        SpacetimeDBAsyncClient,
+        SpacetimeDBClient,
+        SpacetimeDBException,
+    )
     from .options import ConnectOptions, InsecureTokenWarning, Options, TokenFile
     from .retry import ReconnectPolicy
 
@@ -41,7 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncClient": "aio",
+    "AsyncClient": "aio.client",
     "AsyncHttpClient": "http",
     "BlockingClient": "blocking",
     "ConnectOptions": "options",
@@ -49,17 +54,19 @@ _HOMES = {
     "InsecureTokenWarning": "options",
     "Options": "options",
     "ReconnectPolicy": "retry",
-    "SpacetimeDBAsyncClient": "legacy",
-    "SpacetimeDBClient": "legacy",
-    "SpacetimeDBException": "legacy",
+    "SpacetimeDBAsyncClient": "legacy.async_client",
+    "SpacetimeDBClient": "legacy.async_client",
+    "SpacetimeDBException": "legacy.async_client",
     "TokenFile": "options",
-    "connect": "aio",
+    "connect": "aio.client",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in ("blocking", "local_config"):
-        return importlib.import_module(f".{name}", __name__)
+    if name == "blocking":
+        return importlib.import_module(".blocking", __name__)
+    if name == "local_config":
+        return importlib.import_module(".legacy.local_config", __name__)
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

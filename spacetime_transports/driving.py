@@ -12,9 +12,9 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.dispatch import Callbacks
-from spacetime_proto.client.options import Target
+from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.pump import Received, Want
+from spacetime_proto.client.session_options import Target
 from spacetime_proto.errors import (
     CallTimeout,
     ConnectError,
@@ -173,7 +173,7 @@ def attach_recorder(session: ClientSession[Any], options: ConnectOptions) -> Non
         LocalProtocolError: it is neither a recorder nor a path.
     """
     if options.recorder is not None:
-        from .recording import RecordingTap
+        from .recorder import RecordingTap
 
         session.tap = RecordingTap(options.recorder)
 

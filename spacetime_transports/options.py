@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, c
 
 import msgspec
 
-from spacetime_proto.client.options import ALL_PROTOCOLS, ClientOptions, Compression
+from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions, Compression
 from spacetime_proto.errors import LocalProtocolError
-from spacetime_proto.messages.limits import Limits
+from spacetime_proto.limits import Limits
 
 from .private_file import write_private
 from .retry import ReconnectPolicy

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spacetime_transports import chat_module
-from spacetime_transports.serve import ThreadServer, serve_in_thread
+from spacetime_transports.server import ThreadServer, chat_module, serve_in_thread
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -8,6 +8,6 @@ runs; open that file to read it or to copy it as the start of a module of your o
 
 from __future__ import annotations
 
-from spacetime_transports.chat_module import Message, User, module
+from spacetime_transports.server.chat_module import Message, User, module
 
 __all__ = ["Message", "User", "module"]

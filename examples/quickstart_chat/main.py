@@ -28,7 +28,8 @@ from module_bindings.message import Message
 from module_bindings.user import User
 
 from spacetime_proto.errors import AuthError
-from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBException, local_config
+from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBException
+from spacetime_transports.legacy import local_config
 
 HOST = os.environ.get("SPACETIMEDB_URL", "http://localhost:3000")
 DATABASE = os.environ.get("SPACETIMEDB_DATABASE", "chat")

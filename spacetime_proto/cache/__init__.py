@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from .cache import Cache, Plan
+from .cached_table import CachedTable
 from .changes import TableChange, TableDiff
-from .store import TableStore
 from .views import IndexView, Range, TableView, UniqueColumn
 
 __all__ = [
     "Cache",
+    "CachedTable",
     "IndexView",
     "Plan",
     "Range",
     "TableChange",
     "TableDiff",
-    "TableStore",
     "TableView",
     "UniqueColumn",
 ]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import LocalProtocolError, ProtocolError
+from .cached_table import CachedTable
 from .changes import OneRow, TableDiff, TablePlan
 from .planning import Planner
-from .store import TableStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -64,7 +64,7 @@ class Cache:
         self, module: BoundModule, *, strict_deletes: bool = False, verify_rows: bool = False
     ) -> None:
         typespace = module.definition.typespace
-        stores = [TableStore[Any](table, typespace) for table in module.tables.values()]
+        stores = [CachedTable[Any](table, typespace) for table in module.tables.values()]
         self._tables = {store.name: store for store in sorted(stores, key=lambda s: s.name)}
         self._strict = strict_deletes
         self._verify = verify_rows
@@ -78,7 +78,7 @@ class Cache:
         """Told of each such delete: table name and row bytes."""
 
     @property
-    def tables(self) -> Mapping[str, TableStore[Any]]:
+    def tables(self) -> Mapping[str, CachedTable[Any]]:
         """The tables by canonical name, in order of their names."""
         return self._tables
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..schema.bound import BoundTable
-    from .indexes import Index
-    from .store import TableStore
+    from .cached_table import CachedTable
+    from .indexes import CacheIndex
 
 __all__ = ["OneRow", "TableChange", "TableDiff", "TablePlan"]
 
@@ -44,7 +44,7 @@ class TablePlan(msgspec.Struct, gc=False):
     A count is the number of times that the query sets together hold a row.
     """
 
-    store: TableStore[Any]
+    store: CachedTable[Any]
     added: Sequence[bytes] | dict[bytes, None] = ()
     """Rows whose count rises from 0."""
     removed: Sequence[bytes] = ()
@@ -55,7 +55,7 @@ class TablePlan(msgspec.Struct, gc=False):
     """The rows of `removed` that no row replaces."""
     updated: Sequence[tuple[bytes, bytes]] = ()
     """(removed, added) where both have one primary key."""
-    staged: Sequence[tuple[Index[Any], list[Any], list[Any]]] = ()
+    staged: Sequence[tuple[CacheIndex[Any], list[Any], list[Any]]] = ()
     """(index, keys of `removed`, keys of `added`) for the indexes that are kept up to date."""
     surplus: dict[bytes, int] | None = None
     """New value of count - 1 for the rows where it changes and the row is there after."""
@@ -81,12 +81,12 @@ class TablePlan(msgspec.Struct, gc=False):
 class OneRow(msgspec.Struct, gc=False):
     """The plan for a table that loses a row, gains one, or both: the commonest of all."""
 
-    store: TableStore[Any]
+    store: CachedTable[Any]
     old: bytes | None
     new: bytes | None
     is_update: bool
     """Whether both are there and have one primary key."""
-    staged: Sequence[tuple[Index[Any], Any, Any]]
+    staged: Sequence[tuple[CacheIndex[Any], Any, Any]]
     """(index, key of `old`, key of `new`), None where there is no row."""
 
     @property
@@ -104,7 +104,7 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     wants them) the sequences are empty and the counts are right all the same.
     """
 
-    _store: TableStore[Any]
+    _store: CachedTable[Any]
     _inserted: Sequence[Any]
     _deleted: Sequence[Any]
     _updated: Sequence[Any]

@@ -1,4 +1,4 @@
-"""From rows that come and go to the rows that appear and disappear (PROTOCOL.md section 6.2).
+"""From rows that come and go to the rows that appear and disappear (docs/protocol.md section 6.2).
 
 The net rule: new count = old count + inserts - deletes, over all query sets and fragments of a message.
 A row appears if its count rises from 0, disappears if it falls to 0, and nothing is to be seen of it
@@ -16,13 +16,13 @@ from .changes import TablePlan
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .store import TableStore
+    from .cached_table import CachedTable
 
 __all__ = ["by_counts", "of_joining_set", "of_leaving_set", "of_only_set"]
 
 
 def of_only_set(
-    store: TableStore[Any], query_set: int, inserts: Sequence[bytes], deletes: Sequence[bytes]
+    store: CachedTable[Any], query_set: int, inserts: Sequence[bytes], deletes: Sequence[bytes]
 ) -> TablePlan | None:
     """Plan for rows of the one set that holds the table, or that is about to."""
     rows = store.rows
@@ -45,7 +45,7 @@ def of_only_set(
 
 
 def of_joining_set(
-    store: TableStore[Any], query_set: int, inserts: Sequence[bytes]
+    store: CachedTable[Any], query_set: int, inserts: Sequence[bytes]
 ) -> TablePlan | None:
     """Plan for the first rows of one more set on a table that others hold."""
     rows, counts = store.rows, store.surplus
@@ -64,7 +64,7 @@ def of_joining_set(
     return plan
 
 
-def of_leaving_set(store: TableStore[Any], query_set: int) -> TablePlan:
+def of_leaving_set(store: CachedTable[Any], query_set: int) -> TablePlan:
     """Plan for the end of one of several sets: it takes its bag with it."""
     assert store.bags is not None  # there are several
     counts = store.surplus
@@ -81,7 +81,7 @@ def of_leaving_set(store: TableStore[Any], query_set: int) -> TablePlan:
     return TablePlan(store, removed=removed, surplus=surplus or None, ended=(query_set,))
 
 
-def by_counts(store: TableStore[Any], deltas: Mapping[int, Mapping[bytes, int]]) -> TablePlan:
+def by_counts(store: CachedTable[Any], deltas: Mapping[int, Mapping[bytes, int]]) -> TablePlan:
     """Plan for any change.
 
     Args:

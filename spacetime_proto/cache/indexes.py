@@ -1,4 +1,4 @@
-"""`Index`: from the values of some columns to the rows that have them.
+"""`CacheIndex`: from the values of some columns to the rows that have them.
 
 One kind serves them all. Equality is a hash lookup; ranges and prefixes cut a piece out of the sorted
 keys, which are sorted when the first range is asked for. An index is built when it is first read, and
@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import DecodeError
-from .order import TOP, sort_key
+from ..sats.order import TOP, sort_key
 from .sorted_keys import SortedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from ..sats.algebraic import Typespace
+    from .cached_table import CachedTable
     from .sorted_keys import Bound
-    from .store import TableStore
 
-__all__ = ["Index"]
+__all__ = ["CacheIndex"]
 
 Row = TypeVar("Row")
 
 
-class Index(Generic[Row]):
+class CacheIndex(Generic[Row]):
     """The rows of one table by the values of `columns`.
 
     A key is the sort key of the column's value, or the tuple of them for several columns. A group is
@@ -37,7 +37,7 @@ class Index(Generic[Row]):
     __slots__ = ("_column_keys", "_ordered", "columns", "groups", "key", "key_of", "store")
 
     def __init__(
-        self, store: TableStore[Row], columns: tuple[int, ...], typespace: Typespace
+        self, store: CachedTable[Row], columns: tuple[int, ...], typespace: Typespace
     ) -> None:
         definitions = store.table.definition.columns
         self.store = store
@@ -54,7 +54,7 @@ class Index(Generic[Row]):
     # --- keeping it up to date ----------------------------------------------------------------
 
     def build(self) -> dict[Any, Any]:
-        """Index all rows of the table.
+        """CacheIndex all rows of the table.
 
         Raises:
             DecodeError: the columns of a row do not decode.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DecodeError, ProtocolError
 from ..sats.algebraic import INTEGER_BITS, Primitive, special_name
 from ..sats.bsatn import RAW_DECODE_ERRORS
+from ..sats.order import sort_key
 from .changes import OneRow, TableDiff, TablePlan
 from .counting import by_counts, of_joining_set, of_leaving_set, of_only_set
-from .order import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ..sats.algebraic import Typespace
     from ..sats.rows import RowList
     from ..schema.bound import BoundTable
+    from .cached_table import CachedTable
     from .changes import TableChange
-    from .indexes import Index
-    from .store import TableStore
+    from .indexes import CacheIndex
 
     Sets = dict[int, tuple[list[bytes], list[bytes]]]
     Keys = tuple[list[Any], list[Any]]
@@ -57,7 +57,7 @@ class Planner:
     )
 
     def __init__(
-        self, store: TableStore[Any], typespace: Typespace, *, strict: bool, verify: bool
+        self, store: CachedTable[Any], typespace: Typespace, *, strict: bool, verify: bool
     ) -> None:
         table = store.table
         self.store = store
@@ -114,7 +114,7 @@ class Planner:
         elif new is None:
             return None
         is_update = False
-        staged: Sequence[tuple[Index[Any], Any, Any]] = ()
+        staged: Sequence[tuple[CacheIndex[Any], Any, Any]] = ()
         try:
             key_of = self._key_of
             if key_of is not None and new is not None:
@@ -156,7 +156,7 @@ class Planner:
         for change in changes:
             came, went, passed = change.inserts, change.deletes, change.events
             if self._is_event and came is not None:
-                # v1 delivers events as inserts (PROTOCOL.md section 4.4).
+                # v1 delivers events as inserts (docs/protocol.md section 4.4).
                 self._count_events(came, events)
                 came = None
             if passed is not None:
@@ -200,7 +200,7 @@ class Planner:
         rows = list(store.rows)
         return TablePlan(store, removed=rows, deleted=rows, clears=True)
 
-    def difference(self, old: TableStore[Any], want: bool) -> TableDiff | None:
+    def difference(self, old: CachedTable[Any], want: bool) -> TableDiff | None:
         """Return how the store differs from `old`, None if it does not; hand over row objects."""
         rows, before = self.store.rows, old.rows
         plan = TablePlan(self.store)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from ..errors import EncodeError
-from ..schema.access import table_accessors
+from ..schema.attributes import table_accessors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..schema.bound import BoundTable
-    from .indexes import Index
-    from .store import TableStore
+    from .cached_table import CachedTable
+    from .indexes import CacheIndex
 
 __all__ = ["IndexView", "Range", "TableView", "UniqueColumn"]
 
@@ -50,7 +50,7 @@ class IndexView(Generic[Row, K]):
     def __init__(self, table: BoundTable, columns: tuple[int, ...]) -> None:
         self._table = table
         self._columns = columns
-        self._index: Index[Row] | None = None
+        self._index: CacheIndex[Row] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class IndexView(Generic[Row, K]):
         definitions = self._table.definition.columns
         return tuple([definitions[at].name for at in self._columns])
 
-    def attach(self, store: TableStore[Row]) -> None:
+    def attach(self, store: CachedTable[Row]) -> None:
         """Read from this store from now on."""
         self._index = store.index(self._columns)
 
@@ -130,7 +130,7 @@ class UniqueColumn(IndexView[Row, K]):
         if key is not None:
             value = key(value)
         elif groups is not None:
-            # What most calls come to, without `Index.last` in between: 15 % of a lookup.
+            # What most calls come to, without `CacheIndex.last` in between: 15 % of a lookup.
             row: Row | None = groups.get(value)
             kind = type(row)
             if kind is not bytes and kind is not dict:
@@ -147,7 +147,7 @@ class TableView(Generic[Row]):
 
     def __init__(self, table: BoundTable) -> None:
         self._table = table
-        self._store: TableStore[Row] | None = None
+        self._store: CachedTable[Row] | None = None
         self._accessors: list[IndexView[Row, Any]] = []
         definition = table.definition
         if definition.is_event:
@@ -169,11 +169,11 @@ class TableView(Generic[Row]):
         return self._table
 
     @property
-    def store(self) -> TableStore[Row] | None:
+    def store(self) -> CachedTable[Row] | None:
         """Where the rows are; None before the first `attach`."""
         return self._store
 
-    def attach(self, store: TableStore[Row]) -> None:
+    def attach(self, store: CachedTable[Row]) -> None:
         """Read from this store from now on."""
         self._store = store
         for accessor in self._accessors:

@@ -29,7 +29,7 @@ from .incoming import (
     Unapplied,
 )
 from .query_sets import LEGACY_SET, SHARED_SET
-from .state import SubscriptionInput, SubscriptionState
+from .states import SubscriptionInput, SubscriptionState
 from .subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .dialects import Dialect
     from .events import Event, Why
     from .incoming import Incoming
-    from .options import ClientOptions
+    from .session_options import ClientOptions
 
 __all__ = ["HANDLERS", "LEGACY_SET", "SHARED_SET", "Connection"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .handles import EventTableHandle, KeyedTableHandle, TableHandle
+from .table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..cache.cache import Cache
     from ..schema.bound import BoundModule
-    from .handles import HandleOwner
+    from .table_handles import HandleOwner
 
 __all__ = ["Db"]
 

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ..cache.changes import TableDiff
     from .calls import PendingCall
     from .context import Context
-    from .handles import Listeners, TableHandle
     from .subscriptions import Subscription
+    from .table_handles import Listeners, TableHandle
 
 __all__ = [
     "BeforeDelete",
     "CallDone",
     "ConnectFailed",
     "Connected",
-    "Disconnected",
+    "DisconnectedEvent",
     "Ended",
     "Event",
     "Reconnected",
@@ -98,7 +98,7 @@ class Reconnected(msgspec.Struct, frozen=True):
     """What changed while the connection was lost."""
 
 
-class Disconnected(msgspec.Struct, frozen=True):
+class DisconnectedEvent(msgspec.Struct, frozen=True):
     """The connection is over; `error` is None when this client closed it."""
 
     error: BaseException | None
@@ -111,7 +111,7 @@ Why: TypeAlias = (
     | UnsubscribeApplied
     | SubscriptionFailed
     | Reconnected
-    | Disconnected
+    | DisconnectedEvent
 )
 
 

@@ -29,7 +29,7 @@ from . import events as ev
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .dispatch import Callbacks, Calls
+    from .callbacks import Callbacks, Calls
     from .session import ClientSession
 
 __all__ = [

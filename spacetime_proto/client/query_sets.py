@@ -18,7 +18,7 @@ from .events import (
     SubscriptionFailed,
     UnsubscribeApplied,
 )
-from .state import SubscriptionInput, SubscriptionState
+from .states import SubscriptionInput, SubscriptionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

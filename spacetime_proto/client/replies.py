@@ -174,7 +174,7 @@ def _v1_args(
     function = connection.module.reducers.get(info.name)
     if function is None or _never_ran(info):
         # A reducer that these bindings do not know is never fatal; and the echo of a call that was
-        # refused before it ran is empty (PROTOCOL.md section 4.4).
+        # refused before it ran is empty (docs/protocol.md section 4.4).
         return None
     return connection.dialect.decode_args(function, info.args)
 
@@ -182,7 +182,7 @@ def _v1_args(
 def _own_v1_call(connection: Connection, info: ReducerInfo) -> _Reply | None:
     """Find the call that a v1 TransactionUpdate answers.
 
-    A call that was refused before it ran is answered with request id 0 (PROTOCOL.md section 4.4), and
+    A call that was refused before it ran is answered with request id 0 (docs/protocol.md section 4.4), and
     by SpacetimeDB 1.x every call that failed: then it is the oldest one of that reducer, for the
     server answers in order.
     """
@@ -363,7 +363,7 @@ def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     """Return the error of a v1 call that was not committed.
 
     v1 has one text for what the module said and for what the host said, but the host's can be told
-    by how it came, or by its words where they are fixed (PROTOCOL.md section 4.4).
+    by how it came, or by its words where they are fixed (docs/protocol.md section 4.4).
     """
     text = info.message or ""
     if info.status == "out_of_energy":

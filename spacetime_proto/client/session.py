@@ -19,7 +19,8 @@ from .calls import Call, PendingCall
 from .connection import HANDLERS, Connection
 from .context import Context
 from .dialects import dialect_for
-from .state import (
+from .offline import Waiting
+from .states import (
     SessionInput,
     SessionState,
     SubscriptionInput,
@@ -27,18 +28,17 @@ from .state import (
     next_session_state,
 )
 from .subscriptions import Subscription, query_text
-from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from ..bindings import Module
+    from ..bindings.client_module import Module
     from ..types import ConnectionId, Identity
     from ..wire.websocket import Accepted
     from .events import Event
-    from .handles import ChangeStream, TableHandle
     from .incoming import Incoming
-    from .options import ClientOptions, Target
+    from .session_options import ClientOptions, Target
+    from .table_handles import ChangeStream, TableHandle
     from .tap import Tap
 
 __all__ = ["ClientSession"]
@@ -598,7 +598,7 @@ class ClientSession(Generic[DbT]):
         for_good = not self.will_reconnect or self._closing_by_user
         if self._state is not SessionState.CLOSED:
             self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
-        ctx = Context(self, ev.Disconnected(cause))
+        ctx = Context(self, ev.DisconnectedEvent(cause))
         if connection is not None:
             kept = [] if for_good else connection.subscriptions
             yield from connection.end(cause, for_good=for_good)
@@ -625,7 +625,7 @@ def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
     """Explain an end that came between the handshake and the first message.
 
     The server drops the connection without a close frame when the module's client_connected
-    reducer refuses the client (PROTOCOL.md section 3.3), so that is the likely reason.
+    reducer refuses the client (docs/protocol.md section 3.3), so that is the likely reason.
     """
     if not isinstance(cause, Disconnected | OSError):
         return cause

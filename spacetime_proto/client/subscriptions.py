@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError, SpacetimeError
-from .state import SubscriptionInput, SubscriptionState, next_subscription_state
+from .states import SubscriptionInput, SubscriptionState, next_subscription_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

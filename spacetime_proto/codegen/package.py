@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..schema.load import to_v10_json
-from .model import build_model
+from .escape import plain
+from .outline import build_model
 from .render_functions import render_functions, render_legacy_reducer
 from .render_package import (
     about_lines,
@@ -21,8 +22,7 @@ from .render_package import (
 )
 from .render_tables import render_table
 from .render_types import render_type
-from .select import visible_part
-from .text import plain
+from .visible import visible_part
 
 if TYPE_CHECKING:
     from ..schema.model import ModuleDef

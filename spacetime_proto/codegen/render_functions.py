@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..schema.words import type_words
+from .escape import docstring, literal, plain
 from .source import BINDINGS, Group, SourceFile
-from .text import docstring, literal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .model import FunctionModel
+    from .outline import FunctionModel
 
 __all__ = ["render_functions", "render_legacy_reducer"]
 

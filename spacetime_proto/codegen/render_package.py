@@ -6,14 +6,14 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from .escape import WIDTH, docstring, literal, plain
 from .render_tables import columns_class, handle_class
 from .source import BINDINGS, Group, SourceFile, all_names
-from .text import WIDTH, docstring, literal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .model import PackageModel
+    from .outline import PackageModel
 
 __all__ = ["render_init", "render_legacy", "render_module", "render_schema", "render_tables"]
 

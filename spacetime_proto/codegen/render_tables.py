@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..literals import kind_of
-from .annotations import NONE, union
+from ..query.literals import kind_of
+from .escape import docstring, literal, plain
 from .render_types import add_product
 from .source import BINDINGS, Group, SourceFile, Symbol
-from .text import docstring, literal, plain
+from .type_hints import NONE, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ..sats.algebraic import Typespace
-    from .model import TableModel
+    from .outline import TableModel
     from .source import Annotation, Node
 
 __all__ = ["columns_class", "handle_class", "render_table"]

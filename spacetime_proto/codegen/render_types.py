@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..sats.algebraic import UNIT
 from ..schema.words import type_words
+from .escape import docstring, plain
 from .source import BINDINGS, Group, SourceFile
-from .text import docstring, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .model import TableModel, TypeModel
+    from .outline import TableModel, TypeModel
 
 __all__ = ["add_product", "field_lines", "render_type"]
 

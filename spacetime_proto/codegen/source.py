@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from .text import WIDTH
+from .escape import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ import zlib
 from typing import Any, Final
 
 from ..errors import DecodeError, LimitExceeded, LocalProtocolError
-from .limits import DEFAULT_LIMITS, Limits
+from ..limits import DEFAULT_LIMITS, Limits
 
 try:
     import brotli as _optional  # type: ignore[import-untyped, unused-ignore]  # it has no stubs
@@ -26,7 +26,7 @@ except ImportError:
 
 __all__ = ["BROTLI", "GZIP", "brotli_is_available", "deflate", "inflate"]
 
-#: Compression tags of the wire (PROTOCOL.md section 3.6); 0 is no compression.
+#: Compression tags of the wire (docs/protocol.md section 3.6); 0 is no compression.
 BROTLI: Final = 1
 GZIP: Final = 2
 

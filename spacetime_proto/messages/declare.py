@@ -29,21 +29,22 @@ from typing import (
 )
 
 from ..errors import DecodeError, EncodeError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..sats.sats_json import dumps, from_json, loads
-from . import fields
+from . import composite_fields, fields
 from .json_rows import NO_ROWS
-from .limits import DEFAULT_LIMITS, Limits
+from .message_source import ReaderSource, WriterSource, context
 from .reading import CompressedUpdates, RowBudgetSpent, over_budget, unknown_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .fields import Field, Product
+    from .composite_fields import Product
+    from .fields import WireField
     from .json_rows import JsonCodec
     from .reading import Read
 
 __all__ = [
-    "U8",
     "U32",
     "U64",
     "U128",
@@ -54,7 +55,6 @@ __all__ = [
     "wire_name",
 ]
 
-U8: TypeAlias = Annotated[int, fields.U8]
 U32: TypeAlias = Annotated[int, fields.U32]
 U64: TypeAlias = Annotated[int, fields.U64]
 U128: TypeAlias = Annotated[int, fields.U128]
@@ -82,7 +82,7 @@ class OneOf:
         self._name = name
         self._labels = labels
 
-    def field(self, union: Any) -> Field:
+    def field(self, union: Any) -> WireField:
         """Return the field of the union."""
         kinds = get_args(union)
         labels = self._labels or [kind.__name__ for kind in kinds]
@@ -90,17 +90,17 @@ class OneOf:
             (label, get_origin(kind) or kind, _field(kind, is_variant=True))
             for label, kind in zip(labels, kinds, strict=True)
         ]
-        return fields.Sum(self._name, variants)
+        return composite_fields.Sum(self._name, variants)
 
 
-def _field(hint: Any, *, is_variant: bool = False) -> Field:
+def _field(hint: Any, *, is_variant: bool = False) -> WireField:
     """Return the field that an annotation declares."""
     origin = get_origin(hint)
     if origin is Annotated:
         plain, *marks = get_args(hint)
-        field: Field | None = None
+        field: WireField | None = None
         for mark in marks:
-            if isinstance(mark, fields.Field):
+            if isinstance(mark, fields.WireField):
                 field = mark
             elif isinstance(mark, OneOf):
                 field = mark.field(plain)
@@ -109,10 +109,10 @@ def _field(hint: Any, *, is_variant: bool = False) -> Field:
         assert field is not None
         return field
     if origin is tuple:
-        return fields.Array(_field(get_args(hint)[0]))
+        return composite_fields.Array(_field(get_args(hint)[0]))
     if origin in (Union, UnionType):
         (some,) = (kind for kind in get_args(hint) if kind is not NoneType)
-        return fields.Option(_field(some))
+        return composite_fields.Option(_field(some))
     return fields.PLAIN.get(hint) or _product(hint, is_variant=is_variant)
 
 
@@ -120,7 +120,9 @@ def _product(cls: Any, *, is_variant: bool = False) -> Product:
     hints = get_type_hints(cls, include_extras=True)
     names = getattr(cls, "wire_order", cls.__struct_fields__)
     held = {name: _field(hints[name]) for name in names}
-    return (fields.NewType if is_variant and len(held) == 1 else fields.Product)(cls, held)
+    if is_variant and len(held) == 1:
+        return composite_fields.NewType(cls, held)
+    return composite_fields.Product(cls, held)
 
 
 def wire_name(message: type) -> str:
@@ -150,8 +152,8 @@ class Messages(Generic[M]):
         }
 
     @cached_property
-    def _sum(self) -> fields.Sum:
-        return fields.Sum(
+    def _sum(self) -> composite_fields.Sum:
+        return composite_fields.Sum(
             self._name,
             [
                 (name, cls, _product(cls))
@@ -246,12 +248,12 @@ class Messages(Generic[M]):
     def _first_read(
         self, tag: int, data: bytes, pos: int, left: int, compressed: CompressedUpdates | None
     ) -> tuple[M, int, int]:
-        read = self._readers[tag] = fields.ReaderSource.of(_product(self._classes[tag]))
+        read = self._readers[tag] = ReaderSource.of(_product(self._classes[tag]))
         return read(data, pos, left, compressed)
 
     def _first_write(self, tag: int, out: bytearray, message: Any) -> None:
         cls = self._classes[tag]
-        write = self._writers[cls] = fields.WriterSource.of(tag, _product(cls))
+        write = self._writers[cls] = WriterSource.of(tag, _product(cls))
         write(out, message)
 
     # --- JSON ---------------------------------------------------------------------------------
@@ -259,7 +261,7 @@ class Messages(Generic[M]):
     def from_json(
         self, text: str, codec: JsonCodec = NO_ROWS, limits: Limits = DEFAULT_LIMITS
     ) -> M:
-        """Decode a JSON text; nothing may follow the message (PROTOCOL.md section 4.5).
+        """Decode a JSON text; nothing may follow the message (docs/protocol.md section 4.5).
 
         Every form that a server accepts is accepted, in both roles: fields by name or by position,
         variants by name, tag or decimal text.
@@ -274,7 +276,7 @@ class Messages(Generic[M]):
                 the message and the table.
             LimitExceeded: more rows, or queries, than a payload of this size may hold.
         """
-        value: Any = from_json(self._sum.sats, fields.context(), loads(text))
+        value: Any = from_json(self._sum.sats, context(), loads(text))
         name = self._names[value.__tag__]
         max_rows = limits.rows_for(len(text))
         message: M
@@ -303,7 +305,7 @@ class Messages(Generic[M]):
             name = wire_name(type(message))
             raise EncodeError(f"a row does not fit: {error}", what=name) from error
         try:
-            from_json(self._sum.sats, fields.context(), value)
+            from_json(self._sum.sats, context(), value)
         except DecodeError as error:
             raise _unfit(error, message) from error
         return dumps(value)

@@ -1,4 +1,4 @@
-"""Payloads: what one WebSocket message holds, by protocol and role (PROTOCOL.md section 3.6).
+"""Payloads: what one WebSocket message holds, by protocol and role (docs/protocol.md section 3.6).
 
 A binary payload from a server starts with a compression tag (0 none, 1 brotli, 2 gzip); the rest is
 one message, or on v3 one or more of v2 back to back. A payload from a client has no tag.
@@ -9,19 +9,21 @@ and v3 text is refused. A client knows what it negotiated and accepts only that.
 Reading is lazy: the next message is decoded only when it is asked for, so that what the first one
 causes is over before the second is looked at, as a server does it too. All messages of a payload
 share one budget of rows, which follows from the payload's size on the wire.
+
+`v1` is imported where it is needed, because most processes never meet it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DecodeError, LocalProtocolError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from . import v2
 from .compression import BROTLI, GZIP, inflate
 from .declare import wire_name
 from .json_rows import NO_ROWS
-from .limits import DEFAULT_LIMITS, Limits
 from .reading import RowBudgetSpent, over_budget, unknown_tag
 
 if TYPE_CHECKING:
@@ -66,8 +68,8 @@ def decode_server_payload(
     limits: Limits = DEFAULT_LIMITS,
     *,
     codec: JsonCodec | None = None,
-) -> Iterator[ServerMessage]:
-    """Yield the messages of a payload from a server, as the client role reads them.
+) -> Iterator[Any]:
+    """Yield the messages (`ServerMessage`) of a payload from a server, as the client role reads them.
 
     Args:
         protocol: the negotiated subprotocol.
@@ -84,11 +86,15 @@ def decode_server_payload(
         kind = "text" if isinstance(payload, str) else "binary"
         raise DecodeError(f"the server sent a {kind} message on {protocol}")
     if isinstance(payload, str):
-        yield _v1().SERVER.from_json(payload, codec or NO_ROWS, limits)
+        from . import v1
+
+        yield v1.SERVER.from_json(payload, codec or NO_ROWS, limits)
         return
     data, pos = decompress(payload, limits)
     if protocol == V1_BSATN:
-        message, end = _v1().decode_server(data, pos, limits, wire_size=len(payload))
+        from . import v1
+
+        message, end = v1.decode_server(data, pos, limits, wire_size=len(payload))
         _check_end(message, data, end)
         yield message
         return
@@ -164,11 +170,11 @@ def _check_end(message: ServerMessage, data: bytes, end: int) -> None:
 
 def decode_client_payload(
     protocol: str, payload: bytes | str, limits: Limits = DEFAULT_LIMITS
-) -> Iterator[ClientMessage]:
-    """Yield the messages of a payload from a client, as the server role reads them.
+) -> Iterator[Any]:
+    """Yield the messages (`ClientMessage`) of a payload from a client, as the server role reads them.
 
     Bytes after the message are ignored (except on v3), as a SpacetimeDB server does
-    (PROTOCOL.md section 4.7).
+    (docs/protocol.md section 4.7).
 
     Raises:
         DecodeError: its `detail` is the reason that a SpacetimeDB server closes with, as far as
@@ -176,10 +182,12 @@ def decode_client_payload(
         LimitExceeded: more queries than a payload of this size may hold.
     """
     if protocol not in (V2_BSATN, V3_BSATN):
+        from . import v1
+
         if isinstance(payload, str):
-            yield _v1().CLIENT.from_json(payload, limits=limits)
+            yield v1.CLIENT.from_json(payload, limits=limits)
         else:
-            yield _v1().decode_client(payload, 0, limits)[0]
+            yield v1.decode_client(payload, 0, limits)[0]
         return
     if isinstance(payload, str):
         raise DecodeError(f"{protocol[:2]} websocket does not support text messages")
@@ -190,13 +198,6 @@ def decode_client_payload(
     while protocol == V3_BSATN and pos < len(payload):
         message, pos = v2.decode_client(payload, pos, limits)
         yield message
-
-
-def _v1() -> type[v1]:
-    """Return the messages of v1, which most processes never import."""
-    from . import v1
-
-    return v1
 
 
 # --- to either --------------------------------------------------------------------------------

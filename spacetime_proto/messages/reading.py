@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
-    from .limits import Limits
+    from ..limits import Limits
 
 __all__ = [
     "CompressedUpdates",
@@ -87,7 +87,7 @@ def over_budget(what: str, max_rows: int) -> LimitExceeded:
 
 
 def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
-    """Read a BsatnRowList (PROTOCOL.md section 5) and charge its rows to the budget `left`.
+    """Read a BsatnRowList (docs/protocol.md section 5) and charge its rows to the budget `left`.
 
     Returns:
         the rows, the next position, and what is left of the budget (never negative).

@@ -1,4 +1,4 @@
-"""The messages of protocol v1 and their shape on the wire, in BSATN and JSON (PROTOCOL.md section 4.4).
+"""The messages of protocol v1 and their shape on the wire, in BSATN and JSON (docs/protocol.md section 4.4).
 
 Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
 the schema can turn one into the other, and a name that the schema lacks must not make a message
@@ -15,8 +15,9 @@ import msgspec
 # None of these is under TYPE_CHECKING: the annotations of the structs are evaluated.
 from ..sats.rows import RowList
 from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+from .composite_fields import Compressable, Wrapped
 from .declare import U32, U64, U128, JsonOrBsatn, Messages, OneOf, TableName
-from .fields import Compressable, Flags, Wrapped
+from .fields import Flags
 
 __all__ = [
     "CLIENT",

@@ -1,4 +1,4 @@
-"""The messages of protocol v2 and their shape on the wire (PROTOCOL.md sections 4.2 and 4.3).
+"""The messages of protocol v2 and their shape on the wire (docs/protocol.md sections 4.2 and 4.3).
 
 v3 has the same messages; it only puts several of them into one payload. Arguments, return values
 and error values are `bytes`: the BSATN that the schema gives meaning to. Rows are a `RowList`, a

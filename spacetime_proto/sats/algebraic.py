@@ -1,4 +1,4 @@
-"""SATS types as data (PROTOCOL.md section 1.2).
+"""SATS types as data (docs/protocol.md section 1.2).
 
 A type is a value: `AlgebraicType` is the union of the classes below. Types are frozen, hashable and
 compare by structure. Field and variant names are the canonical ones, as on the wire.
@@ -125,7 +125,7 @@ def _special(field: str, inner: str) -> ProductType:
     return ProductType((Element(field, Primitive(inner)),))
 
 
-# Special types are recognised by their exact structure, not by name (PROTOCOL.md section 1.3).
+# Special types are recognised by their exact structure, not by name (docs/protocol.md section 1.3).
 IDENTITY: Final = _special("__identity__", "U256")
 CONNECTION_ID: Final = _special("__connection_id__", "U128")
 TIMESTAMP: Final = _special("__timestamp_micros_since_unix_epoch__", "I64")

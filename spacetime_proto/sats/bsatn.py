@@ -1,4 +1,4 @@
-"""BSATN, interpreted: the reference that the compiled codec must equal (PROTOCOL.md section 1).
+"""BSATN, interpreted: the reference that the compiled codec must equal (docs/protocol.md section 1).
 
 Slow and plain, one branch per shape. It is used where the compiled code has failed, to say which
 field of which value is wrong and at which byte, and by the tests.

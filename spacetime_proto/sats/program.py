@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .shapes import Shapes
 
-__all__ = ["MAX_INLINE_LEVEL", "MAX_INLINE_WEIGHT", "Function", "Kind", "Program", "is_apart"]
+__all__ = [
+    "MAX_INLINE_LEVEL",
+    "MAX_INLINE_WEIGHT",
+    "GeneratedFunction",
+    "Kind",
+    "Program",
+    "is_apart",
+]
 
 MAX_INLINE_LEVEL = 6
 """Deeper nesting goes into functions: Python allows 20 nested loops, readers fewer."""
@@ -45,7 +52,7 @@ def is_apart(program: Program, ty: AlgebraicType, level: int) -> bool:
     return layout.is_recursive(index) or layout.size(ty).weight > MAX_INLINE_WEIGHT
 
 
-class Function:
+class GeneratedFunction:
     """The source of one function while it is written.
 
     Attributes:
@@ -110,7 +117,7 @@ class Program:
         self.namespace: dict[str, Any] = {}
         self._constants: dict[object, str] = {}
         self._functions: dict[tuple[Kind, AlgebraicType], str] = {}
-        self._todo: list[Callable[[], Function]] = []
+        self._todo: list[Callable[[], GeneratedFunction]] = []
         self._tables: list[tuple[list[Any], list[str | None]]] = []
         self._names = 0
 
@@ -152,7 +159,7 @@ class Program:
             self.namespace[found] = getattr(Struct(f"<{layout}"), method)
         return found
 
-    def call(self, kind: Kind, ty: AlgebraicType, write: Callable[[str], Function]) -> str:
+    def call(self, kind: Kind, ty: AlgebraicType, write: Callable[[str], GeneratedFunction]) -> str:
         """Return the name of the function of `kind` for `ty`, queueing it if it is new.
 
         Args:
@@ -173,7 +180,7 @@ class Program:
         self._tables.append((functions, names))
         return self.constant(functions)
 
-    def finish(self, function: Function) -> Any:
+    def finish(self, function: GeneratedFunction) -> Any:
         """Compile `function` and all that it calls; return it."""
         self._compile(function)
         while self._todo:
@@ -183,7 +190,7 @@ class Program:
         self._tables.clear()
         return self.namespace[function.name]
 
-    def _compile(self, function: Function) -> None:
+    def _compile(self, function: GeneratedFunction) -> None:
         source = "\n".join(function.lines) + "\n"
         digest = blake2b(source.encode(), digest_size=8).hexdigest()
         filename = f"<spacetimedb codec {digest}>"

@@ -1,4 +1,4 @@
-"""`RowList`: the rows of one table as they came, still encoded (PROTOCOL.md section 5).
+"""`RowList`: the rows of one table as they came, still encoded (docs/protocol.md section 5).
 
 A row list is a window into a message: the rows stay where they are in the payload until somebody
 wants them. ``FixedSize`` or ``RowOffsets`` is the sender's choice for this one list and says nothing

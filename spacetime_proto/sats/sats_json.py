@@ -1,4 +1,4 @@
-"""SATS-JSON: values of every type as JSON, both ways (PROTOCOL.md section 2).
+"""SATS-JSON: values of every type as JSON, both ways (docs/protocol.md section 2).
 
 Reading accepts exactly what the server accepts: products as objects or arrays, sums as objects or
 pairs, by name or by tag. Writing has three styles:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .fuse import fuse
 from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import Function, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -143,8 +143,8 @@ class Skipper:
         self.decoder.is_checked = False
 
 
-def _skip_part(program: Program, name: str, ty: AlgebraicType) -> Function:
-    function = Function(program, name, "data, pos, depth")
+def _skip_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
+    function = GeneratedFunction(program, name, "data, pos, depth")
     function.enter(ty)
     skipper = Skipper(Decoder(function))
     skipper.inline(ty)
@@ -154,22 +154,26 @@ def _skip_part(program: Program, name: str, ty: AlgebraicType) -> Function:
     return function
 
 
-def skip_function(program: Program, ty: AlgebraicType) -> Function:
+def skip_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write ``(data, pos) -> pos`` that moves past a value."""
-    skipper = Skipper(Decoder(Function(program, program.name("skip"), "data, pos, depth=0")))
+    skipper = Skipper(
+        Decoder(GeneratedFunction(program, program.name("skip"), "data, pos, depth=0"))
+    )
     skipper.value(ty)
     skipper.flush()
     return skipper.decoder.finish("pos")
 
 
-def skip_rows_function(program: Program, ty: AlgebraicType) -> Function:
+def skip_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write ``(data, pos, ends) -> object`` that checks where each row ends."""
     return _over_rows(program, "skip", lambda skipper: skipper.value(ty), "pos != end", "")
 
 
-def column_function(program: Program, columns: Sequence[AlgebraicType], index: int) -> Function:
+def column_function(
+    program: Program, columns: Sequence[AlgebraicType], index: int
+) -> GeneratedFunction:
     """Write ``(data, pos) -> value`` that reads one column of the row at ``pos``."""
-    decoder = Decoder(Function(program, program.name("column"), "data, pos, depth=0"))
+    decoder = Decoder(GeneratedFunction(program, program.name("column"), "data, pos, depth=0"))
     skipper = Skipper(decoder)
     for ty in columns[:index]:
         skipper.value(ty)
@@ -179,7 +183,9 @@ def column_function(program: Program, columns: Sequence[AlgebraicType], index: i
     return decoder.finish(expression)
 
 
-def keys_function(program: Program, columns: Sequence[AlgebraicType], index: int) -> Function:
+def keys_function(
+    program: Program, columns: Sequence[AlgebraicType], index: int
+) -> GeneratedFunction:
     """Write ``(data, pos, ends) -> keys`` that reads one column of every row."""
 
     def read(skipper: Skipper) -> str:
@@ -199,8 +205,8 @@ def _over_rows(
     body: Callable[[Skipper], str | None],
     failure: str,
     then: str,
-) -> Function:
-    function = Function(program, program.name(name), "data, pos, ends, depth=0")
+) -> GeneratedFunction:
+    function = GeneratedFunction(program, program.name(name), "data, pos, ends, depth=0")
     skipper = Skipper(Decoder(function))
     line = function.line
     line("result = []")
@@ -221,14 +227,14 @@ def _over_rows(
 
 def fixed_keys_function(
     program: Program, ty: AlgebraicType, offset: int
-) -> tuple[Function, str, int] | None:
+) -> tuple[GeneratedFunction, str, int] | None:
     """Write ``(data, start, end, step, items) -> keys`` for a column at one offset of its row.
 
     Returned with it: the struct layout of a row up to and including the column, and its size. With
     padding up to the row size it makes one ``iter_unpack`` over rows of one size, `items`. None if
     the column cannot be read by ``unpack``.
     """
-    function = Function(program, program.name("keys"), "data, start, end, step, items")
+    function = GeneratedFunction(program, program.name("keys"), "data, start, end, step, items")
     fused = fuse(program, ty, function.variable)
     if fused is None or not fused.size:
         return None

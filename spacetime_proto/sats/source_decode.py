@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ..types import Err, Ok, ScheduleAt, Some
 from .fuse import Fused, construct, fixed_value, fuse
 from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import Function, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -49,12 +49,12 @@ _FLATTEN: Final = chain.from_iterable
 
 
 class Decoder:
-    """Writes the reading of values into a `Function` that has ``data`` and ``pos``.
+    """Writes the reading of values into a `GeneratedFunction` that has ``data`` and ``pos``.
 
     `value` emits statements and returns an expression that is valid after the next `flush`.
     """
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: GeneratedFunction) -> None:
         self.function = function
         self.program = function.program
         self.uses_length = False
@@ -294,7 +294,7 @@ class Decoder:
 
     # --- whole functions
 
-    def finish(self, *returns: str) -> Function:
+    def finish(self, *returns: str) -> GeneratedFunction:
         """Write the final test and the return; add what the body turned out to need."""
         if not self.is_checked:
             self.uses_length = True
@@ -309,12 +309,12 @@ class Decoder:
             self.function.first("length = len(data)")
 
 
-def decode_part(program: Program, name: str, ty: AlgebraicType) -> Function:
+def decode_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
     """Write a function ``(data, pos, depth) -> (value, pos)`` that others call.
 
     It does not test for the end of the data: its callers do.
     """
-    function = Function(program, name, "data, pos, depth")
+    function = GeneratedFunction(program, name, "data, pos, depth")
     function.enter(ty)
     decoder = Decoder(function)
     expression = decoder.inline(ty)
@@ -324,9 +324,9 @@ def decode_part(program: Program, name: str, ty: AlgebraicType) -> Function:
     return function
 
 
-def decode_function(program: Program, ty: AlgebraicType) -> Function:
+def decode_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write the function ``(data, pos) -> (value, pos)`` of a codec."""
-    decoder = Decoder(Function(program, program.name("decode"), "data, pos, depth=0"))
+    decoder = Decoder(GeneratedFunction(program, program.name("decode"), "data, pos, depth=0"))
     expression = decoder.value(ty)
     decoder.flush()
     return decoder.finish(expression, "pos")

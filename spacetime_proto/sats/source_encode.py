@@ -17,7 +17,7 @@ from ..types import Err, Ok, Some
 from .algebraic import AlgebraicType
 from .fuse import FORMATS
 from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import Function, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -56,9 +56,9 @@ def _fields_of(shape: ProductShape) -> Callable[[Any], tuple[Any, ...]]:
 
 
 class Encoder:
-    """Writes the encoding of values into a `Function` that appends to ``out``."""
+    """Writes the encoding of values into a `GeneratedFunction` that appends to ``out``."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: GeneratedFunction) -> None:
         self.function = function
         self.program = function.program
         self._layout: list[str] = []
@@ -267,8 +267,8 @@ class Encoder:
         self.function.dedent()
 
 
-def _encode_part(program: Program, name: str, ty: AlgebraicType) -> Function:
-    function = Function(program, name, "value, out, depth")
+def _encode_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
+    function = GeneratedFunction(program, name, "value, out, depth")
     function.enter(ty)
     encoder = Encoder(function)
     encoder.inline(ty, "value")
@@ -277,12 +277,12 @@ def _encode_part(program: Program, name: str, ty: AlgebraicType) -> Function:
     return function
 
 
-def encode_function(program: Program, ty: AlgebraicType) -> Function:
+def encode_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write the function ``(value, out) -> None`` of a codec.
 
     It may leave part of a value in ``out`` when it raises.
     """
-    function = Function(program, program.name("encode"), "value, out, depth=0")
+    function = GeneratedFunction(program, program.name("encode"), "value, out, depth=0")
     encoder = Encoder(function)
     encoder.value(ty, "value")
     encoder.flush()

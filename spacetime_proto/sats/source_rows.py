@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .fuse import Fused, Unpackers, check_lengths, frame, fuse
-from .program import Function, Program
+from .program import GeneratedFunction, Program
 from .source_decode import BAD_BOOL, Decoder
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ __all__ = [
 WRONG_LENGTH = "a row is longer or shorter than its type"
 
 
-def row_function(program: Program, ty: AlgebraicType) -> Function:
+def row_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write ``(data) -> row`` for the bytes of exactly one row."""
-    function = Function(program, program.name("row"), "data, pos=0, depth=0")
+    function = GeneratedFunction(program, program.name("row"), "data, pos=0, depth=0")
     fused = fuse(program, ty, function.variable, "B")
     framed = frame(program, ty, function.variable, "B")
     if fused is not None and fused.size:
@@ -52,9 +52,9 @@ def row_function(program: Program, ty: AlgebraicType) -> Function:
     return function
 
 
-def rows_function(program: Program, ty: AlgebraicType) -> Function:
+def rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write ``(data, pos, ends) -> rows`` for rows that lie one after the other."""
-    function = Function(program, program.name("rows"), "data, pos, ends, depth=0")
+    function = GeneratedFunction(program, program.name("rows"), "data, pos, ends, depth=0")
     framed = frame(program, ty, function.variable, "B")
     decoder = Decoder(function)
     line = function.line
@@ -80,12 +80,12 @@ def rows_function(program: Program, ty: AlgebraicType) -> Function:
     return function
 
 
-def equal_rows_function(program: Program, ty: AlgebraicType) -> Function | None:
+def equal_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction | None:
     """Write ``(data, start, end, step) -> rows`` for rows that all have `step` bytes.
 
     None if the rows are neither of fixed size nor framed. For those of fixed size `step` must be it.
     """
-    function = Function(program, program.name("rows"), "data, start, end, step")
+    function = GeneratedFunction(program, program.name("rows"), "data, start, end, step")
     decoder = Decoder(function)
     window = "memoryview(data)[start:end]"
     fused = fuse(program, ty, function.variable)
@@ -120,6 +120,6 @@ def _unpackers(program: Program, method: str, framed: Fused) -> str:
     return program.constant(Unpackers(method, before, behind, framed.size))
 
 
-def _test_bools(function: Function, fused: Fused) -> None:
+def _test_bools(function: GeneratedFunction, fused: Fused) -> None:
     if fused.bools:
         function.fail(f"{' | '.join(name for _, name in fused.bools)} > 1", BAD_BOOL)

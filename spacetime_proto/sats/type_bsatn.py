@@ -1,4 +1,4 @@
-"""BSATN of types themselves: ``AlgebraicType`` as a value (PROTOCOL.md section 1.2)."""
+"""BSATN of types themselves: ``AlgebraicType`` as a value (docs/protocol.md section 1.2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a module is, resolved: the one description that every schema format becomes.
 
-Two names per thing (PROTOCOL.md section 8.5): `name` is canonical and goes over the wire and into
+Two names per thing (docs/protocol.md section 8.5): `name` is canonical and goes over the wire and into
 SQL; `accessor` is the name in the module's source and is what generated identifiers are made of.
 Submodules are flattened: their types are appended to the one typespace, their names are
 ``namespace.name``.

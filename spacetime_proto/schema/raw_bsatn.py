@@ -1,4 +1,4 @@
-"""What a compiled module says of itself: the BSATN of ``RawModuleDef`` (PROTOCOL.md section 9).
+"""What a compiled module says of itself: the BSATN of ``RawModuleDef`` (docs/protocol.md section 9).
 
 The bytes are decoded by the ordinary codec with the types below, turned into the same JSON that a
 server answers, and read by the same reader. Names in them are not canonical yet; `canonicalise` does
@@ -30,9 +30,9 @@ from ..sats.algebraic import (
 from ..sats.compile import TypeContext
 from ..sats.sats_json import to_json
 from ..sats.type_bsatn import TYPE_TAGS
-from .names import camel_case, snake_case
+from .assemble import resolve
+from .case import camel_case, snake_case
 from .reader import Reader
-from .resolve import resolve
 from .v9 import read_v9
 from .v10 import read_v10
 

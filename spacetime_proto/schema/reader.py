@@ -138,7 +138,7 @@ class Reader:
     # --- types
 
     def type(self, depth: int = 0) -> AlgebraicType:
-        """Return an ``AlgebraicType`` (PROTOCOL.md section 2, end)."""
+        """Return an ``AlgebraicType`` (docs/protocol.md section 2, end)."""
         if depth > _MAX_DEPTH:
             # The path is as deep as the type; its beginning says enough.
             raise SchemaError(f"schema: types nest too deep at {self.path[:80]}")

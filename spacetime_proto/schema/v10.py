@@ -1,4 +1,4 @@
-"""Schema version 10, as ``GET .../schema?version=10`` answers (PROTOCOL.md section 8.1)."""
+"""Schema version 10, as ``GET .../schema?version=10`` answers (docs/protocol.md section 8.1)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaError
 from ..sats.algebraic import Primitive, Typespace
+from .assemble import resolve
 from .model import IndexDef, Lifecycle, SequenceDef
 from .raw import RawFunction, RawModule, RawSchedule, RawTable, RawType, RawView
 from .reader import Reader
-from .resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Schema version 9, as 1.x servers and ``?version=9`` answer (PROTOCOL.md section 8.2).
+"""Schema version 9, as 1.x servers and ``?version=9`` answer (docs/protocol.md section 8.2).
 
 All its names are canonical. It does not say which functions are private, which tables are event
 tables, or what a view's key is.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..sats.algebraic import Typespace
+from .assemble import resolve
 from .raw import RawFunction, RawModule, RawSchedule, RawTable, RawType, RawView
 from .reader import Reader
-from .resolve import resolve
 from .v10 import read_constraint, read_index, read_lifecycle, read_sequence
 
 if TYPE_CHECKING:

@@ -4,14 +4,21 @@ For writing a module::
 
     from spacetime_proto.server import Context, Module, column
 
-For running one: `spacetime_transports.serve`, or `Host` and `ServerSession` for bytes in, bytes out.
+For running one: `spacetime_transports.server.serve`, or `Host` and `ServerSession` for bytes in, bytes out.
 """
 
 from __future__ import annotations
 
 from ..cache.views import Range
 from ..errors import ReducerError
-from .annotations import (
+from .engine.database import Database
+from .engine.procedure_http import Fetch, Http, HttpFailed
+from .engine.store import UniqueViolation
+from .front.faults import Faults
+from .front.host import Host
+from .front.server_session import ServerSession
+from .front.tokens import Authority, SecretAuthority, TokenRefused
+from .module.annotations import (
     F32,
     F64,
     I8,
@@ -28,17 +35,11 @@ from .annotations import (
     U256,
     sum_type,
 )
-from .columns import Index, column
-from .context import Context, ProcedureContext, ViewContext
-from .database import Database
-from .faults import Faults
-from .fetching import Fetch, Http, HttpFailed
-from .host import Host
-from .module import Module
-from .query_value import Query
-from .session import ServerSession
-from .store import UniqueViolation
-from .tokens import Authority, SecretAuthority, TokenRefused
+from .module.columns import Index, column
+from .module.module import DatabaseModule as Module
+from .module.reducer_context import ProcedureContext, ViewContext
+from .module.reducer_context import ReducerContext as Context
+from .module.view_query import ViewQuery as Query
 
 __all__ = [
     "F32",

@@ -26,7 +26,7 @@ class _Damage(Exception):
 def explain(ty: AlgebraicType, typespace: Typespace, data: bytes) -> str | None:
     """Return what is wrong with `data` as a value of `ty`; None if a value can be read.
 
-    Bytes after the value are no damage (PROTOCOL.md section 1.1).
+    Bytes after the value are no damage (docs/protocol.md section 1.1).
     """
     try:
         _walk(ty, typespace, data, 0)

@@ -5,8 +5,16 @@
 
 from __future__ import annotations
 
+from ..recording.format import Header, RecordedClose, RecordedMessage, Recorder, Session
 from .comparing import comparable
 from .link import Link
-from .recording import Closed, Header, Message, Recorder, Session
 
-__all__ = ["Closed", "Header", "Link", "Message", "Recorder", "Session", "comparable"]
+__all__ = [
+    "Header",
+    "Link",
+    "RecordedClose",
+    "RecordedMessage",
+    "Recorder",
+    "Session",
+    "comparable",
+]

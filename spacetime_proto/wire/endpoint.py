@@ -20,20 +20,20 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import Disconnected, LimitExceeded, LocalProtocolError, ProtocolError, SpacetimeError
-from .frames import MAX_CONTROL_PAYLOAD, Closed, Failed, Ping
+from .frames import MAX_CONTROL_PAYLOAD, CloseReceived, FramesFailed, Ping
 from .keepalive import KeepAlive, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .frames import Chunk, Codec, CodecFactory, Payload
+    from .frames import Chunk, CodecFactory, FrameCodec, Payload
 
 __all__ = ["MESSAGE_SIZE", "OUTGOING_SIZE", "Endpoint", "State"]
 
 #: Default limit of an incoming message, in bytes (1 GiB).
 MESSAGE_SIZE = 1 << 30
 #: Default limit of an outgoing message, in bytes (32 MiB: a SpacetimeDB server drops the TCP
-#: connection beyond it, PROTOCOL.md section 3.4).
+#: connection beyond it, docs/protocol.md section 3.4).
 OUTGOING_SIZE = 32 << 20
 
 
@@ -75,7 +75,7 @@ class Endpoint(ABC):
         self.failure: SpacetimeError | None = None
         self.close_code: int | None = None
         self.close_reason = ""
-        self._codec: Codec = codec(
+        self._codec: FrameCodec = codec(
             client=client,
             message_size=message_size,
             fragment_size=fragment_size,
@@ -255,12 +255,12 @@ class Endpoint(ABC):
         controls.clear()
         if pings and self.state is State.OPEN:
             self._outbox.append(self._codec.encode_pong(pings[-1].payload))
-        if type(last) is Closed:
+        if type(last) is CloseReceived:
             self._on_close(last)
-        elif type(last) is Failed:
+        elif type(last) is FramesFailed:
             self._on_failure(last)
 
-    def _on_close(self, frame: Closed) -> None:
+    def _on_close(self, frame: CloseReceived) -> None:
         self.close_code, self.close_reason = frame.code, frame.reason
         if self.state is State.CLOSING:
             self._end(None)
@@ -276,7 +276,7 @@ class Endpoint(ABC):
             )
         )
 
-    def _on_failure(self, failure: Failed) -> None:
+    def _on_failure(self, failure: FramesFailed) -> None:
         if self.state is State.OPEN:
             self._outbox.append(self._codec.encode_close(failure.code, failure.text))
         if failure.too_big:

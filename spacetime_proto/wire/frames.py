@@ -16,11 +16,11 @@ import msgspec
 __all__ = [
     "MAX_CONTROL_PAYLOAD",
     "Chunk",
-    "Closed",
-    "Codec",
+    "CloseReceived",
     "CodecFactory",
     "Control",
-    "Failed",
+    "FrameCodec",
+    "FramesFailed",
     "Payload",
     "Ping",
     "Pong",
@@ -50,7 +50,7 @@ class Pong(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
 
 
-class Closed(msgspec.Struct, frozen=True, gc=False):
+class CloseReceived(msgspec.Struct, frozen=True, gc=False):
     """The peer's close frame; nothing after it is read."""
 
     code: int | None
@@ -58,7 +58,7 @@ class Closed(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Failed(msgspec.Struct, frozen=True, gc=False):
+class FramesFailed(msgspec.Struct, frozen=True, gc=False):
     """The bytes are not WebSocket, or too many; nothing after them is read."""
 
     code: int
@@ -69,19 +69,19 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
     """True when the message passes the size limit (code 1009)."""
 
 
-Control: TypeAlias = Ping | Pong | Closed | Failed
+Control: TypeAlias = Ping | Pong | CloseReceived | FramesFailed
 
 
-class Codec(Protocol):
+class FrameCodec(Protocol):
     """Frames of one established connection, for one role."""
 
     messages: deque[Payload]
     """Complete messages not yet taken, oldest first; the owner takes from the left."""
     controls: list[Control]
-    """Everything else since the last `feed`; `Closed` or `Failed` can only come last."""
+    """Everything else since the last `feed`; `CloseReceived` or `FramesFailed` can only come last."""
 
     def feed(self, data: bytes) -> None:
-        """Parse the next bytes from the peer. Raises nothing for bad ones: see `Failed`."""
+        """Parse the next bytes from the peer. Raises nothing for bad ones: see `FramesFailed`."""
 
     def encode(self, payload: Payload) -> Sequence[Chunk]:
         """Return the chunks that send one message."""
@@ -110,7 +110,7 @@ class CodecFactory(Protocol):
         message_size: int,
         fragment_size: int | None,
         entropy: Callable[[int], bytes],
-    ) -> Codec:
+    ) -> FrameCodec:
         """Return a codec.
 
         Args:

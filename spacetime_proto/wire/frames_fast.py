@@ -12,7 +12,7 @@ The same messages and failures as `frames_wsproto` for the same bytes, at a frac
 
 It differs from wsproto in two things. A message that is too big fails on the header that says so.
 And a close frame may be longer than 125 bytes: a SpacetimeDB server puts an error text of any length
-there (PROTOCOL.md section 3.5), and the text is worth having.
+there (docs/protocol.md section 3.5), and the text is worth having.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .frames import Closed, Control, Failed, Payload, Ping, Pong, close_payload
+from .frames import CloseReceived, Control, FramesFailed, Payload, Ping, Pong, close_payload
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -246,22 +246,22 @@ class FastCodec:
 
     def _on_close(self, payload: bytes) -> None:
         if not payload:
-            self._finish(Closed(None, ""))
+            self._finish(CloseReceived(None, ""))
             return
         code = int.from_bytes(payload[:2], "big")
         if len(payload) == 1 or not (code in _CLOSE_CODES or 3000 <= code <= 4999):
             self._fail(1002, "a close frame without a valid code")
             return
         try:
-            self._finish(Closed(code, payload[2:].decode()))
+            self._finish(CloseReceived(code, payload[2:].decode()))
         except UnicodeDecodeError:
             self._fail(1007, "a close reason that is not UTF-8")
 
     def _fail(self, code: int, text: str, *, too_big: bool = False) -> int:
-        self._finish(Failed(code, text, too_big))
+        self._finish(FramesFailed(code, text, too_big))
         return -1
 
-    def _finish(self, last: Closed | Failed) -> None:
+    def _finish(self, last: CloseReceived | FramesFailed) -> None:
         self.controls.append(last)
         self._done = True
         self._message, self._pieces, self._rest = bytearray(), [], b""

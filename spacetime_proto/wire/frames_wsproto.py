@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
 
-from .frames import Closed, Control, Failed, Payload, Ping, Pong
+from .frames import CloseReceived, Control, FramesFailed, Payload, Ping, Pong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class WsprotoCodec:
                 if not self._reading():
                     return
         except ParseFailed as error:
-            self._finish(Failed(int(error.code), str(error)))
+            self._finish(FramesFailed(int(error.code), str(error)))
 
     def _reading(self) -> bool:
         return not self._done
@@ -69,7 +69,7 @@ class WsprotoCodec:
         elif frame.opcode is Opcode.CLOSE:
             assert isinstance(payload, tuple)
             code, reason = payload
-            self._finish(Closed(None if code == 1005 else int(code), reason))
+            self._finish(CloseReceived(None if code == 1005 else int(code), reason))
         else:
             self._on_data(frame)
 
@@ -79,7 +79,7 @@ class WsprotoCodec:
         data = payload.encode() if isinstance(payload, str) else payload
         self._size += len(data)
         if self._size > self._message_size:
-            self._finish(Failed(1009, "a message is too big", too_big=True))
+            self._finish(FramesFailed(1009, "a message is too big", too_big=True))
             return
         if data:
             self._parts.append(data)
@@ -88,7 +88,7 @@ class WsprotoCodec:
             self._parts, self._size = [], 0
             self.messages.append(whole.decode() if isinstance(payload, str) else whole)
 
-    def _finish(self, last: Closed | Failed) -> None:
+    def _finish(self, last: CloseReceived | FramesFailed) -> None:
         self.controls.append(last)
         self._parts, self._done = [], True
 

@@ -2,7 +2,7 @@
 
 h11 rather than wsproto's own handshake, because the key must come from the caller's entropy, the
 header section must have a size limit, and the body of a refusal must be read: it holds the server's
-reason (PROTOCOL.md section 3.3).
+reason (docs/protocol.md section 3.3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .headers import HeaderFields, Headers, check_target, head_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .http import HttpRequest
+    from .http_exchange import HttpRequest
 
 __all__ = [
     "Accepted",
@@ -81,7 +81,7 @@ def refusal(
     headers: Headers | None = None,
     database: str | None = None,
 ) -> HandshakeError:
-    """Return the typed error for an HTTP answer other than 101 (table of PROTOCOL.md section 3.3).
+    """Return the typed error for an HTTP answer other than 101 (table of docs/protocol.md section 3.3).
 
     Args:
         status: the HTTP status.
@@ -111,7 +111,7 @@ def refusal(
 def upgrade_problem(request: HttpRequest) -> tuple[int, str] | None:
     """Return (status, text) for a request that cannot become a WebSocket, or None.
 
-    The order of the checks and the statuses are the server's (table of PROTOCOL.md section 3.3).
+    The order of the checks and the statuses are the server's (table of docs/protocol.md section 3.3).
     """
     headers = request.headers
     if request.method != "GET":

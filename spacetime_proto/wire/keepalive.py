@@ -1,7 +1,7 @@
 """Keep-alive as arithmetic on times that are passed in: when to ping, when to give up.
 
 A SpacetimeDB server pings every 15 s and forgets a client that sends nothing for 30 s, leaving the
-TCP connection open (PROTOCOL.md section 3.4). So each side has to find out by itself that the other
+TCP connection open (docs/protocol.md section 3.4). So each side has to find out by itself that the other
 is gone.
 """
 

@@ -9,7 +9,7 @@ from .endpoint import MESSAGE_SIZE, OUTGOING_SIZE, Endpoint, State
 from .frames_fast import FastCodec
 from .handshake import Accepted, ClientHandshake, upgrade_problem, upgrade_response
 from .headers import Headers
-from .http import HttpRequest, HttpResponse, HttpServer
+from .http_exchange import HttpRequest, HttpResponse, HttpServer
 from .keepalive import KeepAlive
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
 ) -> None:
     """Print a database's log (its owner's token is needed)."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
 
     with HttpClient(host, token=token_from(token, token_file)) as client, writing_to_a_pipe():
         for entry in client.logs(database, num_lines=lines, follow=follow):
@@ -72,7 +72,7 @@ def describe(
     ] = False,
 ) -> None:
     """Describe a database's tables, reducers and procedures."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
 
     with HttpClient(host, token=token_from(token, token_file)) as client:
         module = client.schema(database)
@@ -172,7 +172,7 @@ def identity(
     token_file: TokenFileOption = None,
 ) -> None:
     """Print the identity that a token stands for, or ask the server for a new identity and token."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
     from ..options import TokenFile
 
     source = token_from(token, token_file)
@@ -220,7 +220,7 @@ def publish(
     ] = False,
 ) -> None:
     """Publish a module, or update the one that has the name."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
 
     try:
         with open(module, "rb") as file:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from ..aio import AsyncClient
+    from ..aio.client import AsyncClient
 
 __all__ = ["demo"]
 
@@ -57,8 +57,8 @@ def demo(
     with _ends_at_ctrl_c(), ExitStack() as stack:
         show = Printer(quiet)
         if host is None or database is None:
-            from ..chat_module import module
-            from ..serve import serve_in_thread
+            from ..server.chat_module import module
+            from ..server.serving import serve_in_thread
 
             database = "chat"
             server = stack.enter_context(serve_in_thread(module, database=database))
@@ -140,7 +140,7 @@ class Peer:
     ) -> None:
         from anyio.from_thread import start_blocking_portal
 
-        from ..aio import connect
+        from ..aio.client import connect
 
         self.name = name
         self._show = show

@@ -65,7 +65,7 @@ def generate(
     Only files that change are written; generated files that are no longer wanted are removed; files
     that were not generated are never touched.
     """
-    from ..generate import compare_package, generate_package, write_package
+    from ..bindings_writer import compare_package, generate_package, write_package
 
     files = [(kind, path) for kind, path in _files(schema, wasm, module) if path is not None]
     if len(files) > 1:
@@ -100,7 +100,7 @@ def _files(
 
 
 def _from_file(kind: str, path: str) -> ModuleDef:
-    from .. import generate as sources
+    from .. import bindings_writer as sources
 
     if kind == "schema":
         return sources.module_from_schema(path)
@@ -110,7 +110,7 @@ def _from_file(kind: str, path: str) -> ModuleDef:
 
 
 def _from_server(host: str, database: str, token: str | TokenFile | None) -> ModuleDef:
-    from ..generate import module_from_server
+    from ..bindings_writer import module_from_server
     from ..options import TokenFile
 
     known = token.load() if isinstance(token, TokenFile) else token

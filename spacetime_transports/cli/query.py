@@ -13,6 +13,7 @@ from spacetime_proto.sats.algebraic import Typespace
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import to_json
 
+from .cells import cell
 from .common import (
     DEFAULT_HOST,
     CommandError,
@@ -26,10 +27,9 @@ from .common import (
     token_from,
     writing_to_a_pipe,
 )
-from .rows import cell
 
 if TYPE_CHECKING:
-    from ..http_results import SqlResult
+    from ..http.results import SqlResult
 
 __all__ = ["CallCommand", "Format", "call", "sql"]
 
@@ -59,7 +59,7 @@ def sql(
     ] = Format.table,
 ) -> None:
     """Run one SQL statement and print its rows."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
 
     text = read_text("-") if query == "-" else query
     with HttpClient(host, token=token_from(token, token_file)) as client:
@@ -129,7 +129,7 @@ def call(
     token_file: TokenFileOption = None,
 ) -> None:
     """Call a reducer or a procedure; prints what a procedure returns, as JSON."""
-    from ..http import HttpClient
+    from ..http.clients import HttpClient
 
     values = [_argument(text) for text in arguments or ()]
     with HttpClient(host, token=token_from(token, token_file)) as client:

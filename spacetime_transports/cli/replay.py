@@ -12,7 +12,7 @@ from spacetime_proto.errors import SpacetimeError
 from .common import CommandError, encode_json, read_text
 
 if TYPE_CHECKING:
-    from spacetime_proto.client.replay import Replay
+    from spacetime_proto.recording.playback import Replay
 
 __all__ = ["Output", "replay", "replay_text"]
 
@@ -67,11 +67,11 @@ def replay_text(recording: str, schema: str, recording_name: str, schema_name: s
     Raises:
         CommandError: one of them is damaged, or they do not belong together.
     """
-    from spacetime_proto.bindings import dynamic_module
-    from spacetime_proto.client.replay import Replay
-    from spacetime_proto.messages.limits import Limits
+    from spacetime_proto.bindings.client_module import dynamic_module
+    from spacetime_proto.limits import Limits
+    from spacetime_proto.recording.format import RecordedClose, Session
+    from spacetime_proto.recording.playback import Replay
     from spacetime_proto.schema.load import load_schema
-    from spacetime_proto.testing.recording import Closed, Session
 
     try:
         module = dynamic_module(load_schema(schema))
@@ -84,7 +84,7 @@ def replay_text(recording: str, schema: str, recording_name: str, schema_name: s
         raise CommandError(f"{recording_name}: {error}") from error
     found = Replay(recorded.header.protocol, module, Limits(verify_rows=True))
     for number, line in enumerate(recorded.lines, 2):
-        if isinstance(line, Closed):
+        if isinstance(line, RecordedClose):
             break
         try:
             if line.direction == "client":

@@ -42,7 +42,7 @@ def serve(
     """
     import anyio
 
-    from ..serve import serve_forever
+    from ..server.serving import serve_forever
 
     host, port = parse_listen(listen)
     name = database or _database_name(module)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cells import cell, row_object
 from .common import (
     DEFAULT_HOST,
     CommandError,
@@ -21,12 +22,11 @@ from .common import (
     token_from,
     writing_to_a_pipe,
 )
-from .rows import cell, row_object
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from ..blocking import BlockingClient
+    from ..blocking.client import BlockingClient
 
 __all__ = ["subscribe", "watch"]
 
@@ -56,7 +56,7 @@ def subscribe(
 
     Lines are {"op": "insert" | "delete", "table", "row"} and {"op": "update", "table", "old", "new"}.
     """
-    from ..blocking import connect
+    from ..blocking.client import connect
 
     left = [count]
     end = None if timeout is None else time.monotonic() + timeout
@@ -116,7 +116,7 @@ def watch(
     """
     from rich.live import Live
 
-    from ..blocking import connect
+    from ..blocking.client import connect
 
     end = None if timeout is None else time.monotonic() + timeout
 

@@ -38,7 +38,7 @@ from spacetime_proto.client.calls import Call
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.server import Faults, Module
 from spacetime_transports import AsyncClient, connect
-from spacetime_transports.serve import Server, serve
+from spacetime_transports.server import Server, serve
 
 __all__ = [
     "ALL_PROTOCOLS",

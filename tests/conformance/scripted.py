@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from spacetime_proto.client import events as ev
+from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.dispatch import Callbacks
 from spacetime_proto.messages import v1, v2
 from tests.conformance.kit import columns
 from tests.support.script import NO_TIME, NOW, Script
@@ -112,7 +112,7 @@ class ScriptedClient(Script):
             self.send(v1.SubscribeMultiApplied(request.request_id, 0, request.query_id, update))
         else:
             found = tuple(self.single(table, *some) for table, some in rows.items())
-            self.send(v2.SubscribeApplied(request.request_id, request.query_set_id, found))
+            self.send(v2.SubscribeAppliedMessage(request.request_id, request.query_set_id, found))
 
     def result(self, request: Any, outcome: v2.ReducerOutcome) -> None:
         """Answer a CallReducer (v2 and v3)."""

@@ -41,7 +41,7 @@ from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.errors import LocalProtocolError, QueryError
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.server import SecretAuthority
-from spacetime_proto.server.host import Host
+from spacetime_proto.server.front.host import Host
 from tests.conformance.modules.sdk_test import make_module
 from tests.support.golden import golden_module, schema_text
 from tests.support.pair import counting_entropy

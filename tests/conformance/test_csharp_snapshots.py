@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.replay import Replay
-from spacetime_proto.messages.limits import Limits
-from spacetime_proto.testing.recording import Message
+from spacetime_proto.limits import Limits
+from spacetime_proto.recording.format import RecordedMessage
+from spacetime_proto.recording.playback import Replay
 from spacetime_proto.types import ConnectionId, Identity, Timestamp
 from tests.conformance.kit import columns, protocols
 from tests.conformance.scripted import ScriptedClient
@@ -106,7 +106,7 @@ def story(file: str) -> str:
     replay = Replay(session.header.protocol, golden_module(MODULES[file.split(".")[0]]), Limits())
     narrator = Narrator()
     for line in session.lines:
-        if isinstance(line, Message):
+        if isinstance(line, RecordedMessage):
             if line.direction == "client":
                 replay.sent(line.payload)
             else:

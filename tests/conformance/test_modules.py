@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spacetime_proto.sats.algebraic import (
-    ArrayType,
-    Primitive,
-    ProductType,
-    RefType,
-    SumType,
-)
+from spacetime_proto.sats.algebraic import ArrayType, Primitive, ProductType, RefType, SumType
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from tests.conformance.modules import (
     case_conversion,

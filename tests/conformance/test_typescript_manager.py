@@ -28,7 +28,7 @@ from spacetime_proto.client import events as ev
 from spacetime_proto.errors import ConnectError, Disconnected
 from spacetime_transports import ReconnectPolicy, connect
 from spacetime_transports.retry import Backoff
-from spacetime_transports.serve import serve_in_thread
+from spacetime_transports.server import serve_in_thread
 from tests.conformance.kit import protocols
 from tests.conformance.modules import event_table as event_table_module
 from tests.conformance.scripted import ScriptedClient

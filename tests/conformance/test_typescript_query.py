@@ -34,7 +34,7 @@ from spacetime_proto import Identity
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.errors import QueryError
 from spacetime_proto.server import U8, U32, Database, Module, SecretAuthority, column
-from spacetime_proto.server.host import Host
+from spacetime_proto.server.front.host import Host
 from tests.support.pair import counting_entropy
 
 

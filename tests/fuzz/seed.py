@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha1
 from pathlib import Path
 
-from spacetime_proto.testing.recording import Message, Session
+from spacetime_proto.recording.format import RecordedMessage, Session
 
 from .targets import websocket
 
@@ -33,7 +33,7 @@ def payloads(protocol: str, direction: str) -> Iterator[bytes | str]:
     seen: dict[tuple[object, int], int] = {}
     for path in sorted((GOLDEN / "wire").glob(f"*.{protocol}.*.jsonl")):
         for line in Session.from_text(path.read_text()).lines:
-            if isinstance(line, Message) and line.direction == direction:
+            if isinstance(line, RecordedMessage) and line.direction == direction:
                 head = 16 if isinstance(line.payload, str) else 1 if direction == "client" else 2
                 kind = (line.payload[:head], len(line.payload).bit_length())
                 seen[kind] = seen.get(kind, 0) + 1

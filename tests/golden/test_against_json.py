@@ -35,7 +35,7 @@ def rows_of(message: object) -> Iterator[tuple[str, str, RowList]]:
             yield from _v2_rows(query_sets)
         case v2.TransactionUpdate(query_sets):
             yield from _v2_rows(query_sets)
-        case v2.SubscribeApplied(_, _, tables):
+        case v2.SubscribeAppliedMessage(_, _, tables):
             for one in tables:
                 yield "+", one.table, one.rows
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from spacetime_proto.client.replay import Replay
+from spacetime_proto.recording.playback import Replay
 from spacetime_proto.codegen.package import generate
-from spacetime_proto.messages.limits import Limits
+from spacetime_proto.limits import Limits
 from spacetime_proto.schema.load import load_schema
-from spacetime_proto.testing.recording import Message
+from spacetime_proto.recording.format import RecordedMessage
 from tests.support.golden import GOOD_SESSIONS, MODULES, golden_session, replay, schema_text
 
 
@@ -49,7 +49,7 @@ def test_generated_bindings_read_recorded_traffic(packages: Any, name: str, vers
     session = golden_session(name)
     replayed = Replay(session.header.protocol, package.MODULE, Limits())
     for line in session.lines:
-        if isinstance(line, Message):
+        if isinstance(line, RecordedMessage):
             take = replayed.sent if line.direction == "client" else replayed.received
             take(line.payload)
     expected = replay(name, version=version)

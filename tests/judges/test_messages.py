@@ -18,13 +18,13 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import SpacetimeError
-from spacetime_proto.messages import v1, v1_json, v2
-from spacetime_proto.messages.frames import decompress
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.payloads import decompress
+from spacetime_proto.recording.format import RecordedMessage, Session
 from spacetime_proto.sats.sats_json import dumps, loads
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.testing.comparing import comparable
-from spacetime_proto.testing.recording import Message, Session
 
 from .cases import JUDGED, LONG, SEED
 from .rendering import render
@@ -105,12 +105,12 @@ def test_json_of_clients(rust: Judge) -> None:
     @settings(parent=JUDGED, max_examples=300)
     @given(st.lists(sts.v1_client_messages(json=True), min_size=1, max_size=12))
     def run(messages: list[Any]) -> None:
-        texts = list(map(v1_json.encode_client, messages))
+        texts = list(map(v1.CLIENT.to_json, messages))
         for message, text, verdict in zip(
             messages, texts, rust(of="v1.json client", json=texts)["json"], strict=True
         ):
             assert loads(verdict["objects"]) == loads(text)
-            assert v1_json.decode_client(verdict["objects"]) == message
+            assert v1.CLIENT.from_json(verdict["objects"]) == message
 
     run()
 
@@ -123,12 +123,12 @@ def test_json_of_servers(rust: Judge) -> None:
     @settings(parent=JUDGED, max_examples=300)
     @given(st.lists(sts.v1_server_messages(json=True), min_size=1, max_size=12))
     def run(messages: list[Any]) -> None:
-        texts = [v1_json.encode_server(message, codec) for message in messages]
+        texts = [v1.SERVER.to_json(message, codec) for message in messages]
         for message, text, verdict in zip(
             messages, texts, rust(of="v1.json server", json=texts)["json"], strict=True
         ):
             assert loads(verdict["objects"]) == loads(text), verdict
-            again = v1_json.decode_server(verdict["objects"], codec)
+            again = v1.SERVER.from_json(verdict["objects"], codec)
             assert comparable(again) == comparable(message)
 
     run()
@@ -162,11 +162,13 @@ def boundaries(data: bytes, pos: int) -> Iterator[int]:
         yield pos
 
 
-def recorded(protocol: str) -> list[Message]:
+def recorded(protocol: str) -> list[RecordedMessage]:
     """Return the messages of all recorded sessions of a protocol."""
     sessions = [
         Session.from_text(path.read_text())
         for path in sorted(GOLDEN.glob(f"*.{protocol}.*.jsonl"))
         if not path.name.startswith("bad_")
     ]
-    return [line for session in sessions for line in session.lines if isinstance(line, Message)]
+    return [
+        line for session in sessions for line in session.lines if isinstance(line, RecordedMessage)
+    ]

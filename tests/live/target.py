@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacetime_proto.bindings import Module, dynamic_module
-from spacetime_proto.client.options import ALL_PROTOCOLS
+from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import HandshakeError, HttpError
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_transports import HttpClient, blocking

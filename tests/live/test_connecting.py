@@ -82,7 +82,7 @@ async def test_an_unknown_database(kit: LiveKit, database: str) -> None:
 
 
 async def test_a_refused_protocol(kit: LiveKit, target: Target) -> None:
-    from spacetime_proto.client.options import ALL_PROTOCOLS
+    from spacetime_proto.client.session_options import ALL_PROTOCOLS
 
     refused = set(ALL_PROTOCOLS) - set(target.protocols)
     if refused:

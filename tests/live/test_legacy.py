@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBException
-from spacetime_transports.generate import generate_package, write_package
+from spacetime_transports.bindings_writer import generate_package, write_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ import pytest
 
 from spacetime_proto.bindings import Call
 from spacetime_proto.errors import SpacetimeError
-from spacetime_proto.testing.recording import Session
+from spacetime_proto.recording.format import Session
 from spacetime_transports import blocking
 from spacetime_transports.cli.replay import replay_text
 from tests.live.kit import short_name

@@ -24,10 +24,10 @@ from hypothesis.stateful import (
 )
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.options import ALL_PROTOCOLS, ClientOptions
-from spacetime_proto.client.state import SessionState
+from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions
+from spacetime_proto.client.states import SessionState
 from spacetime_proto.client.subscriptions import Subscription
-from spacetime_proto.messages.limits import Limits
+from spacetime_proto.limits import Limits
 from spacetime_proto.server import U64, Context, column
 from spacetime_proto.server import Module as ServerModule
 from spacetime_proto.types import Identity

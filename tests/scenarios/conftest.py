@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spacetime_transports.serve import ThreadServer, serve_in_thread
+from spacetime_transports.server import ThreadServer, serve_in_thread
 from tests.scenarios.kit import ASYNC_DRIVERS, DRIVERS, Kit
 from tests.scenarios.world import make_module
 

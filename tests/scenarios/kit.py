@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from spacetime_proto.bindings import Module
-    from spacetime_transports.serve import ThreadServer
+    from spacetime_transports.server import ThreadServer
 
 DRIVERS = ("asyncio", "uvloop", "trio", "blocking")
 ASYNC_DRIVERS = DRIVERS[:3]

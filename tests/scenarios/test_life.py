@@ -22,7 +22,7 @@ from spacetime_proto.errors import (
     SubscriptionError,
 )
 from spacetime_transports import ReconnectPolicy, TokenFile
-from spacetime_transports.serve import serve_in_thread
+from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from spacetime_proto.bindings import Module, dynamic_module
-from spacetime_proto.client.replay import Replay
-from spacetime_proto.messages.limits import Limits
+from spacetime_proto.limits import Limits
+from spacetime_proto.recording.format import RecordedMessage, Session
+from spacetime_proto.recording.playback import Replay
 from spacetime_proto.schema.load import load_schema
-from spacetime_proto.testing.recording import Message, Session
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -53,7 +53,7 @@ def replay(name: str, *, version: int = 10) -> Replay:
     module = golden_module(MODULES.get(name.split(".")[0], "quickstart-chat"), version)
     replayed = Replay(session.header.protocol, module, Limits())
     for line in session.lines:
-        if isinstance(line, Message):
+        if isinstance(line, RecordedMessage):
             take = replayed.sent if line.direction == "client" else replayed.received
             take(line.payload)
     return replayed

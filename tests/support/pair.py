@@ -8,13 +8,13 @@ from typing import Any
 
 from spacetime_proto.bindings import Module, dynamic_module
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.options import ClientOptions, Target
 from spacetime_proto.client.session import ClientSession
+from spacetime_proto.client.session_options import ClientOptions, Target
 from spacetime_proto.server import Module as ServerModule
-from spacetime_proto.server.faults import Faults
-from spacetime_proto.server.host import Host
-from spacetime_proto.server.session import ServerSession
-from spacetime_proto.server.tokens import SecretAuthority
+from spacetime_proto.server.front.faults import Faults
+from spacetime_proto.server.front.host import Host
+from spacetime_proto.server.front.server_session import ServerSession
+from spacetime_proto.server.front.tokens import SecretAuthority
 from spacetime_proto.testing.link import Link
 
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 import trio
 
-from spacetime_transports.aio_waiting import waiter_factory
+from spacetime_transports.aio.waiting import waiter_factory
 
 BACKENDS = ("asyncio", "trio")
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from spacetime_proto.server import TokenRefused
-from spacetime_transports.authority import Es256Authority
+from spacetime_transports.server.authority import Es256Authority
 
 CLAIMS = {
     "hex_identity": "c200",

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spacetime_transports.cli.loading import load_module
-from spacetime_transports.generate import (
+from spacetime_transports.bindings_writer import (
     generate_package,
     module_from_python,
     module_from_server,
     write_package,
 )
-from spacetime_transports.serve import ThreadServer, serve_in_thread
+from spacetime_transports.cli.loading import load_module
+from spacetime_transports.server import ThreadServer, serve_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spacetime_transports.chat_module import module
-from spacetime_transports.serve import ThreadServer, serve_in_thread
+from spacetime_transports.server import ThreadServer, serve_in_thread
+from spacetime_transports.server.chat_module import module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

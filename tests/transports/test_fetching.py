@@ -8,8 +8,8 @@ import pytest
 from spacetime_proto.client.calls import Call
 from spacetime_proto.server import Fetch, HttpFailed, Module, ProcedureContext
 from spacetime_transports import connect
-from spacetime_transports.fetching import BackgroundFetcher
-from spacetime_transports.serve import Server, serve
+from spacetime_transports.server import Server, serve
+from spacetime_transports.server.fetching import BackgroundFetcher
 
 
 def make_module() -> Module:

@@ -12,7 +12,7 @@ import pytest
 from spacetime_proto.codegen.package import MARKER
 from spacetime_proto.errors import HttpError, SchemaError
 from spacetime_proto.schema.load import load_schema
-from spacetime_transports import generate as g
+from spacetime_transports import bindings_writer as g
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema"
 CHAT = GOLDEN / "quickstart-chat.v10.json"
@@ -237,7 +237,7 @@ class FakeClient:
 
 
 def test_from_a_running_server(monkeypatch):
-    monkeypatch.setattr("spacetime_transports.http.HttpClient", FakeClient)
+    monkeypatch.setattr("spacetime_transports.http.clients.HttpClient", FakeClient)
     FakeClient.asked = []
     assert g.module_from_server("http://h", "chat").tables
     assert g.module_from_server("http://h", "old", token="t").tables

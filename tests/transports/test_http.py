@@ -22,7 +22,7 @@ from spacetime_proto.errors import (
 )
 from spacetime_proto.types import Identity
 from spacetime_proto.wire.headers import Headers
-from spacetime_proto.wire.http import HttpRequest, HttpResponse, HttpServer
+from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse, HttpServer
 from spacetime_transports.http import AsyncHttpClient, HttpClient
 from spacetime_transports.options import InsecureTokenWarning, TokenFile
 

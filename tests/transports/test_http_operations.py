@@ -24,9 +24,9 @@ from spacetime_proto.errors import (
 from spacetime_proto.schema.bound import BoundModule
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
-from spacetime_proto.wire.http import HttpResponse
-from spacetime_transports import http_operations as operations
-from spacetime_transports.http_results import IssuedIdentity, SqlResult
+from spacetime_proto.wire.http_exchange import HttpResponse
+from spacetime_transports.http import operations
+from spacetime_transports.http.results import IssuedIdentity, SqlResult
 
 SCHEMAS = Path(__file__).parents[1] / "golden" / "schema"
 HEX = "c2" * 32

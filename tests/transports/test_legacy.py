@@ -26,11 +26,11 @@ from spacetime_proto.errors import (
     LocalProtocolError,
 )
 from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBClient, SpacetimeDBException
-from spacetime_transports.chat_module import module
-from spacetime_transports.generate import generate_package, write_package
-from spacetime_transports.legacy_client import offers_no_protocol, server_address
-from spacetime_transports.legacy_events import table_names, translate
-from spacetime_transports.serve import ThreadServer, serve_in_thread
+from spacetime_transports.bindings_writer import generate_package, write_package
+from spacetime_transports.legacy.legacy_events import table_names, translate
+from spacetime_transports.legacy.sync_client import offers_no_protocol, server_address
+from spacetime_transports.server import ThreadServer, serve_in_thread
+from spacetime_transports.server.chat_module import module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spacetime_transports import local_config
+from spacetime_transports.legacy import local_config
 
 if TYPE_CHECKING:
     from pathlib import Path

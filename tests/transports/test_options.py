@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spacetime_proto.client.options import ALL_PROTOCOLS
+from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_transports import options as options_module
 from spacetime_transports.options import (

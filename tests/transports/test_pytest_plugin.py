@@ -9,7 +9,7 @@ import pytest
 
 from spacetime_proto.errors import ConnectError
 from spacetime_transports import HttpClient
-from spacetime_transports.chat_module import module
+from spacetime_transports.server.chat_module import module
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def plugin() -> ModuleType:
-    return importlib.import_module("spacetime_transports.pytest_plugin")
+    return importlib.import_module("spacetime_transports.server.pytest_plugin")
 
 
 def test_servers_run_while_the_fixture_does(plugin: ModuleType) -> None:

@@ -19,14 +19,15 @@ import pytest
 import trustme
 
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.frames import split_server
+from spacetime_proto.messages.payloads import decode_server_payload
+from spacetime_proto.protocols import V2_BSATN
 from spacetime_proto.server import U64, Context, Database, Faults, Module, column
 from spacetime_proto.types import ScheduleAt, TimeDuration
-from spacetime_proto.wire.http import HttpExchange, HttpRequest, HttpResponse
+from spacetime_proto.wire.http_exchange import HttpExchange, HttpRequest, HttpResponse
 from spacetime_proto.wire.websocket import ClientWebSocket, State
-from spacetime_transports.authority import Es256Authority
-from spacetime_transports.chat_module import module as chat
-from spacetime_transports.serve import Server, serve, serve_in_thread
+from spacetime_transports.server import Server, serve, serve_in_thread
+from spacetime_transports.server.authority import Es256Authority
+from spacetime_transports.server.chat_module import module as chat
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -76,7 +77,7 @@ class Peer:
         """Return the next message."""
         while True:
             for payload in self.machine.messages():
-                [message] = split_server(payload, batched=False)  # type: ignore[arg-type]
+                [message] = decode_server_payload(V2_BSATN, payload)
                 return message
             assert await self.read(), self.machine.failure
 
@@ -262,7 +263,7 @@ def test_tls(backend: str) -> None:
 def test_a_slow_reader_does_not_hold_up_the_others(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spacetime_proto.server.connection._OUTGOING_QUEUE", 20)
+    monkeypatch.setattr("spacetime_proto.server.front.server_connection._OUTGOING_QUEUE", 20)
 
     async def main() -> None:
         async with (
@@ -348,8 +349,8 @@ def test_a_server_can_be_cancelled(backend: str) -> None:
 PROGRAM = """
 import sys
 import anyio
-from spacetime_transports.chat_module import module
-from spacetime_transports.serve import serve_forever
+from spacetime_transports.server.chat_module import module
+from spacetime_transports.server import serve_forever
 
 async def main():
     await serve_forever(module, port=0, database="chat")

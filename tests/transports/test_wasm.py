@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from spacetime_proto.errors import SchemaError
-from spacetime_transports import generate, wasm
+from spacetime_transports import bindings_writer as generate
+from spacetime_transports import wasm
 from spacetime_transports.wasm import describe_wasm, load_wasm
 
 wasmtime = pytest.importorskip("wasmtime")

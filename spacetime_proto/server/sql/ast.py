@@ -11,21 +11,21 @@ __all__ = [
     "And",
     "Assignment",
     "ColumnName",
-    "Columns",
     "Compare",
-    "Constant",
     "Count",
-    "Delete",
+    "DeleteStatement",
     "Expression",
-    "Insert",
+    "InsertStatement",
     "Item",
     "Or",
     "Parameter",
     "Projection",
-    "Relation",
     "Select",
+    "SelectedColumns",
+    "SqlConstant",
+    "SqlRelation",
     "Statement",
-    "Update",
+    "UpdateStatement",
 ]
 
 
@@ -36,7 +36,7 @@ class ColumnName(msgspec.Struct, frozen=True):
     name: str
 
 
-class Constant(msgspec.Struct, frozen=True):
+class SqlConstant(msgspec.Struct, frozen=True):
     """A literal. `text` is a string's content, a number as written, hex digits, true or false."""
 
     kind: Literal["string", "number", "hex", "bool"]
@@ -69,10 +69,10 @@ class Or(msgspec.Struct, frozen=True):
     parts: tuple[Expression, ...]
 
 
-Expression: TypeAlias = ColumnName | Constant | Parameter | Compare | And | Or
+Expression: TypeAlias = ColumnName | SqlConstant | Parameter | Compare | And | Or
 
 
-class Relation(msgspec.Struct, frozen=True):
+class SqlRelation(msgspec.Struct, frozen=True):
     """A table in FROM or JOIN, and the equality it is joined by (None for the first, or CROSS)."""
 
     table: str
@@ -93,7 +93,7 @@ class Item(msgspec.Struct, frozen=True):
     alias: str | None
 
 
-class Columns(msgspec.Struct, frozen=True):
+class SelectedColumns(msgspec.Struct, frozen=True):
     """A list of columns."""
 
     items: tuple[Item, ...]
@@ -105,35 +105,35 @@ class Count(msgspec.Struct, frozen=True):
     alias: str
 
 
-Projection: TypeAlias = All | Columns | Count
+Projection: TypeAlias = All | SelectedColumns | Count
 
 
 class Select(msgspec.Struct, frozen=True):
     """A query."""
 
     projection: Projection
-    relations: tuple[Relation, ...]
+    relations: tuple[SqlRelation, ...]
     where: Expression | None = None
     limit: str | None = None
     """The number as written."""
 
 
-class Insert(msgspec.Struct, frozen=True):
+class InsertStatement(msgspec.Struct, frozen=True):
     """``INSERT INTO table (columns) VALUES rows``."""
 
     table: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Constant | Parameter, ...], ...]
+    rows: tuple[tuple[SqlConstant | Parameter, ...], ...]
 
 
 class Assignment(msgspec.Struct, frozen=True):
     """``column = literal``."""
 
     column: str
-    value: Constant | Parameter
+    value: SqlConstant | Parameter
 
 
-class Update(msgspec.Struct, frozen=True):
+class UpdateStatement(msgspec.Struct, frozen=True):
     """``UPDATE table SET assignments WHERE where``."""
 
     table: str
@@ -141,11 +141,11 @@ class Update(msgspec.Struct, frozen=True):
     where: Expression | None
 
 
-class Delete(msgspec.Struct, frozen=True):
+class DeleteStatement(msgspec.Struct, frozen=True):
     """``DELETE FROM table WHERE where``."""
 
     table: str
     where: Expression | None
 
 
-Statement: TypeAlias = Select | Insert | Update | Delete
+Statement: TypeAlias = Select | InsertStatement | UpdateStatement | DeleteStatement

@@ -15,23 +15,23 @@ from .ast import (
     And,
     Assignment,
     ColumnName,
-    Columns,
     Compare,
-    Constant,
     Count,
-    Delete,
+    DeleteStatement,
     Expression,
-    Insert,
+    InsertStatement,
     Item,
     Or,
     Parameter,
     Projection,
-    Relation,
     Select,
+    SelectedColumns,
+    SqlConstant,
+    SqlRelation,
     Statement,
-    Update,
+    UpdateStatement,
 )
-from .tokens import Token, tokenize
+from .lexer import Token, tokenize
 
 __all__ = ["MAX_SQL", "parse"]
 
@@ -150,7 +150,7 @@ class _Parser:
                 return item
             items.append(item)
             if not self._take_op(","):
-                return Columns(tuple(items))
+                return SelectedColumns(tuple(items))
 
     def _item(self) -> All | Item | Count:
         token = self._token
@@ -187,7 +187,7 @@ class _Parser:
             return self._name()
         return None
 
-    def _relations(self) -> tuple[Relation, ...]:
+    def _relations(self) -> tuple[SqlRelation, ...]:
         if self._token.text == "(":
             raise QueryError("Unsupported FROM expression: a subquery")
         if self._token.text == "*":
@@ -212,15 +212,15 @@ class _Parser:
                 if self._token.keyword == "USING":
                     raise QueryError("Non-inner joins are not supported")
                 on = self._join_condition() if self._take("ON") else None
-                relations.append(Relation(relation.table, relation.alias, on))
+                relations.append(SqlRelation(relation.table, relation.alias, on))
             else:
                 return tuple(relations)
 
-    def _relation(self) -> Relation:
+    def _relation(self) -> SqlRelation:
         table = self._name()
         while self._take_op("."):
             table = f"{table}.{self._name()}"  # a submodule's table: namespace.name
-        return Relation(table, self._column_alias() or table)
+        return SqlRelation(table, self._column_alias() or table)
 
     def _join_condition(self) -> tuple[ColumnName, ColumnName]:
         condition = self._expression()
@@ -232,7 +232,7 @@ class _Parser:
 
     # --- statements that write ----------------------------------------------------------------
 
-    def _insert(self) -> Insert:
+    def _insert(self) -> InsertStatement:
         self._advance()
         self._need("INTO")
         table = self._relation_name()
@@ -245,9 +245,9 @@ class _Parser:
             self._need_op("(")
             rows.append(tuple(self._list(self._value)))
             if not self._take_op(","):
-                return Insert(table, tuple(columns), tuple(rows))
+                return InsertStatement(table, tuple(columns), tuple(rows))
 
-    def _update(self) -> Update:
+    def _update(self) -> UpdateStatement:
         self._advance()
         table = self._relation_name()
         self._need("SET")
@@ -255,26 +255,26 @@ class _Parser:
         while self._take_op(","):
             assignments.append(self._assignment())
         where = self._expression() if self._take("WHERE") else None
-        return Update(table, tuple(assignments), where)
+        return UpdateStatement(table, tuple(assignments), where)
 
     def _assignment(self) -> Assignment:
         column = self._name()
         self._need_op("=")
         return Assignment(column, self._value())
 
-    def _delete(self) -> Delete:
+    def _delete(self) -> DeleteStatement:
         self._advance()
         self._need("FROM")
         table = self._relation_name()
-        return Delete(table, self._expression() if self._take("WHERE") else None)
+        return DeleteStatement(table, self._expression() if self._take("WHERE") else None)
 
     def _relation_name(self) -> str:
         return self._relation().table
 
-    def _value(self) -> Constant | Parameter:
+    def _value(self) -> SqlConstant | Parameter:
         token = self._token
         value = self._primary()
-        if not isinstance(value, Constant | Parameter):
+        if not isinstance(value, SqlConstant | Parameter):
             raise QueryError(f"Unsupported literal expression: {token.text}")
         return value
 
@@ -318,13 +318,13 @@ class _Parser:
                 return inside
             case "op" if token.text in ("+", "-") and self._token.kind == "number":
                 sign = "-" if token.text == "-" else ""
-                return Constant("number", sign + self._advance().text)
+                return SqlConstant("number", sign + self._advance().text)
             case "string" | "number" | "hex" as kind:
-                return Constant(kind, token.value)
+                return SqlConstant(kind, token.value)
             case "param":
                 return Parameter(token.value)
             case "word" if token.keyword in ("TRUE", "FALSE"):
-                return Constant("bool", token.text.lower())
+                return SqlConstant("bool", token.text.lower())
             case "word" if token.keyword in _UNSUPPORTED_EXPRESSIONS or self._token.text == "(":
                 raise QueryError(f"Unsupported expression: {token.text}")
             case "word" | "quoted":

@@ -1,6 +1,6 @@
 """Running resolved queries: the rows now, and what a transaction adds and takes away.
 
-A query's result is a bag: a join yields a row once per match (PROTOCOL.md section 4.3).
+A query's result is a bag: a join yields a row once per match (docs/protocol.md section 4.3).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...errors import QueryError
-from ..store import Change, TableStore
+from ..engine.store import Change, TableStore
+from .analyze import Catalog, ResolvedQuery, Source
 from .ast import Select, Statement
-from .resolve import Catalog, Query, Source
 
 __all__ = ["check_subscription", "delta", "rows_of", "select_statement", "snapshot"]
 
@@ -34,12 +34,15 @@ def select_statement(statement: Statement) -> Select:
         QueryError: it is INSERT, UPDATE or DELETE.
     """
     if not isinstance(statement, Select):
-        raise QueryError(f"Unsupported: {type(statement).__name__.upper()} in a subscription")
+        kind = type(statement).__name__.removesuffix("Statement").upper()
+        raise QueryError(f"Unsupported: {kind} in a subscription")
     return statement
 
 
-def check_subscription(query: Query, sources: Sequence[Source], catalog: IndexedCatalog) -> None:
-    """Refuse what only the HTTP route may do (PROTOCOL.md section 10.4).
+def check_subscription(
+    query: ResolvedQuery, sources: Sequence[Source], catalog: IndexedCatalog
+) -> None:
+    """Refuse what only the HTTP route may do (docs/protocol.md section 10.4).
 
     Raises:
         QueryError: with the server's text.
@@ -65,7 +68,7 @@ def check_subscription(query: Query, sources: Sequence[Source], catalog: Indexed
             raise QueryError("Subscriptions require indexes on join columns")
 
 
-def snapshot(query: Query, stores: Sequence[TableStore]) -> list[bytes]:
+def snapshot(query: ResolvedQuery, stores: Sequence[TableStore]) -> list[bytes]:
     """Return the encoded rows that a query selects now; `stores` holds its relations in order."""
     if not query.joins:
         return [data for data, _ in _single(query, stores[0])]
@@ -73,7 +76,9 @@ def snapshot(query: Query, stores: Sequence[TableStore]) -> list[bytes]:
     return [combination[side][0] for combination in rows_of(query, stores)]
 
 
-def rows_of(query: Query, stores: Sequence[TableStore]) -> Iterator[tuple[tuple[bytes, Any], ...]]:
+def rows_of(
+    query: ResolvedQuery, stores: Sequence[TableStore]
+) -> Iterator[tuple[tuple[bytes, Any], ...]]:
     """Yield every selected combination of (encoded row, row), one per relation."""
     if not query.joins:
         for item in _single(query, stores[0]):
@@ -86,7 +91,7 @@ def rows_of(query: Query, stores: Sequence[TableStore]) -> Iterator[tuple[tuple[
 
 
 def delta(
-    query: Query, stores: Sequence[TableStore], changes: Mapping[TableStore, Change]
+    query: ResolvedQuery, stores: Sequence[TableStore], changes: Mapping[TableStore, Change]
 ) -> tuple[list[bytes], list[bytes]]:
     """Return the rows that a query gained and lost; `stores` are as after the transaction."""
     if not query.joins:
@@ -98,21 +103,21 @@ def delta(
     return inserts, deletes
 
 
-def _filtered(query: Query, rows: Mapping[bytes, Any]) -> list[bytes]:
+def _filtered(query: ResolvedQuery, rows: Mapping[bytes, Any]) -> list[bytes]:
     where = query.where
     if where is None:
         return list(rows)
     return [data for data, row in rows.items() if where((row,))]
 
 
-def _single(query: Query, store: TableStore) -> list[tuple[bytes, Any]]:
+def _single(query: ResolvedQuery, store: TableStore) -> list[tuple[bytes, Any]]:
     rows = store.rows if query.equal is None else store.lookup(*query.equal)
     where = query.where
     return [item for item in rows.items() if where is None or where((item[1],))]
 
 
 def _combinations(
-    query: Query, stores: Sequence[TableStore], chosen: tuple[tuple[bytes, Any], ...]
+    query: ResolvedQuery, stores: Sequence[TableStore], chosen: tuple[tuple[bytes, Any], ...]
 ) -> Iterator[tuple[tuple[bytes, Any], ...]]:
     at = len(chosen)
     if at == len(stores):
@@ -129,7 +134,7 @@ def _combinations(
 
 
 def _join_delta(
-    query: Query, stores: Sequence[TableStore], changes: Mapping[TableStore, Change]
+    query: ResolvedQuery, stores: Sequence[TableStore], changes: Mapping[TableStore, Change]
 ) -> Counter[bytes]:
     """Work out how often each row of the result came or went.
 

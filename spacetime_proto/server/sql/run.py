@@ -10,23 +10,23 @@ import msgspec
 from ...errors import EncodeError, QueryError
 from ...sats.algebraic import Element, Primitive, ProductType
 from ...types import Timestamp
-from ..derived import DerivedError
-from ..outcomes import Caller
-from ..store import TableStore
-from .ast import Constant, Delete, Insert, Select, Update
-from .literals import literal_value, parameter_value
+from ..engine.derived import DerivedError
+from ..engine.outcomes import Caller
+from ..engine.store import TableStore
+from .analyze import ResolvedOutput, Source, resolve, resolve_filter
+from .ast import DeleteStatement, InsertStatement, Select, SqlConstant, UpdateStatement
+from .constants import literal_value, parameter_value
 from .parse import parse
 from .plan import rows_of
-from .resolve import Output, Source, resolve, resolve_filter
 
 if TYPE_CHECKING:
-    from ..database import Database
+    from ..engine.database import Database
     from .ast import Parameter, Statement
 
-__all__ = ["SqlResult", "run_sql"]
+__all__ = ["StatementResult", "run_sql"]
 
 
-class SqlResult(msgspec.Struct, frozen=True):
+class StatementResult(msgspec.Struct, frozen=True):
     """What a statement came to. Rows are module values, in the order of the schema's elements."""
 
     schema: ProductType = ProductType()
@@ -38,7 +38,7 @@ class SqlResult(msgspec.Struct, frozen=True):
     updated: int = 0
 
 
-def run_sql(database: Database, text: str, caller: Caller, now: Timestamp) -> SqlResult:
+def run_sql(database: Database, text: str, caller: Caller, now: Timestamp) -> StatementResult:
     """Run one statement.
 
     Raises:
@@ -58,7 +58,7 @@ def run_sql(database: Database, text: str, caller: Caller, now: Timestamp) -> Sq
         raise QueryError(str(error), query=text) from error
 
 
-def _select(database: Database, select: Select, caller: Caller) -> SqlResult:
+def _select(database: Database, select: Select, caller: Caller) -> StatementResult:
     query = resolve(select, database.queries.catalog(caller), caller.identity)
     stores = database.queries.fresh_stores(query, caller)
     output = query.output
@@ -67,7 +67,7 @@ def _select(database: Database, select: Select, caller: Caller) -> SqlResult:
         count = sum(1 for _ in rows_of(query, stores))
         element = Element(output.names[0], Primitive("U64"))
         shown = ((count,),) if limit is None or limit > 0 else ()
-        return SqlResult(ProductType((element,)), shown, (None,))
+        return StatementResult(ProductType((element,)), shown, (None,))
     columns, names = _columns(output, stores)
     rows: list[tuple[Any, ...]] = []
     for combination in rows_of(query, stores):
@@ -83,11 +83,11 @@ def _select(database: Database, select: Select, caller: Caller) -> SqlResult:
         for name, (relation, column, _) in zip(names, columns, strict=True)
     ]
     sources = tuple((stores[relation], column) for relation, column, _ in columns)
-    return SqlResult(ProductType(tuple(elements)), tuple(rows), sources)
+    return StatementResult(ProductType(tuple(elements)), tuple(rows), sources)
 
 
 def _columns(
-    output: Output, stores: tuple[TableStore, ...]
+    output: ResolvedOutput, stores: tuple[TableStore, ...]
 ) -> tuple[list[tuple[int, int, str]], list[str]]:
     """Return (relation, column, attribute) of each column of the result, and their names."""
     if output.kind == "columns":
@@ -97,29 +97,31 @@ def _columns(
     return columns, [column.name for column in store.definition.columns]
 
 
-def _write(database: Database, statement: Statement, caller: Caller) -> SqlResult:
-    if isinstance(statement, Insert):
+def _write(database: Database, statement: Statement, caller: Caller) -> StatementResult:
+    if isinstance(statement, InsertStatement):
         return _insert(database, statement, caller)
-    if not isinstance(statement, Update | Delete):  # pragma: no cover - queries do not get here
+    if not isinstance(
+        statement, UpdateStatement | DeleteStatement
+    ):  # pragma: no cover - queries do not get here
         raise AssertionError(statement)
     catalog = database.queries.catalog(caller)
     source, where = resolve_filter(statement.table, statement.where, catalog, caller.identity)
     store = _store(database, source)
     matching = [(data, row) for data, row in store.rows.items() if where is None or where((row,))]
-    if isinstance(statement, Delete):
+    if isinstance(statement, DeleteStatement):
         for data, _ in matching:
             store.delete(data)
-        return SqlResult(deleted=len(matching))
+        return StatementResult(deleted=len(matching))
     values = {}
     for assignment in statement.assignments:
         at = _column(store, assignment.column)
         values[store.attributes[at]] = _value(store, at, assignment.value, caller)
     for data, row in matching:
         store.replace(data, dataclasses.replace(row, **values))
-    return SqlResult(updated=len(matching))
+    return StatementResult(updated=len(matching))
 
 
-def _insert(database: Database, statement: Insert, caller: Caller) -> SqlResult:
+def _insert(database: Database, statement: InsertStatement, caller: Caller) -> StatementResult:
     source = database.queries.catalog(caller).source(statement.table)
     if source is None:
         raise QueryError(
@@ -145,7 +147,7 @@ def _insert(database: Database, statement: Insert, caller: Caller) -> SqlResult:
             for at, (name, literal) in enumerate(zip(store.attributes, row, strict=True))
         }
         store.insert(store.row_class(**values))
-    return SqlResult(inserted=len(store.rows) - before)
+    return StatementResult(inserted=len(store.rows) - before)
 
 
 def _store(database: Database, source: Source) -> TableStore:
@@ -161,8 +163,8 @@ def _column(store: TableStore, name: str) -> int:
     raise QueryError(f"`{name}` is not in scope")
 
 
-def _value(store: TableStore, at: int, literal: Constant | Parameter, caller: Caller) -> Any:
+def _value(store: TableStore, at: int, literal: SqlConstant | Parameter, caller: Caller) -> Any:
     ty = store.definition.columns[at].type
-    if isinstance(literal, Constant):
+    if isinstance(literal, SqlConstant):
         return literal_value(literal, ty)
     return parameter_value(literal, ty, caller.identity)

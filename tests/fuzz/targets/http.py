@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spacetime_proto.errors import SpacetimeError
-from spacetime_proto.wire.http import HttpExchange, HttpRequest, HttpResponse, HttpServer
+from spacetime_proto.wire.http_exchange import HttpExchange, HttpRequest, HttpResponse, HttpServer
 from spacetime_proto.wire.proxy import HttpConnect, Socks5
 
 _BODY = 1 << 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spacetime_proto.errors import DecodeError
-from spacetime_proto.testing.recording import Session
+from spacetime_proto.recording.format import Session
 
 
 def check(data: bytes) -> None:

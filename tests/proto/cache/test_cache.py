@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 from msgspec import structs
 
 from spacetime_proto.cache import Cache, TableDiff
-from spacetime_proto.cache.order import sort_key
 from spacetime_proto.errors import DecodeError, LocalProtocolError, ProtocolError
+from spacetime_proto.sats.order import sort_key
 from spacetime_proto.types import Identity
 
 if TYPE_CHECKING:

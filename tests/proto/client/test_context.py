@@ -32,6 +32,6 @@ def test_requests_of_a_context_are_those_of_its_session() -> None:
     assert isinstance(call, v2.CallReducer)
     assert isinstance(subscribe, v2.Subscribe)
     assert subscription.queries == ("SELECT * FROM user",)
-    script.send(v2.SubscribeApplied(subscribe.request_id, subscribe.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(subscribe.request_id, subscribe.query_set_id, ()))
     script.events()
     assert subscription.is_active

@@ -8,7 +8,7 @@ import pytest
 
 from spacetime_proto.cache.cache import Cache
 from spacetime_proto.client.db import Db
-from spacetime_proto.client.handles import EventTableHandle, KeyedTableHandle, TableHandle
+from spacetime_proto.client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 from tests.support.golden import golden_module
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from spacetime_proto.client.dialects.base import Dialect
-from spacetime_proto.client.dialects.v1 import V1Bsatn, V1Json
-from spacetime_proto.client.dialects.v2 import V2, V3
+from spacetime_proto.client.dialects.dialect import Dialect
+from spacetime_proto.client.dialects.dialect_v1 import V1Bsatn, V1Json
+from spacetime_proto.client.dialects.dialect_v2 import V2, V3
 from spacetime_proto.client.outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
-from spacetime_proto.messages.limits import Limits
+from spacetime_proto.limits import Limits
 from tests.support.golden import golden_module
 
 BOUND = golden_module("quickstart-chat").bound

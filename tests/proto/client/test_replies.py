@@ -30,7 +30,7 @@ def subscribed(script: Script, *rows: Any) -> None:
         tables = (script.v1_table("user", rows),)
         script.send(v1.SubscribeMultiApplied(sent.request_id, 5, sent.query_id, tables))
     else:
-        script.send(v2.SubscribeApplied(sent.request_id, 1, (script.single("user", *rows),)))
+        script.send(v2.SubscribeAppliedMessage(sent.request_id, 1, (script.single("user", *rows),)))
     script.events()
 
 
@@ -374,7 +374,7 @@ def test_v1_failures(old: Script) -> None:
 
 
 def test_v1_failures_before_the_call_settle_the_oldest_of_that_name(old: Script) -> None:
-    """Request id 0 and empty arguments: PROTOCOL.md section 4.4, pre-execution errors."""
+    """Request id 0 and empty arguments: docs/protocol.md section 4.4, pre-execution errors."""
     message_call = old.session.call(old.module.reducers.send_message("m"))
     older, newer = set_name(old, "a"), set_name(old, "b")
     old.received()

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, LimitExceeded, LocalProtocolError
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import compression
 from spacetime_proto.messages.compression import BROTLI, GZIP, deflate, inflate
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.testing import strategies as sts
 
 BOTH = pytest.mark.parametrize("algorithm", [BROTLI, GZIP])

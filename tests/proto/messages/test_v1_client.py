@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1
-from spacetime_proto.messages.limits import Limits
 from spacetime_proto.testing import strategies as sts
 
 QUERY = "SELECT * FROM view_pk_player"

@@ -11,7 +11,7 @@ import pytest
 
 from spacetime_proto.sats.algebraic import ArrayType, RefType, Typespace
 from spacetime_proto.sats.compile import TypeContext
-from spacetime_proto.sats.program import MAX_INLINE_LEVEL, Function, Program, is_apart
+from spacetime_proto.sats.program import MAX_INLINE_LEVEL, GeneratedFunction, Program, is_apart
 from tests.proto.sats.examples import LIST, POINT, STRING, U8, U32, product
 
 
@@ -35,17 +35,17 @@ def test_functions_are_compiled_and_call_each_other() -> None:
     """A queued function is written when the first is finished, and may queue more."""
     made = program()
 
-    def write(name: str) -> Function:
-        inner = Function(made, name, "x")
+    def write(name: str) -> GeneratedFunction:
+        inner = GeneratedFunction(made, name, "x")
         inner.line(f"return {made.call('decode', U32, write_other)}(x) + 1")
         return inner
 
-    def write_other(name: str) -> Function:
-        other = Function(made, name, "x")
+    def write_other(name: str) -> GeneratedFunction:
+        other = GeneratedFunction(made, name, "x")
         other.line("return x * 2")
         return other
 
-    outer = Function(made, made.name("outer"), "x")
+    outer = GeneratedFunction(made, made.name("outer"), "x")
     assert made.call("decode", U8, write) == made.call("decode", U8, write)
     table = made.table([made.call("decode", U8, write), None])
     outer.line(f"return {table}[0](x), {table}[1]")
@@ -54,7 +54,7 @@ def test_functions_are_compiled_and_call_each_other() -> None:
 
 def test_function_text() -> None:
     """Lines, indentation, variables and tests."""
-    function = Function(program(), "f", "x")
+    function = GeneratedFunction(program(), "f", "x")
     assert (function.variable(), function.variable()) == ("v1", "v2")
     function.line("if x:")
     function.indent()
@@ -76,10 +76,10 @@ def test_recursive_types_test_the_depth() -> None:
     """Others do not pay for it."""
     made = program(LIST, POINT, STRING, LIST)
     for ref, lines in ((3, 4), (1, 1)):
-        function = Function(made, "f", "depth")
+        function = GeneratedFunction(made, "f", "depth")
         function.enter(RefType(ref))
         assert len(function.lines) == lines
-    function = Function(made, "f", "depth")
+    function = GeneratedFunction(made, "f", "depth")
     function.enter(U8)
     assert len(function.lines) == 1
 

@@ -146,7 +146,7 @@ def test_any_json(value: Any, example: Any) -> None:
     ],
 )
 def test_accepted(ty: Any, text: str, value: Any) -> None:
-    """Everything in the column "Accepted input" of PROTOCOL.md section 2."""
+    """Everything in the column "Accepted input" of docs/protocol.md section 2."""
     assert read(ty, text) == value
 
 

@@ -42,7 +42,7 @@ def test_round_trip_and_damage(made: object, at: int, bit: int, noise: bytes) ->
 
 
 def test_wire_form() -> None:
-    """As PROTOCOL.md section 1.2 has it."""
+    """As docs/protocol.md section 1.2 has it."""
     assert encode_type(RefType(5)) == b"\0\5\0\0\0"
     assert encode_type(ArrayType(Primitive("U8"))) == b"\3\7"
     assert encode_type(UNIT) == b"\2\0\0\0\0"

@@ -28,10 +28,10 @@ from spacetime_proto.sats.algebraic import (
 )
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json
+from spacetime_proto.schema.assemble import resolve
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.raw import RawFunction, RawModule, RawTable, RawView
 from spacetime_proto.schema.raw_bsatn import RAW_MODULE, RAW_TYPES, canonicalise, load_raw_module
-from spacetime_proto.schema.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "schema"
 CONTEXT = TypeContext(RAW_TYPES)
@@ -56,7 +56,7 @@ def test_recorded_schemas(path: Path, policy: str | None) -> None:
 
 
 def test_tags() -> None:
-    """The first byte is the version, each section's its tag in PROTOCOL.md section 8.1."""
+    """The first byte is the version, each section's its tag in docs/protocol.md section 8.1."""
     assert encode({"sections": []}, "V10") == b"\2\0\0\0\0"
     assert encode({"sections": [{"RowLevelSecurity": []}]}, "V10") == b"\2\1\0\0\0\x08\0\0\0\0"
     assert encode({"sections": [{"Submodules": []}]}, "V10") == b"\2\1\0\0\0\x0e\0\0\0\0"
@@ -93,7 +93,7 @@ def test_version_8_is_refused() -> None:
 
 
 def module() -> RawModule:
-    """Return the worked example of PROTOCOL.md section 8.6 and more, as the source has it."""
+    """Return the worked example of docs/protocol.md section 8.6 and more, as the source has it."""
     row = ProductType(
         (
             Element("Player1Id", U8),

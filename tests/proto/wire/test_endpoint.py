@@ -8,12 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacetime_proto.errors import (
-    Disconnected,
-    LimitExceeded,
-    LocalProtocolError,
-    ProtocolError,
-)
+from spacetime_proto.errors import Disconnected, LimitExceeded, LocalProtocolError, ProtocolError
 from spacetime_proto.wire.websocket import State
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spacetime_proto.wire.frames import Closed, Failed, Ping
+from spacetime_proto.wire.frames import CloseReceived, FramesFailed, Ping
 from spacetime_proto.wire.frames_fast import FastCodec, apply_mask
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 
 if TYPE_CHECKING:
-    from spacetime_proto.wire.frames import Codec, CodecFactory
+    from spacetime_proto.wire.frames import CodecFactory, FrameCodec
 
 #: wsproto's words for what the lean codec reads on purpose.
 LONG_CONTROL = "Control frame with payload len > 125"
 
 
-def make(kind: CodecFactory, *, client: bool = True, message_size: int = 1 << 20) -> Codec:
+def make(kind: CodecFactory, *, client: bool = True, message_size: int = 1 << 20) -> FrameCodec:
     return kind(
         client=client,
         message_size=message_size,
@@ -79,7 +79,7 @@ def streams(draw: st.DrawFn, client: bool) -> bytes:
     return bytes(data[: -cut if cut else None])
 
 
-def feed(codec: Codec, data: bytes, steps: list[int]) -> None:
+def feed(codec: FrameCodec, data: bytes, steps: list[int]) -> None:
     at = turn = 0
     while at < len(data):
         # Small steps where headers are, large ones beyond: a byte at a time over 64 KiB is slow.
@@ -88,9 +88,9 @@ def feed(codec: Codec, data: bytes, steps: list[int]) -> None:
         at, turn = at + step, turn + 1
 
 
-def outcome(codec: Codec) -> tuple[list[bytes | str], list[object]]:
+def outcome(codec: FrameCodec) -> tuple[list[bytes | str], list[object]]:
     controls = [
-        ("failed", control.code, control.too_big) if isinstance(control, Failed) else control
+        ("failed", control.code, control.too_big) if isinstance(control, FramesFailed) else control
         for control in codec.controls
     ]
     return list(codec.messages), controls
@@ -120,7 +120,7 @@ def check_equal(stream: bytes, steps: list[int], *, client: bool, limit: int = 1
     (messages, controls), (slow_messages, slow_controls) = outcome(fast), outcome(slow)
     assert messages == slow_messages
     last = slow.controls[-1] if slow.controls else None
-    if isinstance(last, Failed) and last.text == LONG_CONTROL:
+    if isinstance(last, FramesFailed) and last.text == LONG_CONTROL:
         assert controls[: len(slow_controls) - 1] == slow_controls[:-1]
     elif ("failed", 1009, True) in controls and ("failed", 1007, False) in slow_controls:
         assert controls[:-1] == slow_controls[:-1]  # bad text in a frame that is too big anyway
@@ -167,7 +167,7 @@ def test_what_one_writes_the_other_reads(payload: bytes | str, step: int | None)
         reader.feed(writer.encode_ping(b"p") + writer.encode_pong(b"q"))
         reader.feed(writer.encode_close(1000, "bye"))
         assert list(reader.messages) == [payload]
-        assert reader.controls[-1] == Closed(1000, "bye")
+        assert reader.controls[-1] == CloseReceived(1000, "bye")
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536, 100_000])
@@ -189,7 +189,7 @@ def test_a_close_reason_longer_than_allowed_is_read(step: int) -> None:
     data = b"\x88\x7e" + len(payload).to_bytes(2, "big") + payload
     for at in range(0, len(data), step):
         codec.feed(data[at : at + step])
-    assert codec.controls == [Closed(1011, reason)]
+    assert codec.controls == [CloseReceived(1011, reason)]
 
 
 @pytest.mark.parametrize("size", [8193, 65536])
@@ -197,7 +197,7 @@ def test_but_not_one_of_any_length(size: int) -> None:
     codec = make(FastCodec)
     codec.feed(frame(0x88, b"\x03\xe8" + bytes(size - 2), b"", 0))
     [failure] = codec.controls
-    assert isinstance(failure, Failed)
+    assert isinstance(failure, FramesFailed)
     assert failure.code == 1002
 
 
@@ -206,7 +206,7 @@ def test_a_message_too_big_fails_on_its_header() -> None:
     codec.feed(b"\x82\x01a\x02\x7e" + (500).to_bytes(2, "big") + bytes(500))
     codec.feed(b"\x80\x7e" + (501).to_bytes(2, "big"))
     assert list(codec.messages) == [b"a"]
-    assert codec.controls == [Failed(1009, "a message is too big", too_big=True)]
+    assert codec.controls == [FramesFailed(1009, "a message is too big", too_big=True)]
     codec.feed(bytes(10))
     assert len(codec.controls) == 1
 

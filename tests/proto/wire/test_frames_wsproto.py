@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from spacetime_proto.wire.frames import Closed, Failed, Ping, Pong
+from spacetime_proto.wire.frames import CloseReceived, FramesFailed, Ping, Pong
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 
 
@@ -19,14 +19,14 @@ def test_nothing_is_read_after_a_close() -> None:
     codec = client()
     codec.feed(b"\x88\x04\x03\xe8by\x82\x01a")
     codec.feed(b"\x82\x01b")
-    assert codec.controls == [Closed(1000, "by")]
+    assert codec.controls == [CloseReceived(1000, "by")]
     assert not codec.messages
 
 
 def test_an_empty_close_has_no_code() -> None:
     codec = client()
     codec.feed(b"\x88\x00")
-    assert codec.controls == [Closed(None, "")]
+    assert codec.controls == [CloseReceived(None, "")]
 
 
 def test_a_parse_error_is_a_failure() -> None:
@@ -34,7 +34,7 @@ def test_a_parse_error_is_a_failure() -> None:
     codec.feed(b"\x83\x00")
     codec.feed(b"\x82\x01b")
     [failure] = codec.controls
-    assert isinstance(failure, Failed)
+    assert isinstance(failure, FramesFailed)
     assert failure.code == 1002
     assert not codec.messages
 
@@ -44,7 +44,7 @@ def test_the_size_is_limited_as_chunks_come() -> None:
     codec.feed(b"\x82\x7f" + (1 << 40).to_bytes(8, "big") + bytes(10))
     assert codec.controls == []
     codec.feed(b"x")
-    assert codec.controls == [Failed(1009, "a message is too big", too_big=True)]
+    assert codec.controls == [FramesFailed(1009, "a message is too big", too_big=True)]
 
 
 def test_fragments_are_cut_between_characters() -> None:

@@ -19,7 +19,7 @@ from spacetime_proto.wire.handshake import (
     upgrade_response,
 )
 from spacetime_proto.wire.headers import Headers
-from spacetime_proto.wire.http import HttpRequest
+from spacetime_proto.wire.http_exchange import HttpRequest
 
 NONCE = bytes(range(16))
 KEY = base64.b64encode(NONCE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spacetime_proto.errors import DatabaseNotFound, HandshakeError, LocalProtocolError
-from spacetime_proto.wire.http import HttpServer
+from spacetime_proto.wire.http_exchange import HttpServer
 from spacetime_proto.wire.websocket import ClientWebSocket, ServerWebSocket, State
 
 if TYPE_CHECKING:

@@ -228,7 +228,7 @@ def test_generate_check_tells_what_is_old(run: Run, tmp_path: Path) -> None:
 
 
 def test_generate_from_a_python_module(run: Run, tmp_path: Path) -> None:
-    source = ROOT / "spacetime_transports" / "chat_module.py"
+    source = ROOT / "spacetime_transports" / "server" / "chat_module.py"
     assert run("generate", "--module", source, "-o", tmp_path / "b", "-q").code == 0
     assert (tmp_path / "b" / "send_message_reducer.py").exists()
 

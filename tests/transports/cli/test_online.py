@@ -19,14 +19,14 @@ from spacetime_proto.errors import Disconnected
 from spacetime_proto.server import Module, ProcedureContext, column
 from spacetime_transports import HttpClient
 from spacetime_transports.cli import demo as demo_module
-from spacetime_transports.serve import serve_in_thread
+from spacetime_transports.server import serve_in_thread
 
 if TYPE_CHECKING:
-    from spacetime_transports.serve import ThreadServer
+    from spacetime_transports.server import ThreadServer
     from tests.transports.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
-MODULE = ROOT / "spacetime_transports" / "chat_module.py"
+MODULE = ROOT / "spacetime_transports" / "server" / "chat_module.py"
 
 
 def test_call_and_sql(run: Run, at: tuple[str, ...]) -> None:

@@ -13,8 +13,8 @@ import pytest
 import trustme
 
 from spacetime_transports.net.address import Address
-from spacetime_transports.net.aio import open_stream
-from spacetime_transports.net.blocking import open_socket
+from spacetime_transports.net.async_stream import open_stream
+from spacetime_transports.net.blocking_stream import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

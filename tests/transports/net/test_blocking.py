@@ -11,7 +11,7 @@ import pytest
 
 from spacetime_proto.errors import ConnectError
 from spacetime_transports.net.address import Address
-from spacetime_transports.net.blocking import open_socket
+from spacetime_transports.net.blocking_stream import open_socket
 
 from .conftest import echo
 

@@ -12,24 +12,24 @@ from spacetime_proto.server.sql.ast import (
     And,
     Assignment,
     ColumnName,
-    Columns,
     Compare,
-    Constant,
     Count,
-    Delete,
-    Insert,
+    DeleteStatement,
+    InsertStatement,
     Item,
     Or,
     Parameter,
-    Relation,
     Select,
-    Update,
+    SelectedColumns,
+    SqlConstant,
+    SqlRelation,
+    UpdateStatement,
 )
 from spacetime_proto.server.sql.parse import MAX_SQL, parse
 
-T = (Relation("t", "t"),)
+T = (SqlRelation("t", "t"),)
 A = ColumnName(None, "a")
-ONE = Constant("number", "1")
+ONE = SqlConstant("number", "1")
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ ONE = Constant("number", "1")
         ("SELECT * FROM t", Select(All(None), T)),
         ("select * from t;;", Select(All(None), T)),
         (";SELECT t.* FROM t", Select(All("t"), T)),
-        ("SELECT * FROM t AS x", Select(All(None), (Relation("t", "x"),))),
-        ('SELECT * FROM "t" x', Select(All(None), (Relation("t", "x"),))),
-        ("SELECT * FROM ns.t", Select(All(None), (Relation("ns.t", "ns.t"),))),
-        ("SELECT a FROM t", Select(Columns((Item(A, None),)), T)),
+        ("SELECT * FROM t AS x", Select(All(None), (SqlRelation("t", "x"),))),
+        ('SELECT * FROM "t" x', Select(All(None), (SqlRelation("t", "x"),))),
+        ("SELECT * FROM ns.t", Select(All(None), (SqlRelation("ns.t", "ns.t"),))),
+        ("SELECT a FROM t", Select(SelectedColumns((Item(A, None),)), T)),
         (
             'SELECT a AS x, t.b y, "c" FROM t',
             Select(
-                Columns(
+                SelectedColumns(
                     (
                         Item(A, "x"),
                         Item(ColumnName("t", "b"), "y"),
@@ -60,7 +60,7 @@ ONE = Constant("number", "1")
         (
             "SELECT t.* FROM t JOIN s ON t.a = s.b",
             Select(
-                All("t"), (*T, Relation("s", "s", (ColumnName("t", "a"), ColumnName("s", "b"))))
+                All("t"), (*T, SqlRelation("s", "s", (ColumnName("t", "a"), ColumnName("s", "b"))))
             ),
         ),
         (
@@ -69,9 +69,9 @@ ONE = Constant("number", "1")
                 All("t"),
                 (
                     *T,
-                    Relation("s", "u", (ColumnName("t", "a"), ColumnName("u", "b"))),
-                    Relation("v", "v"),
-                    Relation("w", "w"),
+                    SqlRelation("s", "u", (ColumnName("t", "a"), ColumnName("u", "b"))),
+                    SqlRelation("v", "v"),
+                    SqlRelation("w", "w"),
                 ),
             ),
         ),
@@ -82,7 +82,7 @@ ONE = Constant("number", "1")
             Select(
                 All(None),
                 T,
-                Or((Compare("<", A, ONE), And((A, Or((A, Constant("bool", "true"))))))),
+                Or((Compare("<", A, ONE), And((A, Or((A, SqlConstant("bool", "true"))))))),
             ),
         ),
         (
@@ -92,10 +92,10 @@ ONE = Constant("number", "1")
                 T,
                 And(
                     (
-                        Compare("<=", Constant("number", "-1"), A),
-                        Compare(">=", A, Constant("number", ".5")),
-                        Compare(">", A, Constant("hex", "1F")),
-                        Compare("=", ColumnName("t", "a"), Constant("string", "x")),
+                        Compare("<=", SqlConstant("number", "-1"), A),
+                        Compare(">=", A, SqlConstant("number", ".5")),
+                        Compare(">", A, SqlConstant("hex", "1F")),
+                        Compare("=", ColumnName("t", "a"), SqlConstant("string", "x")),
                         Compare("=", A, Parameter("sender")),
                     )
                 ),
@@ -103,23 +103,25 @@ ONE = Constant("number", "1")
         ),
         (
             "INSERT INTO t (a, b) VALUES (1, 'x'), (-2, FALSE)",
-            Insert(
+            InsertStatement(
                 "t",
                 ("a", "b"),
                 (
-                    (ONE, Constant("string", "x")),
-                    (Constant("number", "-2"), Constant("bool", "false")),
+                    (ONE, SqlConstant("string", "x")),
+                    (SqlConstant("number", "-2"), SqlConstant("bool", "false")),
                 ),
             ),
         ),
-        ("INSERT INTO t VALUES (:sender)", Insert("t", (), ((Parameter("sender"),),))),
+        ("INSERT INTO t VALUES (:sender)", InsertStatement("t", (), ((Parameter("sender"),),))),
         (
             "UPDATE t SET a = 1, b = 'x' WHERE a",
-            Update("t", (Assignment("a", ONE), Assignment("b", Constant("string", "x"))), A),
+            UpdateStatement(
+                "t", (Assignment("a", ONE), Assignment("b", SqlConstant("string", "x"))), A
+            ),
         ),
-        ("UPDATE t SET a = 1", Update("t", (Assignment("a", ONE),), None)),
-        ("DELETE FROM t WHERE a", Delete("t", A)),
-        ("DELETE FROM t", Delete("t", None)),
+        ("UPDATE t SET a = 1", UpdateStatement("t", (Assignment("a", ONE),), None)),
+        ("DELETE FROM t WHERE a", DeleteStatement("t", A)),
+        ("DELETE FROM t", DeleteStatement("t", None)),
     ],
 )
 def test_statements(sql: str, expected: object) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.server import U8, Database, Module, column
+from spacetime_proto.server.engine.transactions import net_changes
+from spacetime_proto.server.sql.analyze import ResolvedQuery, resolve
 from spacetime_proto.server.sql.parse import parse
 from spacetime_proto.server.sql.plan import delta, rows_of, snapshot
-from spacetime_proto.server.sql.resolve import Query, resolve
-from spacetime_proto.server.transactions import net_changes
 from tests.proto.server.support import identity, make_database
 
 MODULE = Module()
@@ -42,7 +42,7 @@ class Noise:
     id: U8 = column(index=True)
 
 
-def compiled(database: Database, sql: str) -> tuple[Query, Any]:
+def compiled(database: Database, sql: str) -> tuple[ResolvedQuery, Any]:
     catalog = database.queries.catalog(database.caller(identity(1)))
     query = resolve(parse(sql), catalog, identity(1))  # type: ignore[arg-type]
     return query, [database.stores[name] for name in query.sources]

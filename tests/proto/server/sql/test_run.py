@@ -9,7 +9,7 @@ import pytest
 from spacetime_proto.errors import QueryError
 from spacetime_proto.messages import v2
 from spacetime_proto.server import U8, Database, Module, ViewContext, column
-from spacetime_proto.server.sql.run import SqlResult, run_sql
+from spacetime_proto.server.sql.run import StatementResult, run_sql
 from spacetime_proto.types import Identity
 from tests.proto.server.support import NOW, Client, identity, make_database
 
@@ -53,7 +53,7 @@ def run(database: Database, sql: str, who: Identity = OWNER, *, refused: bool = 
     return str(caught.value)
 
 
-def names(result: SqlResult) -> list[str | None]:
+def names(result: StatementResult) -> list[str | None]:
     return [element.name for element in result.schema.elements]
 
 
@@ -86,7 +86,7 @@ def test_writing_is_for_the_owner_and_reaches_subscribers() -> None:
     assert refusal == f"Caller {identity(1)} is not authorized to run SQL DML statements"
     client = Client(made)
     client.send(v2.Subscribe(1, 1, ("SELECT * FROM owned",)))
-    # Names are ignored, values are positional (PROTOCOL.md section 10.5).
+    # Names are ignored, values are positional (docs/protocol.md section 10.5).
     result = run(made, "INSERT INTO owned (whatever) VALUES (:sender), (0x" + "c2" * 32 + ")")
     assert (result.inserted, result.rows, result.schema.elements) == (2, (), ())
     [update] = client.take()

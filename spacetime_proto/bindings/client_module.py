@@ -1,0 +1,415 @@
+"""What generated bindings are made of: the one module of this project that they import.
+
+A package of bindings says what types, tables and functions a module has; everything it does is done
+here. `module` makes the `MODULE` of a package out of its classes and its embedded schema, which is
+read when it is first needed. `dynamic_module` makes the same out of a description alone, with
+classes made at run time, for programs without generated bindings.
+
+0.7 surface: see `legacy_registry` for `LegacyRegistry` and what a legacy client must offer
+(`LegacyHost`); `Module.legacy` is the registry of a package.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from msgspec import Struct
+
+from ..cache.views import IndexView, Range, UniqueColumn
+from ..client.calls import Call
+from ..client.db import Db as DbBase
+from ..client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
+from ..dataframes.export import FrameMethods
+from ..errors import LocalProtocolError, SchemaMismatch
+from ..query.builder import (
+    BoolColumn,
+    Column,
+    Columns,
+    LocalColumn,
+    Predicate,
+    Query,
+    QueryPlan,
+    TableQuery,
+)
+from ..query.builder import build_condition as _build_condition
+from ..query.conditions import Relation, relation_of
+from ..query.literals import SENDER
+from ..query.local import Selection, matching_rows
+from ..schema.attributes import table_attributes
+from ..schema.case import python_names
+from ..types import (
+    ConnectionId,
+    Err,
+    Identity,
+    Ok,
+    ScheduleAt,
+    Some,
+    SumValue,
+    TimeDuration,
+    Timestamp,
+    Uuid,
+)
+from .legacy_registry import (
+    LegacyHost,
+    LegacyReducerEvent,
+    LegacyRegistry,
+    ReducerFunction,
+    RowCallback,
+    row_fields,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ..client.table_handles import HandleOwner
+    from ..schema.bound import BoundFunction, BoundModule, BoundTable
+    from ..schema.model import ModuleDef
+
+__all__ = [
+    "SENDER",
+    "BoolColumn",
+    "Call",
+    "Column",
+    "Columns",
+    "ConnectionId",
+    "DbBase",
+    "Err",
+    "EventTable",
+    "Identity",
+    "IndexView",
+    "KeyedTable",
+    "LegacyHost",
+    "LegacyReducerEvent",
+    "LegacyRegistry",
+    "LocalColumn",
+    "Module",
+    "Namespace",
+    "Ok",
+    "Predicate",
+    "Query",
+    "Range",
+    "ReducerFunction",
+    "RowCallback",
+    "ScheduleAt",
+    "Selection",
+    "Some",
+    "Struct",
+    "SumValue",
+    "Table",
+    "TableQuery",
+    "TimeDuration",
+    "Timestamp",
+    "UniqueColumn",
+    "Uuid",
+    "dynamic_module",
+    "module",
+]
+
+Row = TypeVar("Row")
+C = TypeVar("C", bound=Columns)
+DbT = TypeVar("DbT")
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+class _Searchable(FrameMethods, Generic[Row, C]):
+    """Adds `where`, data frames and a notebook's view to a table handle."""
+
+    __columns_class__: ClassVar[type[Columns]] = Columns
+    _module: Module[Any]
+
+    def __init_subclass__(cls, *, columns: type[Columns] | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if columns is not None:
+            cls.__columns_class__ = columns
+
+    def where(self, build: Callable[[C], Predicate]) -> Selection[Row]:
+        """Return the rows in the cache for which a condition holds, found through indexes.
+
+        The same conditions as in ``tables.NAME.where``, and equality on columns that SQL cannot
+        compare. The rows are looked up when the selection is read.
+
+        Raises:
+            QueryError: the function does not give a condition on this table's columns.
+        """
+        handle = cast("TableHandle[Row]", self)
+        columns = cast("type[C]", self.__columns_class__)
+        condition = _build_condition(self._module.relation(handle.table_name), columns, build)
+        return Selection(
+            handle,
+            lambda: matching_rows(handle, condition, getattr(handle._owner, "identity", None)),
+        )
+
+    def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
+        handle = cast("TableHandle[Row]", self)
+        return handle.table, [] if handle.store is None else list(handle.store.rows)
+
+    def _shown_rows(self, maximum: int) -> tuple[BoundTable, list[Row], int]:
+        handle = cast("TableHandle[Row]", self)
+        return handle.table, list(islice(handle.iter(), maximum)), handle.count()
+
+
+class Table(TableHandle[Row], _Searchable[Row, C]):
+    """A table without a primary key."""
+
+
+class KeyedTable(KeyedTableHandle[Row], _Searchable[Row, C]):
+    """A table with a primary key."""
+
+
+class EventTable(EventTableHandle[Row], _Searchable[Row, C]):
+    """An event table."""
+
+
+# --- the module ---------------------------------------------------------------------------------
+
+
+class Namespace:
+    """Attributes by name, for bindings made at run time: ``module.reducers.send_message(...)``."""
+
+    def __init__(self, kind: str, members: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._members = dict(members)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._members[name]
+        except KeyError:
+            known = ", ".join(self._members) or "none"
+            raise AttributeError(f"no {self._kind} {name!r}; there are: {known}") from None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members.values())
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __dir__(self) -> Iterable[str]:
+        return self._members
+
+    def __repr__(self) -> str:
+        return f"<Namespace of {self._kind}s: {', '.join(self._members)}>"
+
+
+class Module(Generic[DbT]):
+    """A module as bindings know it; `DbT` is the type of ``client.db``.
+
+    Its schema is read, and its codecs are compiled, when they are first needed. One module serves
+    any number of clients.
+
+    Attributes:
+        legacy: the callbacks registered through the 0.7 surface of the same package.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], ModuleDef],
+        *,
+        db: type[DbT],
+        classes: Mapping[int, type] | None = None,
+        legacy: LegacyRegistry | None = None,
+    ) -> None:
+        self._load = load
+        self._db_class = db
+        self._classes = classes or {}
+        self._definition: ModuleDef | None = None
+        self._bound: BoundModule | None = None
+        self._relations: dict[str, Relation] = {}
+        self.legacy = LegacyRegistry() if legacy is None else legacy
+
+    @property
+    def definition(self) -> ModuleDef:
+        """The description of the module.
+
+        Raises:
+            SchemaError: the embedded schema is damaged.
+        """
+        if self._definition is None:
+            self._definition = self._load()
+        return self._definition
+
+    @property
+    def bound(self) -> BoundModule:
+        """The description with its classes and codecs.
+
+        Raises:
+            SchemaError: a class does not fit the embedded schema.
+        """
+        if self._bound is None:
+            from ..schema.bound import BoundModule
+
+            names = {type_def.ref: type_def.name for type_def in self.definition.types}
+            classes = {names[ref]: cls for ref, cls in self._classes.items()}
+            self._bound = BoundModule(self.definition, classes)
+        return self._bound
+
+    def create_db(self, owner: HandleOwner | None = None) -> DbT:
+        """Make the table handles of one client; `owner` is that client's session."""
+        make = cast("type[Any]", self._db_class)
+        if "__attribute_names__" not in vars(make):
+            make.__attribute_names__ = table_attributes(self.definition.tables)
+        db = make(self.bound, owner)
+        for handle in db:
+            handle._module = self
+        return cast("DbT", db)
+
+    def query(self, row: type[Row], columns: type[C], name: str) -> TableQuery[Row, C]:
+        """Return all rows of a table as a query.
+
+        Args:
+            row: class of the rows.
+            columns: class of the columns that `where` hands to its function.
+            name: canonical name of the table.
+        """
+        return TableQuery(lambda: QueryPlan(self.relation(name)), columns)
+
+    def relation(self, name: str) -> Relation:
+        """Return a table as queries see it.
+
+        Raises:
+            LocalProtocolError: there is none of that canonical name.
+        """
+        found = self._relations.get(name)
+        if found is None:
+            table = self.bound.tables.get(name)
+            if table is None:
+                raise LocalProtocolError(f"the bindings have no table {name!r}")
+            attributes = row_fields(table.row_class)
+            found = relation_of(table.definition, self.bound.types.typespace, attributes)
+            self._relations[name] = found
+        return found
+
+    # --- the same by name, without generated code ---------------------------------------------
+
+    @property
+    def tables(self) -> Namespace:
+        """Every table as a query, by the name it has on ``client.db``."""
+        names = table_attributes(self.definition.tables)
+        return Namespace(
+            "table",
+            {
+                attribute: self.query(self.bound.tables[name].row_class, Columns, name)
+                for name, attribute in names.items()
+            },
+        )
+
+    @property
+    def reducers(self) -> Namespace:
+        """A function for every reducer that clients can call; it makes a `Call`."""
+        callable_ones = [r.name for r in self.definition.reducers if not r.is_private]
+        return self._functions("reducer", self.bound.reducers, callable_ones)
+
+    @property
+    def procedures(self) -> Namespace:
+        """A function for every procedure that clients can call; it makes a `Call`."""
+        callable_ones = [p.name for p in self.definition.procedures if not p.is_private]
+        return self._functions("procedure", self.bound.procedures, callable_ones)
+
+    @property
+    def types(self) -> Namespace:
+        """The class of every named type that has one."""
+        classes = self.bound.types.classes
+        members = [d for d in self.definition.types if d.ref in classes]
+        names = python_names(type_def.name for type_def in members)
+        return Namespace(
+            "type", {name: classes[d.ref] for name, d in zip(names, members, strict=True)}
+        )
+
+    def _functions(
+        self, kind: Any, functions: Mapping[str, BoundFunction], names: Sequence[str]
+    ) -> Namespace:
+        accessors = python_names(functions[name].definition.accessor for name in names)
+        return Namespace(
+            kind,
+            {
+                accessor: _call_maker(kind, functions[name])
+                for accessor, name in zip(accessors, names, strict=True)
+            },
+        )
+
+    def check_fits(self, theirs: ModuleDef) -> None:
+        """Compare with the description that a server gave.
+
+        Raises:
+            SchemaMismatch: the server's module lacks or changed something that these bindings know.
+        """
+        from ..schema.difference import differences
+
+        found = differences(self.definition, theirs)
+        if found:
+            shown = "; ".join(found[:5])
+            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+            raise SchemaMismatch(
+                f"the database no longer fits the bindings: {shown}{more}."
+                " Generate them again: spacetime-py generate",
+                differences=found,
+            )
+
+    def __repr__(self) -> str:
+        state = (
+            "not read yet" if self._definition is None else f"{len(self.definition.tables)} tables"
+        )
+        return f"<Module {state}>"
+
+
+def _call_maker(kind: Any, function: BoundFunction) -> Callable[..., Call[Any]]:
+    import inspect
+
+    names = function.param_names
+    name = function.definition.name
+    signature = inspect.Signature(
+        [inspect.Parameter(text, inspect.Parameter.POSITIONAL_OR_KEYWORD) for text in names]
+    )
+
+    def make(*args: Any, **named: Any) -> Call[Any]:
+        try:
+            given = signature.bind(*args, **named).args
+        except TypeError as error:
+            raise TypeError(f"{name}{signature}: {error}") from None
+        return Call(kind, name, given)
+
+    make.__name__ = make.__qualname__ = function.definition.accessor
+    make.__doc__ = f"Call {kind} {name!r}."
+    make.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
+    return make
+
+
+def module(
+    schema: str,
+    *,
+    db: type[DbT],
+    tables: Mapping[str, type[TableHandle[Any]]],
+    classes: Mapping[int, type],
+    legacy: LegacyRegistry,
+) -> Module[DbT]:
+    """Make the `MODULE` of a package of generated bindings.
+
+    Args:
+        schema: the embedded description, JSON of version 10.
+        db: the class of ``client.db``.
+        tables: handle class by canonical table name.
+        classes: the package's classes by their position in the schema's typespace.
+        legacy: the package's callbacks of the 0.7 surface.
+    """
+
+    def load() -> ModuleDef:
+        from ..schema.load import load_schema
+
+        return load_schema(schema)
+
+    cast("Any", db).__handle_classes__ = tables
+    return Module(load, db=db, classes=classes, legacy=legacy)
+
+
+def dynamic_module(definition: ModuleDef) -> Module[Any]:
+    """Make bindings at run time: ``client.db`` and `Module.tables` and so on, untyped."""
+    handles: dict[str, type[TableHandle[Any]]] = {}
+    for table in definition.tables:
+        if table.is_event:
+            handles[table.name] = EventTable
+        else:
+            handles[table.name] = Table if table.primary_key is None else KeyedTable
+    db = type("Db", (DbBase,), {"__handle_classes__": handles})
+    return Module(lambda: definition, db=db)

@@ -1,0 +1,188 @@
+"""Events to callbacks: which functions run, with which arguments, in which order.
+
+Order within one message (DESIGN section 4): ``on_applied``; then table by table inserts, deletes,
+updates; then ``on_transaction``; then the reply of the call. The events come in that order already;
+this module only looks up who listens. Callback lists are tuples that are replaced, never changed,
+so whoever registers or unregisters during a dispatch does so for the next message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from . import events as ev
+from .table_handles import CallbackHandle
+
+__all__ = ["Callbacks", "Calls"]
+
+#: (function, arguments), in the order in which they run.
+Calls: TypeAlias = Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
+
+_KINDS = (
+    "connect",
+    "connect_error",
+    "disconnect",
+    "transaction",
+    "subscription_applied",
+    "reducer",
+)
+
+
+class Callbacks:
+    """The callbacks of a client that belong to no table."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
+
+    def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
+        """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
+        ``transaction``, ``subscription_applied`` or ``reducer``."""
+        if not callable(callback):
+            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        self._by_kind[kind] = (*self._by_kind[kind], callback)
+        return CallbackHandle(callback, lambda: self.remove(kind, callback))
+
+    def remove(self, kind: str, callback: Callable[..., Any]) -> None:
+        """Unregister; what is not there is ignored, for handles may be cancelled late."""
+        found = list(self._by_kind[kind])
+        if callback in found:
+            found.remove(callback)
+            self._by_kind[kind] = tuple(found)
+
+    def calls(self, event: ev.Event) -> Calls:
+        """Yield the (function, arguments) that `event` makes run, in order."""
+        return _CALLS[type(event)](self, event)
+
+    def only_call(
+        self, message: list[ev.Event]
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """Return the one (function, arguments) that an applied message makes run.
+
+        None if there are several, or none, or it takes more than a look to know. Most messages of a
+        busy connection are one row with one listener, or the reply to one call: 3 of 11 us went
+        into the generators that have nothing to iterate over then.
+
+        Raises:
+            DecodeError: the row of it is damaged.
+        """
+        event = message[0] if message else None
+        if len(message) != 1:
+            if len(message) != 2 or type(event) is not ev.ReducerCompleted:
+                return None
+            # The outcome of a call, with one listener to all outcomes and nobody waiting for it.
+            done, listeners_of_all = message[1], self._by_kind["reducer"]
+            if type(done) is ev.CallDone and done.pending.on_done is None:
+                return (listeners_of_all[0], (event.ctx,)) if len(listeners_of_all) == 1 else None
+            return None
+        if type(event) is ev.TableChanged:
+            listeners, diff = event.listeners, event.diff
+            if len(listeners.update) != 1 or diff.updated_count != 1:
+                return None
+            if diff.inserted_count or diff.deleted_count:
+                return None
+            ((old, new),) = diff.updated
+            return listeners.update[0], (event.ctx, old, new)
+        if type(event) is ev.CallDone:
+            pending = event.pending
+            return None if pending.on_done is None else (pending.on_done, (pending,))
+        return None
+
+    def waiters(self, event: ev.Event) -> Calls:
+        """Yield only what wakes somebody who waits for `event`, no callback of the user's."""
+        if isinstance(event, ev.CallDone):
+            return self._call_done(event)
+        if isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):
+            subscription = event.subscription
+            if subscription.on_change is not None:
+                return iter([(subscription.on_change, (subscription,))])
+        return iter(())
+
+    def _table_changed(self, event: ev.TableChanged) -> Calls:
+        listeners = event.listeners
+        ctx = event.ctx
+        if listeners.insert:
+            for row in event.inserted:
+                for callback in listeners.insert:
+                    yield callback, (ctx, row)
+        if listeners.delete:
+            for row in event.deleted:
+                for callback in listeners.delete:
+                    yield callback, (ctx, row)
+        if listeners.update:
+            for old, new in event.updated:
+                for callback in listeners.update:
+                    yield callback, (ctx, old, new)
+
+    def _before_delete(self, event: ev.BeforeDelete) -> Calls:
+        for row in event.rows:
+            for callback in event.listeners.before_delete:
+                yield callback, (event.ctx, row)
+
+    def _set_applied(self, event: ev.SetApplied) -> Calls:
+        subscription = event.subscription
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+        if subscription.on_applied is not None:
+            yield subscription.on_applied, (event.ctx,)
+        for callback in self._by_kind["subscription_applied"]:
+            yield callback, (event.ctx,)
+
+    def _set_ended(self, event: ev.SetEnded) -> Calls:
+        subscription = event.subscription
+        if subscription.on_end is not None:
+            yield subscription.on_end, (event.ctx,)
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+
+    def _set_failed(self, event: ev.SetFailed) -> Calls:
+        subscription = event.subscription
+        if subscription.on_error is not None:
+            yield subscription.on_error, (event.ctx, event.error)
+        if subscription.on_change is not None:
+            yield subscription.on_change, (subscription,)
+
+    def _call_done(self, event: ev.CallDone) -> Calls:
+        if event.pending.on_done is not None:
+            yield event.pending.on_done, (event.pending,)
+
+    def _connected(self, event: ev.Connected) -> Calls:
+        for callback in self._by_kind["connect"]:
+            yield callback, (event.ctx, event.identity, event.token)
+
+    def _connect_failed(self, event: ev.ConnectFailed) -> Calls:
+        for callback in self._by_kind["connect_error"]:
+            yield callback, (event.ctx, event.error)
+
+    def _ended(self, event: ev.Ended) -> Calls:
+        for callback in self._by_kind["disconnect"]:
+            yield callback, (event.ctx, event.error)
+
+    def _transaction(self, event: ev.TransactionApplied) -> Calls:
+        for callback in self._by_kind["transaction"]:
+            yield callback, (event.ctx, event.changes)
+
+    def _reducer(self, event: ev.ReducerCompleted) -> Calls:
+        for callback in self._by_kind["reducer"]:
+            yield callback, (event.ctx,)
+
+    @property
+    def interests(self) -> tuple[bool, bool]:
+        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
+        by_kind = self._by_kind
+        return bool(by_kind["transaction"]), bool(by_kind["reducer"])
+
+
+_CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {
+    ev.TableChanged: Callbacks._table_changed,
+    ev.BeforeDelete: Callbacks._before_delete,
+    ev.SetApplied: Callbacks._set_applied,
+    ev.SetEnded: Callbacks._set_ended,
+    ev.SetFailed: Callbacks._set_failed,
+    ev.CallDone: Callbacks._call_done,
+    ev.Connected: Callbacks._connected,
+    ev.ConnectFailed: Callbacks._connect_failed,
+    ev.Ended: Callbacks._ended,
+    ev.TransactionApplied: Callbacks._transaction,
+    ev.ReducerCompleted: Callbacks._reducer,
+}

@@ -1,0 +1,88 @@
+"""What a client session is told once, at its beginning: options and target."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..errors import LocalProtocolError
+from ..limits import Limits
+from ..protocols import ALL_PROTOCOLS
+
+__all__ = ["ALL_PROTOCOLS", "ClientOptions", "Compression", "Target"]
+
+Compression = Literal["brotli", "gzip", "none"]
+
+
+class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session talks: everything that is the same on each connection attempt."""
+
+    protocols: frozenset[str] = frozenset(ALL_PROTOCOLS)
+    """Subprotocols to offer."""
+    compression: Compression = "none"
+    """What the server may compress its messages with."""
+    confirmed: bool | None = None
+    """Wait for durability before results are sent; None is the server's default, which is True on
+    v2 and v3 and False on v1."""
+    light: bool = False
+    """v1 only: ask for light updates of other clients' transactions."""
+    keepalive: tuple[float, float] | None = (30.0, 30.0)
+    """Seconds of silence before a ping, and seconds to wait for any answer to it."""
+    close_timeout: float = 5.0
+    """Seconds to wait for the peer's close frame after sending ours."""
+    offline: Literal["fail", "wait"] = "fail"
+    """What becomes of calls made while there is no open connection but one may come back."""
+    strict_deletes: bool = False
+    """Treat the delete of a row that is not in the cache as a protocol error."""
+    limits: Limits = msgspec.field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.protocols) - set(ALL_PROTOCOLS))
+        if unknown or not self.protocols:
+            names = ", ".join(unknown) or "none given"
+            raise LocalProtocolError(
+                f"unknown protocols: {names}; this client speaks {', '.join(ALL_PROTOCOLS)}"
+            )
+        if self.compression not in ("brotli", "gzip", "none"):
+            raise LocalProtocolError(
+                f"compression must be 'brotli', 'gzip' or 'none', not {self.compression!r}"
+            )
+
+    def offered(self) -> tuple[str, ...]:
+        """Return the subprotocols to offer, best first."""
+        return tuple(name for name in ALL_PROTOCOLS if name in self.protocols)
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one connection attempt goes. The repr leaves out the token and all headers."""
+
+    host: str
+    """Value of the Host header: name and, unless it is the scheme's default, port."""
+    database: str
+    """Database name or 64-digit hexadecimal identity."""
+    path_prefix: str = ""
+    """What stands before ``/v1`` in the server's URLs; empty or ``/prefix``."""
+    token: str | None = None
+    """JSON web token for the Authorization header."""
+    query_token: str | None = None
+    """A short-lived token for the URL, as ``POST /v1/identity/websocket-token`` gives."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further request headers."""
+
+    def __repr__(self) -> str:
+        return f"Target(host={self.host!r}, database={self.database!r})"
+
+    def request_target(self, options: ClientOptions) -> str:
+        """Return the path and query of the subscribe request (docs/protocol.md section 3.1)."""
+        from urllib.parse import quote, urlencode
+
+        parameters = [("compression", options.compression.capitalize())]
+        if options.confirmed is not None:
+            parameters.append(("confirmed", "true" if options.confirmed else "false"))
+        if options.light:
+            parameters.append(("light", "true"))
+        if self.query_token is not None:
+            parameters.append(("token", self.query_token))
+        path = f"{self.path_prefix}/v1/database/{quote(self.database, safe='')}/subscribe"
+        return f"{path}?{urlencode(parameters)}"

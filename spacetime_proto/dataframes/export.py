@@ -1,0 +1,103 @@
+"""Tables and selections as data frames and as HTML: what notebooks and data tools ask for."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .arrow import rows_to_arrow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..schema.bound import BoundTable
+
+__all__ = ["FrameMethods", "RowSource"]
+
+#: Rows that a notebook shows of a table.
+MAX_SHOWN: Final = 20
+_MAX_CELL: Final = 200
+
+
+class RowSource(Protocol):
+    """What frames are made from."""
+
+    def _frame_source(self) -> tuple[BoundTable, Sequence[bytes]]:
+        """Return the table and the encoded rows."""
+        ...
+
+    def _shown_rows(self, maximum: int) -> tuple[BoundTable, Sequence[Any], int]:
+        """Return the table, its first rows, and how many there are in all."""
+        ...
+
+
+class FrameMethods:
+    """Adds data frames and a notebook's view to a `RowSource`."""
+
+    __slots__ = ()
+
+    def to_arrow(self: RowSource) -> Any:
+        """Return the rows as a `pyarrow.Table`, made from their bytes column by column.
+
+        How each type is held: see `spacetime_proto.arrow`.
+
+        Raises:
+            ModuleNotFoundError: the extra ``arrow`` is not installed.
+            DecodeError: a row does not decode.
+        """
+        return rows_to_arrow(*self._frame_source(), checked=True)
+
+    def to_polars(self: RowSource) -> Any:
+        """Return the rows as a `polars.DataFrame`; needs the extra ``polars``. Errors as `to_arrow`."""
+        polars = _load("polars")
+        return polars.from_arrow(rows_to_arrow(*self._frame_source(), checked=True))
+
+    def to_pandas(self: RowSource) -> Any:
+        """Return the rows as a `pandas.DataFrame`; needs the extra ``pandas``. Errors as `to_arrow`."""
+        _load("pandas")
+        return rows_to_arrow(*self._frame_source(), checked=True).to_pandas()
+
+    def _repr_html_(self: RowSource) -> str:
+        """Show the first rows as a table in a notebook."""
+        table, shown, total = self._shown_rows(MAX_SHOWN)
+        return table_html(table.definition.name, table.column_names, shown, total)
+
+
+def _load(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"this needs {name}: pip install 'spacetimedb-client[{name}]'", name=name
+        ) from error
+
+
+def table_html(name: str, columns: Sequence[str], rows: Sequence[Any], total: int) -> str:
+    """Return an HTML table of rows; everything in it is escaped.
+
+    Args:
+        name: canonical name of the table.
+        columns: attributes of the rows.
+        rows: the rows to show.
+        total: how many rows there are in all.
+    """
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(getattr(row, c))}</td>" for c in columns) + "</tr>"
+        for row in rows
+    )
+    more = f", the first {len(rows)} of them here" if len(rows) < total else ""
+    return (
+        f"<table><caption>{escape(name)}: {total:,} rows{more}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(value: Any) -> str:
+    # str() of ids and times is what people know them by; where there is none it is repr().
+    text = str(value)
+    if len(text) > _MAX_CELL:
+        text = f"{text[:_MAX_CELL]}…"
+    return escape(text)

@@ -1,0 +1,1 @@
+"""Recorded connections: the file format, and what a client makes of one."""

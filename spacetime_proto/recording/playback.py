@@ -1,0 +1,163 @@
+"""A recorded connection, fed through the client: what would its cache and its callbacks be?
+
+Only the server's lines matter to the client, but its answers name requests by id. So the client's
+lines are decoded as a server would decode them, and what they asked for is noted as sent. What a
+server could not decode either, and calls of functions that the schema lacks, are passed over: the
+server answers those with a close or an error of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..cache.cache import Cache
+from ..client import events as ev
+from ..client.calls import Call, PendingCall
+from ..client.connection import Connection
+from ..client.dialects import dialect_for
+from ..client.outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
+from ..client.session_options import ClientOptions
+from ..client.subscriptions import Subscription
+from ..errors import DecodeError
+from ..sats.sats_json import dumps, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..bindings.client_module import Module
+    from ..client.outgoing import Outgoing
+    from ..limits import Limits
+    from ..types import ConnectionId, Identity
+
+__all__ = ["Replay"]
+
+
+class Replay:
+    """The client's half of a recorded connection, without sockets, callbacks or time.
+
+    Args:
+        protocol: the subprotocol that was negotiated.
+        module: bindings of the module that was connected to.
+        limits: the limits; rows are verified when they come, whatever it says.
+    """
+
+    wants_everything = True
+    wants_outcomes = True
+
+    def __init__(self, protocol: str, module: Module[Any], limits: Limits) -> None:
+        self.module = module
+        self.protocol = protocol
+        cache = Cache(module.bound, verify_rows=True)
+        self.db: Any = module.create_db(None)
+        self.db.attach(cache)
+        self.connection = Connection(
+            module.bound,
+            ClientOptions(limits=limits),
+            dialect_for(protocol, module.bound, limits),
+            cache=cache,
+            db=self.db,
+            owner=self,
+        )
+        self.counts: dict[str, Counter[str]] = {}
+        """Row callbacks by table: ``insert``, ``update``, ``delete``."""
+
+    # --- ContextOwner: nobody asks a replay for anything ----------------------------------------
+
+    @property
+    def identity(self) -> Identity | None:
+        """The identity that the server gave."""
+        return self.connection.identity
+
+    @property
+    def connection_id(self) -> ConnectionId | None:
+        """The connection id that the server gave."""
+        return self.connection.connection_id
+
+    def submit(self, call: Call[Any]) -> None:
+        """Do nothing: what was sent is in the recording."""
+
+    def subscribe(
+        self,
+        *queries: object,
+        on_applied: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        on_end: Callable[..., Any] | None = None,
+    ) -> Subscription:
+        """Return a subscription that is never sent."""
+        return Subscription(map(str, queries))
+
+    # --- lines ----------------------------------------------------------------------------------
+
+    def sent(self, payload: bytes | str) -> None:
+        """Take a payload of the client."""
+        try:
+            for request in self.connection.dialect.decode_sent(payload):
+                self._note(request)
+        except DecodeError:
+            return
+
+    def _note(self, request: Outgoing) -> None:
+        connection = self.connection
+        match request:
+            case SubscribeSent(request_id, set_id, queries):
+                subscription = Subscription(queries, legacy=set_id is None)
+                connection.register_subscribe(request_id, set_id, subscription)
+            case UnsubscribeSent(request_id, set_id):
+                connection.register_unsubscribe(request_id, set_id)
+            case QuerySent(key, sql):
+                connection.register_call(key, PendingCall(sql, None))
+            case CallSent(request_id, kind, name, expects_reply) if expects_reply:
+                call: Call[Any] = Call(kind, name)
+                connection.register_call(request_id, PendingCall(name, call))
+
+    def received(self, payload: bytes | str) -> None:
+        """Take a payload of the server.
+
+        Raises:
+            ProtocolError: it does not decode, names unknown tables, or contradicts the recording.
+        """
+        for event in self.connection.receive(payload):
+            if type(event) is ev.TableChanged:
+                counts = self.counts.setdefault(event.table.table_name, Counter())
+                counts["insert"] += len(event.inserted)
+                counts["update"] += len(event.updated)
+                counts["delete"] += len(event.deleted)
+
+    # --- the outcome ----------------------------------------------------------------------------
+
+    def result(self) -> dict[str, Any]:
+        """Return protocol, ids, callback counts and the rows of the cache, ready for JSON."""
+        return {
+            "protocol": self.protocol,
+            "identity": None if self.identity is None else self.identity.to_hex(),
+            "connection_id": None if self.connection_id is None else self.connection_id.to_hex(),
+            "events": {
+                table: {kind: n for kind, n in sorted(counts.items()) if n}
+                for table, counts in sorted(self.counts.items())
+                if any(counts.values())
+            },
+            "tables": {
+                handle.table_name: rows
+                for handle in self.db
+                if (rows := sorted(map(self._row(handle), handle), key=_sort_key))
+            },
+        }
+
+    def _row(self, handle: Any) -> Callable[[Any], Any]:
+        codec = handle.table.codec
+        types = self.module.bound.types
+        return lambda row: to_json(codec.type, types, row, style="named", is_checked=True)
+
+
+def _sort_key(row: Any) -> str:
+    """JSON text with sorted keys, which is what rows are sorted by."""
+    return dumps(_with_sorted_keys(row))
+
+
+def _with_sorted_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_sorted_keys(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_with_sorted_keys(item) for item in value]
+    return value

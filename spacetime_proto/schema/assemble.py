@@ -1,0 +1,366 @@
+"""Follows the references of a raw module description and makes the one `ModuleDef` of it.
+
+The rules are those of docs/protocol.md section 8.3: which names, which rows a view has, which functions
+are private, and how submodules are laid into one module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import SchemaError
+from ..sats.algebraic import (
+    AlgebraicType,
+    ArrayType,
+    Element,
+    ProductType,
+    RefType,
+    SumType,
+    Typespace,
+    Variant,
+    option_payload,
+)
+from .case import pascal_case
+from .model import (
+    ColumnDef,
+    IndexDef,
+    ModuleDef,
+    ProcedureDef,
+    ReducerDef,
+    ScheduleDef,
+    TableDef,
+    TypeDef,
+)
+from .raw import RawModule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .raw import RawFunction, RawTable, RawType, RawView
+
+__all__ = ["resolve"]
+
+
+def resolve(raw: RawModule) -> ModuleDef:
+    """Return the module that a description describes.
+
+    Raises:
+        SchemaError: it contradicts itself: a reference or column that does not exist, a table
+            without a row type, two things of one name.
+    """
+    resolver = _Resolver()
+    resolver.add(raw, ())
+    return resolver.finish()
+
+
+class _Resolver:
+    """Collects the parts of a module and its submodules."""
+
+    def __init__(self) -> None:
+        self.space: list[AlgebraicType] = []
+        self.types: list[tuple[str, int]] = []
+        self.tables: list[TableDef] = []
+        self.reducers: list[ReducerDef] = []
+        self.procedures: list[ProcedureDef] = []
+        self.security: list[str] = []
+
+    def add(self, raw: RawModule, namespace: tuple[str, ...]) -> None:
+        """Add a module, or a submodule under its `namespace`."""
+        base = len(self.space)
+        self.space += [_shift(ty, base) for ty in raw.typespace.types]
+        self.types += [
+            (_type_name((*namespace, *named.segments)), base + _check_ref(named, raw))
+            for named in raw.types
+        ]
+        part = _Part(raw, base, namespace, self.space)
+        tables = [part.table(table) for table in raw.tables]
+        self.tables += tables
+        self.tables += [part.view(view, tables) for view in raw.views]
+        self.reducers += [part.reducer(function) for function in raw.reducers]
+        self.procedures += [part.procedure(function) for function in raw.procedures]
+        self.security += raw.row_level_security
+        for name, inner in raw.submodules:
+            self.add(inner, (*namespace, name))
+
+    def finish(self) -> ModuleDef:
+        """Return the whole, sorted and checked."""
+        typespace = Typespace(tuple(self.space))
+        for index, ty in enumerate(self.space):
+            _check_references(ty, len(self.space), f"type {index}")
+            try:
+                typespace.resolve(ty)
+            except ValueError as error:
+                raise SchemaError(f"schema: type {index} refers only to itself") from error
+        for reducer in self.reducers:
+            _check_references(reducer.params, len(self.space), f"reducer {reducer.name}")
+        for procedure in self.procedures:
+            what = f"procedure {procedure.name}"
+            _check_references(procedure.params, len(self.space), what)
+            _check_references(procedure.return_type, len(self.space), what)
+        for kind, found in (
+            ("tables or views", self.tables),
+            ("reducers", self.reducers),
+            ("procedures", self.procedures),
+        ):
+            _check_distinct(kind, [item.name for item in found])
+        return ModuleDef(
+            typespace,
+            tuple(_distinct_types(self.types)),
+            tuple(sorted(self.tables, key=lambda table: table.name)),
+            tuple(self.reducers),
+            tuple(sorted(self.procedures, key=lambda procedure: procedure.name)),
+            tuple(self.security),
+        )
+
+
+class _Part:
+    """One module's own names and typespace, while its parts are resolved."""
+
+    def __init__(
+        self, raw: RawModule, base: int, namespace: tuple[str, ...], space: list[AlgebraicType]
+    ) -> None:
+        self.raw = raw
+        self.base = base
+        self.prefix = "".join(f"{name}." for name in namespace)
+        self.space = space
+        self.table_names = _canonical(table.name for table in raw.tables)
+        self.table_names.update(raw.table_names)
+        self.schedules = {schedule.table: schedule for schedule in raw.schedules}
+        self.scheduled = {schedule.function for schedule in raw.schedules}
+
+    def table(self, table: RawTable) -> TableDef:
+        """Resolve a table."""
+        name = self.table_names[table.name]
+        columns = self.columns(table.row_ref, table.path)
+        width = len(columns)
+        lists = [
+            table.primary_key,
+            *table.unique_constraints,
+            *(index.columns for index in table.indexes),
+            tuple(sequence.column for sequence in table.sequences),
+        ]
+        for positions in lists:
+            if any(not 0 <= at < width for at in positions):
+                raise SchemaError(
+                    f"schema: {table.path} has {width} columns, but names column {max(positions)}"
+                )
+        if len(table.primary_key) > 1:
+            raise SchemaError(f"schema: {table.path} has a primary key of several columns")
+        primary = table.primary_key[0] if table.primary_key else None
+        alone = {positions[0] for positions in table.unique_constraints if len(positions) == 1}
+        if primary is not None:
+            alone.add(primary)
+        return TableDef(
+            self.prefix + name,
+            self.prefix + table.name,
+            self.base + table.row_ref,
+            columns,
+            primary,
+            tuple(sorted(alone)),
+            table.unique_constraints,
+            tuple(
+                IndexDef(
+                    self.raw.index_names.get(index.name or "", index.name),
+                    index.accessor,
+                    index.algorithm,
+                    index.columns,
+                )
+                for index in table.indexes
+            ),
+            table.sequences,
+            self.schedule(table, name, width),
+            table.is_public,
+            table.is_system,
+            table.is_event,
+            is_view=False,
+            default_values=tuple(self.raw.default_values.get(table.name, ())),
+        )
+
+    def schedule(self, table: RawTable, name: str, width: int) -> ScheduleDef | None:
+        """Return the schedule of a table, whichever of its names the description uses."""
+        found = self.schedules.get(name) or self.schedules.get(table.name)
+        if found is None:
+            return None
+        if not 0 <= found.at_column < width:
+            raise SchemaError(
+                f"schema: {table.path} has no column {found.at_column} to schedule at"
+            )
+        function = self.raw.function_names.get(found.function, found.function)
+        return ScheduleDef(found.name, self.prefix + name, found.at_column, self.prefix + function)
+
+    def view(self, view: RawView, tables: Iterable[TableDef]) -> TableDef:
+        """Resolve a view: its row type and key (docs/protocol.md section 8.3, number 5)."""
+        returned = view.return_type
+        key = None
+        if isinstance(returned, ArrayType):
+            row = returned.element
+        elif (payload := option_payload(returned)) is not None:
+            row = payload
+        elif isinstance(returned, ProductType) and _is_query(returned):
+            row = returned.elements[0].type
+        else:
+            raise SchemaError(f"schema: {view.path} returns neither rows nor a query")
+        if isinstance(row, RefType):
+            ref = self.base + row.index
+        else:
+            ref = len(self.space)
+            self.space.append(_shift(row, self.base))
+        columns = self.columns(ref - self.base, view.path)
+        if _is_query(returned):
+            keys = {
+                table.primary_key
+                for table in tables
+                if table.row_ref == ref and table.primary_key is not None
+            }
+            if len(keys) == 1:
+                (key,) = keys
+        else:
+            named = self.raw.view_keys.get(view.name, ())
+            positions = [column.index for column in columns if column.name in named]
+            if len(positions) == 1:
+                key = positions[0]
+        return TableDef(
+            self.prefix + self.raw.function_names.get(view.name, view.name),
+            self.prefix + view.name,
+            ref,
+            columns,
+            key,
+            () if key is None else (key,),
+            is_public=view.is_public,
+            is_view=True,
+        )
+
+    def columns(self, ref: int, path: str) -> tuple[ColumnDef, ...]:
+        """Return the columns of the product at `ref` of this module's own typespace."""
+        at = self.base + ref
+        if ref < 0 or at >= len(self.space):
+            raise SchemaError(f"schema: {path} refers to type {ref}, which does not exist")
+        row = self.space[at]
+        if not isinstance(row, ProductType):
+            raise SchemaError(f"schema: the rows of {path} are no product")
+        return tuple(
+            ColumnDef(
+                f"field_{index}" if element.name is None else element.name, element.type, index
+            )
+            for index, element in enumerate(row.elements)
+        )
+
+    def reducer(self, function: RawFunction) -> ReducerDef:
+        """Resolve a reducer; lifecycle and scheduled ones are private whatever they say."""
+        name = self.raw.function_names.get(function.name, function.name)
+        lifecycle = self.raw.lifecycles.get(name) or self.raw.lifecycles.get(function.name)
+        error = function.err_type
+        return ReducerDef(
+            self.prefix + name,
+            self.prefix + function.name,
+            self.shifted(function.params),
+            lifecycle,
+            function.is_private or lifecycle is not None or self.is_scheduled(name, function),
+            _shift(function.ok_type, self.base),
+            None if error is None else _shift(error, self.base),
+        )
+
+    def procedure(self, function: RawFunction) -> ProcedureDef:
+        """Resolve a procedure."""
+        name = self.raw.function_names.get(function.name, function.name)
+        assert function.return_type is not None
+        return ProcedureDef(
+            self.prefix + name,
+            self.prefix + function.name,
+            self.shifted(function.params),
+            _shift(function.return_type, self.base),
+            function.is_private or self.is_scheduled(name, function),
+        )
+
+    def is_scheduled(self, name: str, function: RawFunction) -> bool:
+        """Say whether a schedule calls this function."""
+        return name in self.scheduled or function.name in self.scheduled
+
+    def shifted(self, params: ProductType) -> ProductType:
+        """Return parameters with references into the common typespace."""
+        shifted = _shift(params, self.base)
+        assert isinstance(shifted, ProductType)
+        return shifted
+
+
+def _canonical(names: Iterable[str]) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _is_query(ty: AlgebraicType) -> bool:
+    return (
+        isinstance(ty, ProductType) and len(ty.elements) == 1 and ty.elements[0].name == "__query__"
+    )
+
+
+def _shift(ty: AlgebraicType, by: int) -> AlgebraicType:
+    """Return a type with `by` added to its references."""
+    if not by:
+        return ty
+    match ty:
+        case RefType(index):
+            return RefType(index + by) if index >= 0 else ty
+        case ArrayType(element):
+            return ArrayType(_shift(element, by))
+        case ProductType(elements):
+            return ProductType(tuple(Element(one.name, _shift(one.type, by)) for one in elements))
+        case SumType(variants):
+            return SumType(tuple(Variant(one.name, _shift(one.type, by)) for one in variants))
+        case _:
+            return ty
+
+
+def _check_ref(named: RawType, raw: RawModule) -> int:
+    if not 0 <= named.ref < len(raw.typespace.types):
+        name = "::".join(named.segments)
+        raise SchemaError(f"schema: type {name} refers to type {named.ref}, which does not exist")
+    return named.ref
+
+
+def _check_references(ty: AlgebraicType, count: int, what: str) -> None:
+    match ty:
+        case RefType(index):
+            if not 0 <= index < count:
+                raise SchemaError(f"schema: {what} refers to type {index}, which does not exist")
+        case ArrayType(inner):
+            _check_references(inner, count, what)
+        case ProductType(elements):
+            for element in elements:
+                _check_references(element.type, count, what)
+        case SumType(variants):
+            if len(variants) > 256:
+                raise SchemaError(f"schema: {what} has a sum of more than 256 variants")
+            for variant in variants:
+                _check_references(variant.type, count, what)
+        case _:
+            pass
+
+
+def _check_distinct(kind: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise SchemaError(f"schema: two {kind} are called {name!r}")
+        seen.add(name)
+
+
+def _type_name(segments: Iterable[str]) -> str:
+    """Join scope and name in PascalCase."""
+    return "".join(_pascal(segment) for segment in segments)
+
+
+def _pascal(segment: str) -> str:
+    text = segment
+    for _ in range(3):  # letters without a single capital, such as "ŉ", settle in the second pass
+        text = pascal_case(text)
+    return text or segment
+
+
+def _distinct_types(types: Iterable[tuple[str, int]]) -> Iterable[TypeDef]:
+    """Yield the named types by name, with ``_`` appended to names that come again."""
+    taken: set[str] = set()
+    for name, ref in sorted(types):
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        yield TypeDef(name, ref)

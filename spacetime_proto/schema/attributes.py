@@ -1,0 +1,98 @@
+"""Which attributes tables have on ``client.db``, and columns and indexes on a table handle.
+
+One rule for generated bindings and for bindings made at run time:
+
+1. Tables are read by their accessor name. Tables go in order of their canonical names.
+2. A unique column is read by the column's name: ``find``.
+3. Every other index is read by its accessor name, or by its columns joined with ``_`` if it has
+   none: ``filter``. An index over one unique column that would have that column's name is not
+   listed a second time.
+4. Names are escaped by `python_name`. Where the name is taken by a method of the handle or by an
+   earlier accessor, an index gets ``_index`` appended, and then, as all others, ``_`` until free.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from .case import python_name, python_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .model import IndexDef, TableDef
+
+__all__ = ["DB_NAMES", "HANDLE_NAMES", "Accessor", "table_accessors", "table_attributes"]
+
+#: Attributes that ``client.db`` has of its own.
+DB_NAMES: Final = frozenset(("attach",))
+
+#: Attributes that a table handle has of its own (a test compares this list with the classes).
+HANDLE_NAMES: Final = frozenset((
+    "attach", "changes", "count", "iter", "listeners", "on_before_delete",
+    "on_delete", "on_insert", "on_update", "remove_on_before_delete", "remove_on_delete",
+    "remove_on_insert", "remove_on_update", "rows", "store", "table", "table_name", "to_arrow", "to_pandas",
+    "to_polars", "where",
+))  # fmt: skip
+
+
+class Accessor(msgspec.Struct, frozen=True):
+    """A unique column or an index, as an attribute of the table handle."""
+
+    name: str
+    kind: Literal["unique", "index"]
+    columns: tuple[int, ...]
+    """Positions in the row."""
+    index: IndexDef | None = None
+    """The index behind it; None for a unique column without one."""
+
+
+def table_attributes(tables: Iterable[TableDef]) -> dict[str, str]:
+    """Return attribute names of ``client.db`` by canonical table name."""
+    ordered = sorted(tables, key=lambda table: table.name)
+    names = python_names((_public(table.accessor) for table in ordered), reserved=DB_NAMES)
+    return {table.name: name for table, name in zip(ordered, names, strict=True)}
+
+
+def table_accessors(table: TableDef, columns: Sequence[str]) -> tuple[Accessor, ...]:
+    """Return the accessors of a table: unique columns in column order, then indexes by name.
+
+    Args:
+        table: the table.
+        columns: the attribute names of its row class, in column order.
+    """
+    taken: set[str] = set(HANDLE_NAMES)
+    by_columns = {index.columns: index for index in reversed(table.indexes)}
+    found: list[Accessor] = []
+    for at in table.unique_columns:
+        name = _free(_public(columns[at]), taken)
+        found.append(Accessor(name, "unique", (at,), by_columns.get((at,))))
+    named = [(_index_name(index, columns), index) for index in table.indexes]
+    for name, index in sorted(named, key=lambda pair: (pair[0], pair[1].columns)):
+        first = index.columns[0] if len(index.columns) == 1 else -1
+        if first in table.unique_columns and name == _public(columns[first]):
+            continue
+        free = _free(name if name not in taken else f"{name}_index", taken)
+        found.append(Accessor(free, "index", index.columns, index))
+    return tuple(found)
+
+
+def _index_name(index: IndexDef, columns: Sequence[str]) -> str:
+    name = index.accessor or "_".join(columns[at] for at in index.columns)
+    return python_name(_public(name))
+
+
+def _public(name: str) -> str:
+    # A name with a leading underscore could hide what the class keeps for itself; one that goes on
+    # with a digit cannot, and has to keep it.
+    text = name.lstrip("_")
+    return text if text[:1].isidentifier() else name
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name

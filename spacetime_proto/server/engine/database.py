@@ -1,0 +1,428 @@
+"""`Database`: a module at work: its tables, its functions, its subscribers.
+
+Everything is synchronous and single-threaded; time comes in as `now`. A transaction is: run the
+function, then tell every subscriber its part, the caller last, as the result of its call.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from ...errors import ReducerError
+from ...schema.bound import BoundModule
+from ...schema.model import Lifecycle
+from ...types import ConnectionId, Identity, ScheduleAt, Timestamp
+from ..front.faults import Faults
+from ..module.blueprint import TableBlueprint
+from ..module.convert import Converters
+from ..module.functions import ArgumentError, Function
+from ..module.module import DatabaseModule
+from ..module.reducer_context import ReducerContext
+from ..module.table_access import DbView, TableAccess
+from .live import LiveQueries, Share, Subscriber
+from .outcomes import Caller, Commit, Origin, ReducerOutcome, sayable
+from .procedure_http import Answer, Fetch, Fetcher, HttpFailed
+from .procedures import Procedures
+from .queries import Queries
+from .scheduler import Scheduler, Task
+from .store import Change, Journal, TableStore
+from .transactions import Transactions, net_changes
+
+__all__ = ["Database", "LogLine"]
+
+#: First table id of user tables (docs/protocol.md section 10.4).
+FIRST_TABLE_ID = 4096
+#: Reducer id that v1 reports for a name that does not exist.
+NO_REDUCER = 0xFFFFFFFF
+#: What the caller learns of a reducer that raised something unexpected.
+PANIC = "The instance encountered a fatal error."
+
+_LIFECYCLE_NAMES = {"init": "Init", "on_connect": "OnConnect", "on_disconnect": "OnDisconnect"}
+_LOG_LINES = 10_000
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line of a database's log."""
+
+    level: str
+    message: str
+    timestamp: Timestamp
+
+
+class Database:
+    """One database.
+
+    Attributes:
+        name: what clients call it.
+        identity: its own identity.
+        owner: who may read private tables and write by SQL; None for nobody.
+        definition: its schema.
+        bound: the schema with codecs.
+        types: the codecs.
+        tables: ``ctx.db`` of reducers.
+        queries: compiles SQL for it.
+        live: its live queries.
+        procedures: runs its procedures.
+        faults: what it does wrong on purpose.
+        version: counts committed transactions.
+        fetcher: carries out HTTP requests of procedures; None if they may send none.
+        logs: the newest lines of its log, oldest first.
+    """
+
+    def __init__(
+        self,
+        module: DatabaseModule,
+        *,
+        name: str = "",
+        identity: Identity,
+        entropy: Callable[[int], bytes],
+        owner: Identity | None = None,
+        faults: Faults | None = None,
+        on_panic: Callable[[str], None] | None = None,
+    ) -> None:
+        """Make an empty database; `publish` brings it to life.
+
+        Args:
+            module: the module.
+            name: what clients call it.
+            identity: its own identity.
+            entropy: returns that many unpredictable bytes.
+            owner: the identity that counts as the owner.
+            faults: what to do wrong on purpose.
+            on_panic: takes the traceback when module code raises something unexpected.
+
+        Raises:
+            SchemaError: the module has no valid schema.
+            QueryError: a row-level security filter is no valid query.
+        """
+        blueprint = module.build()
+        bound = BoundModule(blueprint.definition)
+        converters = Converters(blueprint.registry, bound.types)
+        self.name = name
+        self.identity = identity
+        self.owner = owner
+        self.entropy = entropy
+        self.faults = faults if faults is not None else Faults()
+        self.definition = blueprint.definition
+        self.bound = bound
+        self.types = bound.types
+        self.version = 0
+        self.logs: deque[LogLine] = deque(maxlen=_LOG_LINES)
+        self.scheduler = Scheduler()
+        self.live = LiveQueries()
+        self.fetcher: Fetcher | None = None
+        self._on_panic = on_panic
+        self._transactions = Transactions()
+        self._waits_for_procedure = False
+        self._held_back: list[Task] = []
+        self._last_v7 = 0
+        self._last_time = 0
+
+        plans = [*blueprint.tables, *(view.table for view in blueprint.views)]
+        table_ids = {plan.definition.name: FIRST_TABLE_ID + at for at, plan in enumerate(plans)}
+
+        def make_store(plan: TableBlueprint) -> TableStore:
+            table = plan.definition.name
+            return TableStore(
+                plan, bound.tables[table], converters, table_ids[table], self._transactions.journal
+            )
+
+        self.stores = {plan.definition.name: make_store(plan) for plan in blueprint.tables}
+        self.tables = DbView(
+            (store.definition.accessor, TableAccess(store)) for store in self.stores.values()
+        )
+        self.queries = Queries(
+            stores=list(self.stores.values()),
+            views=blueprint.views,
+            filters=blueprint.definition.row_level_security,
+            make_store=make_store,
+            live=self.live,
+            typespace=bound.types.typespace,
+            identity=identity,
+            on_panic=self.panic,
+        )
+        ordered = sorted(blueprint.reducers, key=lambda plan: plan.definition.name)
+        self.reducers = {
+            plan.definition.name: Function(plan, at, bound.types, converters)
+            for at, plan in enumerate(ordered)
+        }
+        self.procedures = Procedures(
+            self,
+            {
+                plan.definition.name: Function(plan, at, bound.types, converters)
+                for at, plan in enumerate(blueprint.procedures)
+            },
+        )
+        self._lifecycle = {function.lifecycle: function for function in self.reducers.values()}
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def publish(self, now: Timestamp) -> None:
+        """Run ``init``.
+
+        Raises:
+            ReducerError: it failed.
+        """
+        caller = Caller(self.owner if self.owner is not None else self.identity)
+        outcome = self._run_lifecycle("init", caller, now)
+        if outcome is not None and outcome.verdict != "committed":
+            raise ReducerError(f"init failed: {outcome.text}", name="init")
+
+    def caller(
+        self,
+        identity: Identity,
+        connection_id: ConnectionId | None = None,
+        subscriber: Subscriber | None = None,
+    ) -> Caller:
+        """Return who calls, with the rights that the identity has here."""
+        return Caller(identity, connection_id, subscriber, identity == self.owner)
+
+    def connect(self, caller: Caller, now: Timestamp) -> str | None:
+        """Run ``client_connected``; return None, or why the client is turned away."""
+        outcome = self._run_lifecycle("on_connect", caller, now)
+        if outcome is None or outcome.verdict == "committed":
+            return None
+        return outcome.text
+
+    def disconnect(self, caller: Caller, now: Timestamp) -> None:
+        """Forget a client's subscriptions and run ``client_disconnected``, whose failure is logged."""
+        if caller.subscriber is not None:
+            self.live.release_all(caller.subscriber)
+        outcome = self._run_lifecycle("on_disconnect", caller, now)
+        if outcome is not None and outcome.verdict != "committed":
+            self.log("Error", f"client_disconnected failed: {outcome.text}", now)
+
+    @property
+    def deadline(self) -> Timestamp | None:
+        """When `tick` is due: the next scheduled row or sleeping procedure, or None."""
+        return self.scheduler.deadline
+
+    def tick(self, now: Timestamp) -> None:
+        """Run what is due."""
+        self.scheduler.run(now)
+
+    # --- reducers -----------------------------------------------------------------------------
+
+    def call_reducer(
+        self,
+        caller: Caller,
+        name: str,
+        args: bytes | str,
+        *,
+        now: Timestamp,
+        request_id: int = 0,
+    ) -> ReducerOutcome:
+        """Run a reducer and tell everybody but the caller; the caller's share is in the result.
+
+        Args:
+            caller: who calls.
+            name: canonical name of the reducer.
+            args: BSATN, or JSON text.
+            now: the time it runs at.
+            request_id: the caller's number for the call.
+        """
+        function = self.reducers.get(name)
+        encoded = args if isinstance(args, bytes) else b""
+        origin = Origin(
+            reducer=name,
+            reducer_index=NO_REDUCER if function is None else function.index,
+            args=encoded,
+            args_json=args if isinstance(args, str) else None,
+            request_id=request_id,
+        )
+        commit = Commit(self.stamp(now), caller, origin)
+        if function is not None and function.lifecycle is not None:
+            special = _LIFECYCLE_NAMES[function.lifecycle]
+            text = f"can't directly call special {special} lifecycle reducer"
+            return ReducerOutcome("refused", commit, text)
+        if function is None or (function.definition.is_private and not caller.is_owner):
+            return ReducerOutcome("refused", commit, "no such reducer")
+        try:
+            values = (
+                function.decode(args) if isinstance(args, bytes) else function.decode_json(args)
+            )
+        except ArgumentError as error:
+            about = f"invalid arguments for reducer {name}"
+            return ReducerOutcome(
+                "refused", commit, f"{about}: {error}", chain=f"{about}: {error.chain}"
+            )
+        return self._run_reducer(function, values, commit)
+
+    def _run_lifecycle(
+        self, event: Lifecycle, caller: Caller, now: Timestamp
+    ) -> ReducerOutcome | None:
+        function = self._lifecycle.get(event)
+        if function is None:
+            return None
+        origin = Origin(function.name, function.index, b"", None, 0)
+        return self._run_reducer(function, [], Commit(self.stamp(now), caller, origin))
+
+    def _run_reducer(
+        self,
+        function: Function,
+        values: list[Any],
+        commit: Commit,
+        after: Callable[[], object] | None = None,
+    ) -> ReducerOutcome:
+        """Run a function as a transaction, `after` it (in the same one) what comes after."""
+        caller = commit.caller
+        context = ReducerContext(self, caller.identity, caller.connection_id, commit.timestamp)
+        try:
+            with self._transactions.run() as journal:
+                function.call(context, values)
+                if after is not None:
+                    after()
+        except ReducerError as error:
+            return ReducerOutcome("error", commit, sayable(error.message))
+        except ValueError as error:
+            return ReducerOutcome("error", commit, sayable(str(error)))
+        except Exception:
+            self.panic(traceback.format_exc())
+            self.log("Panic", f"{function.name} raised an exception", commit.timestamp)
+            return ReducerOutcome("panic", commit, PANIC)
+        share = self._publish(journal, commit)
+        return ReducerOutcome("committed", commit, share=share)
+
+    # --- transactions -------------------------------------------------------------------------
+
+    @property
+    def in_transaction(self) -> bool:
+        """True while a transaction runs."""
+        return self._transactions.is_open
+
+    @contextmanager
+    def write(self, caller: Caller, now: Timestamp, name: str = "") -> Iterator[None]:
+        """Run the body as a transaction that everybody is told of, the caller too.
+
+        Args:
+            caller: who writes.
+            now: the time it is committed at.
+            name: what it is reported as.
+        """
+        with self._transactions.run() as journal:
+            yield
+        commit = Commit(now, caller, Origin(name, NO_REDUCER, b"", None, 0))
+        share = self._publish(journal, commit)
+        if share and caller.subscriber is not None:
+            caller.subscriber.on_commit(commit, share)
+
+    def _publish(self, journal: Journal, commit: Commit) -> Share:
+        """Tell the subscribers of a committed transaction; return the caller's share."""
+        changes = net_changes(journal)
+        if not changes:
+            return []
+        self.version += 1
+        shares = self.live.shares(changes, always_offsets=self.faults.always_offsets)
+        own = commit.caller.subscriber
+        own_share = shares.pop(own, []) if own is not None else []
+        for store, change in changes.items():
+            if store.definition.is_event:
+                store.clear()
+            elif store.definition.schedule is not None:
+                self._schedule(store, change, commit.timestamp)
+        self.live.forget_events()
+        for subscriber, share in shares.items():
+            subscriber.on_commit(commit, share)
+        return own_share
+
+    # --- schedules ----------------------------------------------------------------------------
+
+    def _schedule(self, store: TableStore, change: Change, now: Timestamp) -> None:
+        schedule = store.definition.schedule
+        if schedule is None:  # pragma: no cover - the caller has looked
+            raise AssertionError(store.name)
+        attribute = store.attributes[schedule.at_column]
+        for data, row in change.inserted.items():
+            at: Any = getattr(row, attribute)
+            if isinstance(at, ScheduleAt.Time):
+                self._schedule_row(store, data, row, at.value, once=True)
+            else:
+                self._schedule_row(store, data, row, now + at.value, once=False)
+
+    def _schedule_row(
+        self, store: TableStore, data: bytes, row: Any, at: Timestamp, *, once: bool
+    ) -> None:
+        def run(now: Timestamp) -> None:
+            if self._waits_for_procedure:
+                self._held_back.append(run)
+                return
+            if store.rows.get(data) is not row:
+                return  # deleted or replaced meanwhile
+            self._run_scheduled(store, data, row, now, once=once)
+            if not once and store.rows.get(data) is row:
+                interval = getattr(row, store.attributes[store.definition.schedule.at_column])  # type: ignore[union-attr]
+                self._schedule_row(store, data, row, now + interval.value, once=False)
+
+        self.scheduler.add(at, run)
+
+    def _run_scheduled(
+        self, store: TableStore, data: bytes, row: Any, now: Timestamp, *, once: bool
+    ) -> None:
+        schedule = store.definition.schedule
+        name = "" if schedule is None else schedule.function
+        caller = Caller(self.identity)
+        function = self.reducers.get(name)
+        if function is None:
+            if once:
+                with self.write(caller, now, name):
+                    store.delete(data)
+            # As on a real server: what is scheduled runs one after the other, waits included.
+            self._waits_for_procedure = True
+            self.procedures.run_scheduled(name, row, caller, now, then=self._go_on_with_schedule)
+            return
+        commit = Commit(self.stamp(now), caller, Origin(name, function.index, b"", None, 0))
+        after = (lambda: store.delete(data)) if once else None
+        outcome = self._run_reducer(function, [row], commit, after)
+        if outcome.verdict != "committed":
+            self.log("Error", f"scheduled reducer {name} failed: {outcome.text}", now)
+            if once:
+                with self.write(caller, now, name):
+                    store.delete(data)
+
+    def _go_on_with_schedule(self) -> None:
+        self._waits_for_procedure = False
+        held_back, self._held_back = self._held_back, []
+        for task in held_back:
+            self.scheduler.add(Timestamp(self._last_time), task)
+
+    # --- for module code and tests ------------------------------------------------------------
+
+    def fetch(self, request: Fetch, answer: Answer) -> None:
+        """Have an HTTP request of a procedure carried out; `answer` gets what comes of it."""
+        if self.fetcher is None:
+            answer(HttpFailed("this server sends no HTTP requests"))
+        else:
+            self.fetcher(request, answer)
+
+    def panic(self, text: str) -> None:
+        """Hand a traceback of module code to whoever wants to see it."""
+        if self._on_panic is not None:
+            self._on_panic(text)
+
+    def log(self, level: str, message: str, timestamp: Timestamp) -> None:
+        """Add a line to the log."""
+        self.logs.append(LogLine(level, message, timestamp))
+
+    def stamp(self, now: Timestamp) -> Timestamp:
+        """Return `now`, or later, so that no two calls run at the same time.
+
+        The messages of one payload all arrive at one `now`; rows that hold the time of the call
+        would be equal, and a table keeps equal rows only once.
+        """
+        self._last_time = max(now.micros_since_unix_epoch, self._last_time + 1)
+        return Timestamp(self._last_time)
+
+    def next_v7(self, candidate: int) -> int:
+        """Return `candidate` (122 bits), or more, so that it is greater than all before."""
+        self._last_v7 = max(candidate, self._last_v7 + 1)
+        return self._last_v7
+
+    def fail_subscriptions(self, text: str) -> None:
+        """End every live set with SubscriptionError without request id, as a failed evaluation."""
+        self.live.fail_all(text)

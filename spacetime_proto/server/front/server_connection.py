@@ -1,0 +1,243 @@
+"""One client's connection, without WebSocket: payloads in, payloads out (docs/protocol.md section 4).
+
+`ServerConnection` has what the protocols share: the first message, the outbox with compression and
+batching, closing. `connection_v2` and `connection_v1` add the messages. Nothing raises for what the
+client does: it is answered, or the connection ends.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from typing import Final, TypeAlias
+
+import msgspec
+
+from ...errors import ProtocolError
+from ...messages.compression import BROTLI, GZIP, brotli_is_available, deflate
+from ...messages.payloads import COMPRESS_ABOVE, MAX_BATCH_MESSAGES, SERVER_BATCH_SIZE, join
+from ...protocols import V3_BSATN, ProtocolName
+from ...types import ConnectionId, Identity, TimeDuration, Timestamp
+from ..engine.database import Database
+from ..engine.live import Share, Slot
+from ..engine.outcomes import Caller, Commit
+from .faults import Tag
+
+__all__ = [
+    "NO_TIME",
+    "ConnectionOptions",
+    "Outgoing",
+    "Payload",
+    "ServerConnection",
+    "not_found",
+    "share_key",
+]
+
+Payload: TypeAlias = bytes | str
+
+#: What this server reports as execution time: it does not measure any.
+NO_TIME: Final = TimeDuration(0)
+
+#: Messages that may wait for a slow client (section 3.4).
+_OUTGOING_QUEUE: Final = 16384
+
+_TAGS: Final[dict[Tag, int]] = {"none": 0, "brotli": BROTLI, "gzip": GZIP}
+
+
+class ConnectionOptions(msgspec.Struct, frozen=True):
+    """The query parameters of the upgrade request (section 3.1)."""
+
+    compression: Tag = "brotli"
+    light: bool = False
+    confirmed: bool = True
+
+
+class Outgoing:
+    """One message on its way: its body, and the compressed payloads made of it so far.
+
+    Clients that get the same message share one of these, so it is compressed once.
+    """
+
+    __slots__ = ("body", "payloads")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.payloads: dict[int, bytes] = {}
+
+    def payload(self, tag: int) -> bytes:
+        """Return the body behind its compression tag."""
+        made = self.payloads.get(tag)
+        if made is None:
+            made = self.payloads[tag] = bytes((tag,)) + (
+                deflate(self.body, tag) if tag else self.body
+            )
+        return made
+
+
+class ServerConnection(ABC):
+    """The server's side of one client.
+
+    Attributes:
+        caller: who the client is.
+        protocol: the negotiated protocol.
+        dropped: True when the TCP connection is to be ended without a close frame.
+        is_overrun: True when that is because the client reads too slowly: what is on its way to it
+            is not worth waiting for.
+        close_request: (code, reason) once the connection is to be closed.
+        wake: called when there is something to send, or the connection is to end.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        protocol: ProtocolName,
+        identity: Identity,
+        connection_id: ConnectionId,
+        token: str,
+        options: ConnectionOptions,
+    ) -> None:
+        self.database = database
+        self.protocol = protocol
+        self.caller: Caller = database.caller(identity, connection_id, self)
+        self.dropped = False
+        self.is_overrun = False
+        self.close_request: tuple[int, str] | None = None
+        self.wake: Callable[[], None] | None = None
+        self._token = token
+        self._options = options
+        self._outbox: list[Outgoing | str] = []
+        self._is_live = False
+        self._payloads_sent = 0
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def start(self, now: Timestamp) -> None:
+        """Run ``client_connected`` and queue the first message; a refusal sets `dropped`."""
+        if self.database.faults.drop_before_first_message:
+            self.dropped = True
+            return
+        if self.database.connect(self.caller, now) is not None:
+            self.dropped = True
+            return
+        self._is_live = True
+        self._send_first(self._token)
+
+    def receive(self, payload: Payload, now: Timestamp) -> None:
+        """Take one WebSocket message from the client; ignored once the connection is ending."""
+        if not self._is_open:
+            return
+        try:
+            self._receive(payload, now)
+        except ProtocolError as error:
+            self.close(1011, getattr(error, "detail", "") or error.message)
+
+    def close(self, code: int, reason: str) -> None:
+        """Ask for the connection to be closed; what is queued still goes out first."""
+        if self.close_request is None:
+            wanted = self.database.faults.close_reason_length
+            self.close_request = (code, reason.ljust(wanted, "."))
+            self._notify()
+
+    def disconnected(self, now: Timestamp) -> None:
+        """Take note that the connection is over, however it ended: runs ``client_disconnected``."""
+        self._outbox.clear()
+        if self._is_live:
+            self._is_live = False
+            self.database.disconnect(self.caller, now)
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def payloads_to_send(self) -> list[Payload]:
+        """Take the WebSocket messages that wait to be sent."""
+        outbox = self._outbox
+        if not outbox:
+            return []
+        faults = self.database.faults
+        batches = self.protocol == V3_BSATN
+        if batches and len(outbox) < faults.hold_until and self.close_request is None:
+            return []
+        self._outbox = []
+        if batches and len(outbox) > 1:
+            bodies = [item.body for item in outbox if isinstance(item, Outgoing)]
+            most = min(faults.messages_per_frame, MAX_BATCH_MESSAGES)
+            outbox = [Outgoing(body) for body in join(bodies, SERVER_BATCH_SIZE, most)]
+        return [item if isinstance(item, str) else self._payload(item) for item in outbox]
+
+    def _payload(self, message: Outgoing) -> bytes:
+        rotation = self.database.faults.rotate_tags
+        if rotation:
+            tag = _TAGS[rotation[self._payloads_sent % len(rotation)]]
+            self._payloads_sent += 1
+        elif len(message.body) > COMPRESS_ABOVE:
+            tag = _TAGS[self._options.compression]
+        else:
+            tag = 0
+        if tag == BROTLI and not brotli_is_available():
+            tag = GZIP  # a client must accept any tag
+        return message.payload(tag)
+
+    def _queue(self, message: Outgoing | str) -> None:
+        if self._is_open:
+            self._outbox.append(message)
+            if len(self._outbox) > _OUTGOING_QUEUE:
+                # A slow reader is forgotten, without a close frame, even in the middle of one.
+                self.dropped = self.is_overrun = True
+                self._outbox.clear()
+                self._notify()
+                return
+            if len(self._outbox) == 1 or self.database.faults.hold_until:
+                self._notify()
+
+    def _queue_shared(
+        self, commit: Commit, key: Hashable, make: Callable[[], Outgoing | str]
+    ) -> None:
+        """Queue a message that other clients get too; it is made by the first of them."""
+        made = commit.encoded.get(key)
+        if made is None:
+            made = commit.encoded[key] = make()
+        self._queue(made)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._is_live and self.close_request is None and not self.dropped
+
+    def _notify(self) -> None:
+        if self.wake is not None:
+            self.wake()
+
+    # --- what the protocols add ---------------------------------------------------------------
+
+    @abstractmethod
+    def on_commit(self, commit: Commit, share: Share) -> None:
+        """Queue this client's share of somebody else's transaction."""
+
+    @abstractmethod
+    def on_query_failed(self, slots: list[Slot], text: str) -> None:
+        """Give up the sets in these slots and tell the client."""
+
+    @abstractmethod
+    def _send_first(self, token: str) -> None:
+        """Queue the message that begins a connection."""
+
+    @abstractmethod
+    def _receive(self, payload: Payload, now: Timestamp) -> None:
+        """Handle one payload.
+
+        Raises:
+            ProtocolError: it is no message; the connection is then closed with 1011 and its text.
+        """
+
+
+def share_key(share: Share) -> Hashable:
+    """Return what two shares of one commit have in common if they are the same."""
+    return tuple((slot, id(delta)) for slot, delta in share)
+
+
+def not_found(connection: ServerConnection, set_id: int) -> str:
+    """Return the server's text for a query set id that is not live."""
+    caller = connection.caller
+    return (
+        f"Subscription not found: ((Identity({caller.identity}),"
+        f" ConnectionId({caller.connection_id})), QuerySetId {{ id: {set_id} }})"
+    )

@@ -1,0 +1,154 @@
+"""Reducers and procedures, ready to be called: arguments in, result out, in bytes or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ...errors import DecodeError
+from ...sats import sats_json
+from ...sats.algebraic import UNIT, AlgebraicType
+from ...sats.compile import TypeContext
+from ...schema.model import Lifecycle, ProcedureDef, ReducerDef
+from ..explain import explain
+from .blueprint import FunctionPlan
+from .convert import Converters
+
+__all__ = ["ArgumentError", "Function"]
+
+
+class ArgumentError(Exception):
+    """Arguments that do not fit the parameters.
+
+    The server tells v2 clients what is wrong, v1 and HTTP clients the whole chain of causes; of JSON
+    its first word is always ``.``, so here the last one stands for it.
+
+    Attributes:
+        chain: the text with all causes.
+    """
+
+    def __init__(self, function: str, problem: str, *, is_json: bool = False) -> None:
+        super().__init__(problem)
+        top = "." if is_json else problem
+        root = f".: {problem}" if is_json else problem
+        self.chain = f"{top}: invalid arguments for function {function}: {top}: {root}"
+
+
+class Function:
+    """One reducer or procedure.
+
+    Attributes:
+        definition: its name, parameters and result.
+        index: its place among the reducers sorted by name, which v1 reports.
+    """
+
+    def __init__(
+        self, plan: FunctionPlan, index: int, context: TypeContext, converters: Converters
+    ) -> None:
+        self.definition: ReducerDef | ProcedureDef = plan.definition
+        self.index = index
+        self.name = plan.definition.name
+        self._call = plan.call
+        self._context = context
+        self._params = plan.definition.params
+        self._from_wire = [converters.of(hint).from_wire for hint in plan.annotations]
+        self._to_wire = [converters.of(hint).to_wire for hint in plan.annotations]
+        self._result = converters.of(plan.returns).to_wire
+
+    @property
+    def kind(self) -> str:
+        """``"reducer"`` or ``"procedure"``."""
+        return "reducer" if isinstance(self.definition, ReducerDef) else "procedure"
+
+    @property
+    def lifecycle(self) -> Lifecycle | None:
+        """When the server itself calls it, if it does."""
+        definition = self.definition
+        return definition.lifecycle if isinstance(definition, ReducerDef) else None
+
+    def call(self, context: Any, args: Sequence[Any]) -> Any:
+        """Run the module's function; returns what it returns, a coroutine for ``async def``."""
+        return self._call(context, *args)
+
+    # --- arguments ----------------------------------------------------------------------------
+
+    def decode(self, data: bytes) -> list[Any]:
+        """Return the arguments encoded in BSATN; bytes after them are ignored, as by the server.
+
+        Raises:
+            ArgumentError: they do not decode.
+        """
+        try:
+            values, _ = self._context.codec(self._params).decode(data, 0)
+            return self._arguments(values)
+        except Exception as error:
+            problem = explain(self._params, self._context.typespace, data) or str(error)
+            raise ArgumentError(self.name, problem) from error
+
+    def decode_json(self, text: str) -> list[Any]:
+        """Return the arguments written as a JSON array, or an object by parameter name.
+
+        Raises:
+            ArgumentError: they do not decode.
+        """
+        try:
+            args = sats_json.loads(text)
+            if isinstance(args, list) and len(args) != len(self._params.elements):
+                raise DecodeError(
+                    f"invalid length {len(args)}, expected {self.kind} args for {self.name} with"
+                    f" {len(self._params.elements)} elements at line 1 column {len(text)}"
+                )
+            if not isinstance(args, list | dict):
+                raise DecodeError("arguments are an array, or an object by parameter name")
+            return self._arguments(sats_json.from_json(self._params, self._context, args))
+        except DecodeError as error:
+            raise ArgumentError(self.name, str(error), is_json=True) from error
+
+    def encode(self, args: Sequence[Any]) -> bytes:
+        """Return module values as BSATN arguments."""
+        values = [
+            value if convert is None else convert(value)
+            for value, convert in zip(args, self._to_wire, strict=True)
+        ]
+        return self._context.codec(self._params).encode(tuple(values))
+
+    def args_json(self, data: bytes) -> str:
+        """Return BSATN arguments as the JSON array that v1.json reports."""
+        value, _ = self._context.codec(self._params).decode(data, 0)
+        return sats_json.dumps(
+            sats_json.to_json(self._params, self._context, value, style="positional")
+        )
+
+    # --- results ------------------------------------------------------------------------------
+
+    def encode_result(self, value: Any) -> bytes:
+        """Return a procedure's result as BSATN.
+
+        Raises:
+            EncodeError: it does not fit the declared type.
+        """
+        wire = value if self._result is None else self._result(value)
+        if wire is None and self._return_type == UNIT:
+            wire = ()
+        return self._context.codec(self._return_type).encode(wire, what=f"result of {self.name}")
+
+    def result_json(self, data: bytes) -> str:
+        """Return an encoded result as positional JSON."""
+        value = self._context.codec(self._return_type).decode_exact(data)
+        return sats_json.dumps(
+            sats_json.to_json(self._return_type, self._context, value, style="positional")
+        )
+
+    @property
+    def _return_type(self) -> AlgebraicType:
+        definition = self.definition
+        return definition.return_type if isinstance(definition, ProcedureDef) else UNIT
+
+    def _arguments(self, values: Any) -> list[Any]:
+        fields = () if values == () else msgspec.structs.astuple(values)
+        return [
+            value if convert is None else convert(value)
+            for value, convert in zip(fields, self._from_wire, strict=True)
+        ]

@@ -1,0 +1,155 @@
+"""The first argument of every function of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from ...types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
+from ..engine.procedure_http import Http
+
+if TYPE_CHECKING:
+    from ..engine.database import Database
+    from ..engine.outcomes import Caller
+
+__all__ = ["ProcedureContext", "ReducerContext", "Sleep", "ViewContext"]
+
+T = TypeVar("T")
+
+
+class _Base:
+    """What reducers and procedures have in common.
+
+    Attributes:
+        sender: who called.
+        connection_id: over which connection; None for scheduled functions and HTTP calls without.
+        timestamp: when the function started.
+        identity: the database's own identity, which is the sender of scheduled functions.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        sender: Identity,
+        connection_id: ConnectionId | None,
+        timestamp: Timestamp,
+    ) -> None:
+        self._database = database
+        self.sender = sender
+        self.connection_id = connection_id
+        self.timestamp = timestamp
+        self.identity = database.identity
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return unpredictable bytes from the server's source."""
+        return self._database.entropy(count)
+
+    def new_uuid_v4(self) -> Uuid:
+        """Return a random UUID."""
+        return _uuid(int.from_bytes(self.random_bytes(16), "big") & (1 << 122) - 1, 4)
+
+    def new_uuid_v7(self) -> Uuid:
+        """Return a UUID that sorts after all that this database has made before."""
+        millis = self.timestamp.micros_since_unix_epoch // 1000
+        low = int.from_bytes(self.random_bytes(9), "big")
+        return _uuid(self._database.next_v7((millis << 74 | low) & (1 << 122) - 1), 7)
+
+    def log(self, message: str, level: str = "Info") -> None:
+        """Write a line to the database's log (``GET /v1/database/NAME/logs``)."""
+        self._database.log(level, message, self.timestamp)
+
+
+class ReducerContext(_Base):
+    """The context of a reducer, or of a transaction of a procedure.
+
+    Attributes:
+        db: the tables.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        sender: Identity,
+        connection_id: ConnectionId | None,
+        timestamp: Timestamp,
+    ) -> None:
+        super().__init__(database, sender, connection_id, timestamp)
+        self.db: Any = database.tables
+
+
+class ViewContext(msgspec.Struct, frozen=True):
+    """The context of a view: who asks, and the tables, for reading.
+
+    An anonymous view gets the database's own identity as `sender`.
+    """
+
+    sender: Identity
+    db: Any
+
+
+class Sleep(msgspec.Struct, frozen=True):
+    """What ``await ctx.sleep(...)`` hands to the engine: the time at which to go on."""
+
+    until: Timestamp
+
+    def __await__(self) -> Generator[Sleep, Timestamp, Timestamp]:
+        return (yield self)
+
+
+class ProcedureContext(_Base):
+    """The context of a procedure. It has no ``db``: a procedure opens transactions itself.
+
+    Attributes:
+        http: sends HTTP requests; only in an ``async def`` procedure.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        sender: Identity,
+        connection_id: ConnectionId | None,
+        timestamp: Timestamp,
+        caller: Caller,
+    ) -> None:
+        super().__init__(database, sender, connection_id, timestamp)
+        self._caller = caller
+        self.http = Http()
+
+    @contextmanager
+    def transaction(self) -> Iterator[ReducerContext]:
+        """Run the body as one transaction: committed at its end, rolled back if it raises.
+
+        ::
+
+            with ctx.transaction() as tx:
+                tx.db.user.insert(User(name="ann"))
+        """
+        inner = ReducerContext(self._database, self.sender, self.connection_id, self.timestamp)
+        with self._database.write(self._caller, self.timestamp):
+            yield inner
+
+    def with_tx(self, body: Callable[[ReducerContext], T]) -> T:
+        """Run ``body(tx)`` as one transaction and return its result."""
+        with self.transaction() as tx:
+            return body(tx)
+
+    async def sleep(self, duration: float | TimeDuration) -> None:
+        """Let others run for a while (seconds); only in an ``async def`` procedure."""
+        span = (
+            TimeDuration.from_seconds(duration) if isinstance(duration, int | float) else duration
+        )
+        self.timestamp = await Sleep(self.timestamp + span)
+
+    async def sleep_until(self, time: Timestamp) -> None:
+        """Let others run until `time`."""
+        self.timestamp = await Sleep(time)
+
+
+def _uuid(bits: int, version: int) -> Uuid:
+    """Place 122 bits around the version and variant of RFC 9562."""
+    high, rest = bits >> 74, bits & (1 << 74) - 1
+    middle, low = rest >> 62, rest & (1 << 62) - 1
+    return Uuid.from_int(high << 80 | version << 76 | middle << 64 | 0b10 << 62 | low)

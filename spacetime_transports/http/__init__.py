@@ -1,0 +1,23 @@
+"""The HTTP interface of a server: clients in both colours."""
+
+from __future__ import annotations
+
+from .clients import (
+    AsyncHttpClient,
+    HttpClient,
+    IssuedIdentity,
+    LogEntry,
+    Published,
+    SqlResult,
+    SqlStats,
+)
+
+__all__ = [
+    "AsyncHttpClient",
+    "HttpClient",
+    "IssuedIdentity",
+    "LogEntry",
+    "Published",
+    "SqlResult",
+    "SqlStats",
+]

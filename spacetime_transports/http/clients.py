@@ -1,0 +1,323 @@
+"""HTTP clients for everything that needs no subscription: SQL, calls, schemas, logs, publishing.
+
+Both clients have the same methods, `AsyncHttpClient` with ``await``. Each request has a connection
+of its own, so a client holds no sockets and may be shared by threads or tasks::
+
+    with HttpClient("http://localhost:3000", token=token) as client:
+        for row in client.sql("chat", "SELECT * FROM user").rows:
+            print(row.name)
+
+Errors are those of the WebSocket client: ConnectError, AuthError, DatabaseNotFound, QueryError,
+ReducerError, InternalError, HttpError for any other status, CallTimeout, Disconnected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spacetime_proto.errors import HttpError, LocalProtocolError
+from spacetime_proto.wire.headers import HeaderFields, Headers
+from spacetime_proto.wire.http_exchange import HttpRequest
+
+from ..net.address import parse_host, parse_proxy
+from ..net.route import Route
+from ..options import TokenFile, TokenSource, warn_if_exposed
+from . import operations
+from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from typing import Self
+
+    from spacetime_proto.schema.bound import BoundModule
+    from spacetime_proto.schema.model import ModuleDef
+    from spacetime_proto.types import Identity
+
+    from .operations import Operation
+
+__all__ = [
+    "AsyncHttpClient",
+    "HttpClient",
+    "IssuedIdentity",
+    "LogEntry",
+    "Published",
+    "SqlResult",
+    "SqlStats",
+]
+
+R = TypeVar("R")
+
+
+class _Client:
+    """What both clients know; no colour."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        token: TokenSource = None,
+        headers: HeaderFields = (),
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        timeout: float | None = 30.0,
+    ) -> None:
+        """Check the options; nothing is sent yet.
+
+        Args:
+            host: URL of the server; a path in it is kept as a prefix.
+            token: who to be: a JSON web token, a `TokenFile`, a callable that gives one, or None
+                to be given a new identity with every request.
+            headers: further headers of every request.
+            ssl_context: for https; default verifies against the system's authorities.
+            proxy: ``http://[user:password@]host:port`` or ``socks5://…``.
+            timeout: seconds for one whole request; None sets no limit.
+
+        Raises:
+            LocalProtocolError: one of them makes no sense.
+        """
+        if timeout is not None and not timeout > 0:
+            raise LocalProtocolError(f"timeout must be a positive number of seconds, not {timeout}")
+        if proxy is not None:
+            parse_proxy(proxy)
+        self._route = Route(parse_host(host), ssl_context, proxy, timeout)
+        self._token = token
+        self._headers = Headers(headers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._route.address.url!r})"
+
+    def _plain_token(self) -> Any:
+        """Return the token, or whatever a callable returned."""
+        source = self._token
+        if isinstance(source, TokenFile):
+            return source.load()
+        return source() if callable(source) else source
+
+    def _request(self, request: HttpRequest, token: str | None) -> HttpRequest:
+        """Return `request` as it is sent: with the path prefix, the token and the headers."""
+        address = self._route.address
+        warn_if_exposed(address.host, secure=address.secure, token=token, stacklevel=5)
+        fields = [*request.headers, *self._headers]
+        if token is not None:
+            fields.append(("Authorization", f"Bearer {token}"))
+        target = address.path_prefix + request.target
+        return HttpRequest(request.method, target, Headers(fields), request.body)
+
+
+class HttpClient(_Client):
+    """The blocking client. It holds nothing open: ``with`` is a convenience."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def ping(self) -> None:
+        """Return if a server is there."""
+        self._run(operations.ping())
+
+    def identity(self) -> IssuedIdentity:
+        """Return a new identity and the token that proves it."""
+        return self._run(operations.identity())
+
+    def websocket_token(self) -> str:
+        """Return a token that is valid for 60 seconds and may stand in a URL."""
+        return self._run(operations.websocket_token())
+
+    def database_identity(self, database: str) -> Identity:
+        """Return the identity behind the name of a database."""
+        return self._run(operations.database_identity(database))
+
+    def names(self, database: str) -> tuple[str, ...]:
+        """Return all names of a database."""
+        return self._run(operations.names(database))
+
+    def schema(self, database: str, *, version: int | None = None) -> ModuleDef:
+        """Return the description of a database's module.
+
+        Args:
+            database: name or identity.
+            version: 9 or 10; None asks for 10, and for 9 where a 1.x server knows no other.
+        """
+        if version is not None:
+            return self._run(operations.schema(database, version=version))
+        try:
+            return self._run(operations.schema(database, version=10))
+        except HttpError as error:
+            if not operations.lacks_version_10(error):
+                raise
+        return self._run(operations.schema(database, version=9))
+
+    def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
+        """Run one SQL statement.
+
+        Args:
+            database: name or identity.
+            query: the statement.
+            confirmed: whether to wait until what it reads or writes is durable; None leaves it to
+                the server.
+
+        Raises:
+            QueryError: the server refused the statement, with its words.
+        """
+        return self._run(operations.sql(database, query, confirmed=confirmed))
+
+    def call(
+        self,
+        database: str,
+        function: str,
+        args: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        module: BoundModule | None = None,
+    ) -> Any:
+        """Call a reducer or procedure and return what a procedure returned.
+
+        Args:
+            database: name or identity.
+            function: canonical name.
+            args: the arguments in order, or by the names that the module's source gives them.
+            module: types for the arguments and the result (``MODULE.bound``); without it both are
+                JSON, in which value types and bytes may stand among the arguments.
+
+        Raises:
+            ReducerError: the reducer failed, with its words.
+            InternalError: there is no such function, the arguments do not fit, or it panicked.
+        """
+        return self._run(operations.call(database, function, args, module=module))
+
+    def publish(self, database: str | None, program: bytes, *, clear: bool = False) -> Published:
+        """Publish a compiled module (wasm), or update the database that has the name.
+
+        Args:
+            database: name or identity; None makes a database without a name.
+            program: the wasm file.
+            clear: delete all data first.
+        """
+        return self._run(operations.publish(database, program, clear=clear))
+
+    def delete(self, database: str) -> None:
+        """Delete a database."""
+        self._run(operations.delete(database))
+
+    def logs(
+        self, database: str, *, num_lines: int | None = None, follow: bool = False
+    ) -> Generator[LogEntry, None, None]:
+        """Yield the lines of a database's log; with `follow`, new ones as they come, for ever."""
+        from ..net.blocking_exchange import exchange_stream
+
+        operation = operations.logs(database, num_lines=num_lines, follow=follow)
+        lines = operations.LogLines(operation)
+        with contextlib.closing(exchange_stream(self._route, self._prepare(operation))) as stream:
+            for piece in stream:
+                yield from lines.feed(piece)
+
+    def _run(self, operation: Operation[R]) -> R:
+        from ..net.blocking_exchange import exchange
+
+        response = exchange(self._route, self._prepare(operation))
+        return operation.result(response)
+
+    def _prepare(self, operation: Operation[Any]) -> HttpRequest:
+        token = self._plain_token()
+        if inspect.isawaitable(token):
+            if inspect.iscoroutine(token):
+                token.close()
+            raise LocalProtocolError("the token callable is async; use AsyncHttpClient")
+        return self._request(operation.request, token)
+
+
+class AsyncHttpClient(_Client):
+    """The client for asyncio and trio. It holds nothing open: ``async with`` is a convenience."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        pass
+
+    async def ping(self) -> None:
+        """As `HttpClient.ping`."""
+        await self._run(operations.ping())
+
+    async def identity(self) -> IssuedIdentity:
+        """As `HttpClient.identity`."""
+        return await self._run(operations.identity())
+
+    async def websocket_token(self) -> str:
+        """As `HttpClient.websocket_token`."""
+        return await self._run(operations.websocket_token())
+
+    async def database_identity(self, database: str) -> Identity:
+        """As `HttpClient.database_identity`."""
+        return await self._run(operations.database_identity(database))
+
+    async def names(self, database: str) -> tuple[str, ...]:
+        """As `HttpClient.names`."""
+        return await self._run(operations.names(database))
+
+    async def schema(self, database: str, *, version: int | None = None) -> ModuleDef:
+        """As `HttpClient.schema`."""
+        if version is not None:
+            return await self._run(operations.schema(database, version=version))
+        try:
+            return await self._run(operations.schema(database, version=10))
+        except HttpError as error:
+            if not operations.lacks_version_10(error):
+                raise
+        return await self._run(operations.schema(database, version=9))
+
+    async def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
+        """As `HttpClient.sql`."""
+        return await self._run(operations.sql(database, query, confirmed=confirmed))
+
+    async def call(
+        self,
+        database: str,
+        function: str,
+        args: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        module: BoundModule | None = None,
+    ) -> Any:
+        """As `HttpClient.call`."""
+        return await self._run(operations.call(database, function, args, module=module))
+
+    async def publish(
+        self, database: str | None, program: bytes, *, clear: bool = False
+    ) -> Published:
+        """As `HttpClient.publish`."""
+        return await self._run(operations.publish(database, program, clear=clear))
+
+    async def delete(self, database: str) -> None:
+        """As `HttpClient.delete`."""
+        await self._run(operations.delete(database))
+
+    async def logs(
+        self, database: str, *, num_lines: int | None = None, follow: bool = False
+    ) -> AsyncGenerator[LogEntry, None]:
+        """As `HttpClient.logs`; close the iterator (``contextlib.aclosing``) to leave it early."""
+        from ..net.async_exchange import exchange_stream
+
+        operation = operations.logs(database, num_lines=num_lines, follow=follow)
+        request = await self._prepare(operation)
+        lines = operations.LogLines(operation)
+        async with contextlib.aclosing(exchange_stream(self._route, request)) as stream:
+            async for piece in stream:
+                for entry in lines.feed(piece):
+                    yield entry
+
+    async def _run(self, operation: Operation[R]) -> R:
+        from ..net.async_exchange import exchange
+
+        request = await self._prepare(operation)
+        response = await exchange(self._route, request)
+        return operation.result(response)
+
+    async def _prepare(self, operation: Operation[Any]) -> HttpRequest:
+        token = self._plain_token()
+        if inspect.isawaitable(token):
+            token = await token
+        return self._request(operation.request, token)

@@ -1,0 +1,380 @@
+"""The server's HTTP interface as values: a request, and how to read its answer (docs/protocol.md section 7).
+
+Nothing here touches the network, so both HTTP clients are a few lines per operation.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from urllib.parse import quote, unquote, urlencode
+
+import msgspec
+
+from spacetime_proto.errors import (
+    AuthError,
+    DatabaseNotFound,
+    DecodeError,
+    EncodeError,
+    HttpError,
+    InternalError,
+    LocalProtocolError,
+    QueryError,
+    ReducerError,
+    SchemaError,
+)
+from spacetime_proto.sats.sats_json import loads
+from spacetime_proto.schema.load import load_schema
+from spacetime_proto.schema.reader import Reader
+from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
+from spacetime_proto.wire.headers import Headers
+from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
+
+from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
+
+if TYPE_CHECKING:
+    from spacetime_proto.schema.bound import BoundModule
+    from spacetime_proto.schema.model import ModuleDef
+
+__all__ = [
+    "LogLines",
+    "Operation",
+    "call",
+    "database_identity",
+    "delete",
+    "identity",
+    "logs",
+    "names",
+    "ping",
+    "publish",
+    "schema",
+    "sql",
+    "websocket_token",
+]
+
+R = TypeVar("R")
+
+_JSON = Headers({"Content-Type": "application/json"})
+_DATABASE = "/v1/database/"
+_TEXT = Headers({"Content-Type": "text/plain; charset=utf-8"})
+
+
+class Operation(msgspec.Struct, Generic[R], frozen=True):
+    """A request without the client's own headers, and how to read its answer."""
+
+    request: HttpRequest
+    parse: Callable[[HttpResponse], R]
+    """Returns the result, or raises the typed error that the answer stands for."""
+
+    def result(self, response: HttpResponse) -> R:
+        """Return what `response` says.
+
+        Raises:
+            HttpError: the server refused, or one of its more telling kin: AuthError,
+                DatabaseNotFound, QueryError, ReducerError, InternalError.
+            DecodeError: the answer is not what this request is answered with.
+        """
+        path = self.request.path
+        if response.status == 404 and not response.body.strip() and path.startswith(_DATABASE):
+            # 1.x says no more than that of a database that it does not have.
+            name = unquote(path.removeprefix(_DATABASE).partition("?")[0].partition("/")[0])
+            raise DatabaseNotFound(f"the server has no database {name!r} (404)", status=404)
+        try:
+            return self.parse(response)
+        except SchemaError as error:
+            if self.request.path.endswith("/schema"):
+                raise
+            text = str(error).removeprefix("schema: ")
+            raise DecodeError(text, what=f"the answer to {self.request.path}") from error
+
+
+# --- the server -------------------------------------------------------------------------------
+
+
+def ping() -> Operation[None]:
+    """Ask whether a server is there."""
+    return Operation(HttpRequest("GET", "/v1/ping"), _nothing("ping"))
+
+
+def identity() -> Operation[IssuedIdentity]:
+    """Ask for a new identity and its token."""
+
+    def parse(response: HttpResponse) -> IssuedIdentity:
+        body = _json(response, "a new identity")
+        return IssuedIdentity(_identity(body["identity"]), body["token"].text())
+
+    return Operation(HttpRequest("POST", "/v1/identity"), parse)
+
+
+def websocket_token() -> Operation[str]:
+    """Ask for a token that is valid for 60 seconds and may stand in a URL."""
+
+    def parse(response: HttpResponse) -> str:
+        return _json(response, "a WebSocket token")["token"].text()
+
+    return Operation(HttpRequest("POST", "/v1/identity/websocket-token"), parse)
+
+
+# --- databases --------------------------------------------------------------------------------
+
+
+def database_identity(database: str) -> Operation[Identity]:
+    """Ask for the identity behind a name."""
+
+    def parse(response: HttpResponse) -> Identity:
+        text = _successful(response, f"the identity of {database}").text.strip()
+        return _identity(Reader(text, "body"))
+
+    return Operation(HttpRequest("GET", _path(database, "identity")), parse)
+
+
+def names(database: str) -> Operation[tuple[str, ...]]:
+    """Ask for all names of a database."""
+
+    def parse(response: HttpResponse) -> tuple[str, ...]:
+        body = _json(response, f"the names of {database}")
+        return tuple(item.text() for item in body["names"].items())
+
+    return Operation(HttpRequest("GET", _path(database, "names")), parse)
+
+
+def schema(database: str, *, version: int = 10) -> Operation[ModuleDef]:
+    """Ask for a module description, version 9 or 10."""
+
+    def parse(response: HttpResponse) -> ModuleDef:
+        return load_schema(_successful(response, f"the schema of {database}").body)
+
+    return Operation(HttpRequest("GET", _path(database, "schema", version=version)), parse)
+
+
+def lacks_version_10(error: HttpError) -> bool:
+    """Whether a server said that it knows no schema of version 10: one of SpacetimeDB 1.x."""
+    return error.status == 400 and "`10`" in error.body
+
+
+def sql(database: str, query: str, *, confirmed: bool | None = None) -> Operation[SqlResult]:
+    """Run one SQL statement."""
+
+    def parse(response: HttpResponse) -> SqlResult:
+        if response.status == 400:
+            _raise_auth(response, f"SQL on {database}")
+            raise QueryError(f"{database} refused the SQL: {response.text.strip()}", query=query)
+        results = list(_json(response, f"SQL on {database}").items())
+        if len(results) != 1:
+            raise DecodeError(f"{len(results)} results for one SQL statement")
+        return _sql_result(results[0])
+
+    target = _path(database, "sql", confirmed=confirmed)
+    return Operation(HttpRequest("POST", target, _TEXT, query.encode()), parse)
+
+
+def _sql_result(result: Reader) -> SqlResult:
+    stats = result.get("stats", {})
+    return SqlResult(
+        result["schema"].product(),
+        [
+            row.value if isinstance(row.value, list) else [row.value]
+            for row in result["rows"].items()
+        ],
+        duration_micros=result.get("total_duration_micros", 0).number(),
+        stats=SqlStats(*(stats.get(name, 0).number() for name in SqlStats.__struct_fields__)),
+    )
+
+
+def call(
+    database: str,
+    function: str,
+    args: Sequence[Any] | Mapping[str, Any] = (),
+    *,
+    module: BoundModule | None = None,
+) -> Operation[Any]:
+    """Call a reducer or procedure.
+
+    With `module` the arguments and the returned value are typed; without it they are JSON, in which
+    value types and bytes may stand. A mapping names the parameters as the module's source does.
+    """
+    bound = None
+    if module is not None:
+        bound = module.reducers.get(function) or module.procedures.get(function)
+        if bound is None:
+            raise LocalProtocolError(f"the bindings know no reducer or procedure {function!r}")
+    if bound is not None and not isinstance(args, Mapping):
+        body = bound.args_to_json(args)
+    else:
+        body = _dumps(args if isinstance(args, Mapping) else list(args))
+
+    def parse(response: HttpResponse) -> Any:
+        if not 200 <= response.status < 300:
+            _raise_call(response, database, function)
+        if not response.body:
+            return None
+        return loads(response.body) if bound is None else bound.return_from_json(response.text)
+
+    return Operation(
+        HttpRequest(
+            "POST", _path(database, f"call/{quote(function, safe='')}"), _JSON, body.encode()
+        ),
+        parse,
+    )
+
+
+def _raise_call(response: HttpResponse, database: str, function: str) -> NoReturn:
+    text = response.text.strip()
+    if response.status == 530:
+        raise ReducerError(text, name=function)
+    _raise_auth(response, f"the call of {function}")
+    not_there = response.status == 404 and text.startswith("No such procedure")
+    if not_there or response.status in (400, 500):
+        raise InternalError(f"{database} could not run {function}: {text}", name=function)
+    _raise_for(response, f"the call of {function} on {database}")
+
+
+def logs(database: str, *, num_lines: int | None = None, follow: bool = False) -> Operation[None]:
+    """Ask for a database's log; its lines come in the body, see `LogLines`."""
+    target = _path(database, "logs", num_lines=num_lines, follow=follow or None)
+    return Operation(HttpRequest("GET", target), _nothing(f"the log of {database}"))
+
+
+class LogLines:
+    """Cuts the streamed answer to `logs` into entries."""
+
+    def __init__(self, operation: Operation[None]) -> None:
+        self._operation = operation
+        self._rest = b""
+
+    def feed(self, piece: HttpResponse | bytes) -> Iterator[LogEntry]:
+        """Yield the entries that `piece` completes.
+
+        Raises:
+            HttpError: `piece` is the response, and no success; or one of its kin.
+            DecodeError: a line is no JSON object.
+        """
+        if isinstance(piece, HttpResponse):
+            self._operation.result(piece)
+            return
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            if line.strip():
+                entry = loads(line)
+                if not isinstance(entry, dict):
+                    raise DecodeError("no JSON object", what="a line of the log")
+                yield LogEntry(**entry)  # type: ignore[typeddict-item]
+
+
+def publish(database: str | None, program: bytes, *, clear: bool = False) -> Operation[Published]:
+    """Publish or update a module; None makes a database without a name."""
+
+    def parse(response: HttpResponse) -> Published:
+        done = _json(response, f"publishing {database or 'a module'}")["Success"]
+        return Published(
+            identity=_identity(done["database_identity"]),
+            op=done["op"].text(),
+            domain=_domain(done.get("domain", None)),
+        )
+
+    query = urlencode({"clear": "true"}) if clear else ""
+    if database is None:
+        method, target = "POST", "/v1/database"
+    else:
+        method, target = "PUT", _path(database)
+    wasm = Headers({"Content-Type": "application/wasm"})
+    return Operation(HttpRequest(method, f"{target}?{query}".rstrip("?"), wasm, program), parse)
+
+
+def _domain(found: Reader) -> str | None:
+    return None if found.value is None else found.text()
+
+
+def delete(database: str) -> Operation[None]:
+    """Delete a database."""
+    return Operation(HttpRequest("DELETE", _path(database)), _nothing(f"deleting {database}"))
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def _path(database: str, tail: str = "", **query: object) -> str:
+    """Return the path below a database, with the parameters that are not None."""
+    if not database:
+        raise LocalProtocolError("the name of the database is empty")
+    given = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in query.items()
+        if value is not None
+    }
+    path = f"{_DATABASE}{quote(database, safe='')}" + (f"/{tail}" if tail else "")
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _dumps(value: object) -> str:
+    try:
+        return json.dumps(value, default=_to_json, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EncodeError(f"not expressible as JSON: {error}", what="the arguments") from error
+
+
+def _to_json(value: object) -> object:
+    """Return the SATS-JSON input form of a value that `json` does not know."""
+    match value:
+        case Identity():
+            return {"__identity__": f"0x{value.to_hex()}"}
+        case ConnectionId():
+            return {"__connection_id__": int(value)}
+        case Uuid():
+            return {"__uuid__": int(value)}
+        case Timestamp():
+            return {"__timestamp_micros_since_unix_epoch__": value.micros_since_unix_epoch}
+        case TimeDuration():
+            return {"__time_duration_micros__": value.micros}
+        case bytes():
+            return value.hex()
+    raise TypeError(f"{type(value).__name__} needs the bindings (module=) to be encoded")
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def _nothing(what: str) -> Callable[[HttpResponse], None]:
+    def parse(response: HttpResponse) -> None:
+        _successful(response, what)
+
+    return parse
+
+
+def _json(response: HttpResponse, what: str) -> Reader:
+    return Reader(loads(_successful(response, what).body), "body")
+
+
+def _identity(found: Reader) -> Identity:
+    try:
+        return Identity.from_hex(found.text())
+    except ValueError as error:
+        raise SchemaError(f"{found.path} is no identity: {error}") from error
+
+
+def _successful(response: HttpResponse, what: str) -> HttpResponse:
+    """Return `response` if it is one of success, else raise the error that it stands for."""
+    if 200 <= response.status < 300:
+        return response
+    _raise_for(response, what)
+
+
+def _raise_for(response: HttpResponse, what: str) -> NoReturn:
+    _raise_auth(response, what)
+    status, text = response.status, response.text.strip()
+    if status == 404 and ("not found" in text or "No such database" in text):
+        raise DatabaseNotFound(f"{what}: {text}", status=status, body=text)
+    words = text.partition("\n")[0][:300]  # of a proxy's page the first line is enough
+    said = f": {words}" if words else ""
+    raise HttpError(f"{what} failed with HTTP status {status}{said}", status=status, body=text)
+
+
+def _raise_auth(response: HttpResponse, what: str) -> None:
+    """Raise AuthError if the answer is about the token or what it may do (docs/protocol.md 3.2, 7.1)."""
+    text = response.text.strip()
+    about_token = response.status == 400 and "Authorization" in text and "token" in text
+    if response.status in (401, 403) or about_token:
+        said = f": {text}" if text else ""
+        message = f"{what} was refused ({response.status}){said}"
+        raise AuthError(message, status=response.status, body=text)

@@ -1,0 +1,1 @@
+"""The API of the official Python SDK 0.7."""

@@ -1,0 +1,426 @@
+"""The API of the original Python SDK (0.7), on top of this project's drivers.
+
+Programs for it run with their imports changed and bindings regenerated::
+
+    from spacetime_transports import SpacetimeDBAsyncClient, local_config
+    import module_bindings
+
+    client = SpacetimeDBAsyncClient(module_bindings)
+    asyncio.run(client.run(token, "localhost:3000", "chat", False, on_connect, queries))
+
+This is `SpacetimeDBAsyncClient`, for asyncio and trio; `SpacetimeDBClient` of `legacy_client` needs
+no event loop. Their surface is that of FEATURES.md section c; its bugs (c.7) are gone: nothing is
+polled, messages stay in order, a client can be run again, and several clients live in one process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
+from spacetime_proto.client.calls import Call
+from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
+from spacetime_proto.types import Identity
+
+from ..aio.driver import AsyncDriver
+from ..aio.handles import refuse_in_callback
+from ..driving import LAST_WORDS
+from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
+from .loop import Background, Loop
+from .sync_client import (
+    PROTOCOLS,
+    Address,
+    SpacetimeDBClient,
+    SpacetimeDBException,
+    find_reducer,
+    offers_no_protocol,
+    options_for,
+    server_address,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from spacetime_proto.client.calls import PendingCall
+
+__all__ = [
+    "Address",
+    "DbEvent",
+    "Identity",
+    "ReducerEvent",
+    "SpacetimeDBAsyncClient",
+    "SpacetimeDBClient",
+    "SpacetimeDBException",
+    "SpacetimeDBScheduledEvent",
+    "TransactionUpdateMessage",
+]
+
+
+class SpacetimeDBScheduledEvent:
+    """A function that waits for its time.
+
+    Attributes:
+        fire_time: when it is due, on the event loop's clock, in seconds.
+        callback: the function.
+        args: what it is called with.
+    """
+
+    def __init__(
+        self, fire_time: float, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
+        self.fire_time = fire_time
+        self.callback = callback
+        self.args = args
+
+
+class SpacetimeDBAsyncClient:
+    """The client of the 0.7 API under asyncio or trio.
+
+    Either `run` does everything, or `connect`, `call_reducer` and `close` are used one by one.
+    Callbacks may be plain functions or coroutine functions.
+
+    Attributes:
+        client: what callbacks are registered on besides (`SpacetimeDBClient`).
+        request_timeout: seconds that `call_reducer` and `close` wait.
+        is_connected: whether requests can be made.
+        is_closing: whether the end was asked for.
+        identity: who this client is, once it was told.
+        address: the connection id.
+    """
+
+    request_timeout: float = 5
+
+    def __init__(self, autogen_package: Any) -> None:
+        self.client = SpacetimeDBClient(autogen_package)
+        self.is_closing = False
+        self.prescheduled_events: list[tuple[float, Callable[..., object], tuple[Any, ...]]] = []
+        self._driver: AsyncDriver[Any] | None = None
+        self._loop: Loop | None = None
+        self._background: Background | None = None
+        self._error: BaseException | None = None
+        self._has_run = False
+        self._stop = anyio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether requests can be made."""
+        return self._driver is not None and self._driver.is_up and not self._driver.is_done
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who this client is; None before it was told."""
+        return self.client.identity
+
+    @property
+    def address(self) -> Address | None:
+        """The connection id; None before it was told."""
+        return self.client.address
+
+    # --- registering --------------------------------------------------------------------------
+
+    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` whenever the rows of a subscription have come."""
+        self.client.register_on_subscription_applied(callback)
+
+    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self.client.unregister_on_subscription_applied(callback)
+
+    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Call ``callback(message)`` for every transaction."""
+        self.client.register_on_event(callback)
+
+    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self.client.unregister_on_event(callback)
+
+    def subscribe(self, queries: Sequence[str]) -> None:
+        """Subscribe to `queries` instead of all earlier ones, as one difference."""
+        self._on_loop(lambda: self.client.subscribe(queries))
+
+    def schedule_event(
+        self, delay_secs: float, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Call ``callback(*args)`` once, `delay_secs` seconds from now.
+
+        Before the client runs the delay counts from its start. To repeat it, schedule it again in
+        the callback. What it raises ends `run`. Allowed in any thread.
+        """
+        if self._background is None:
+            self.prescheduled_events.append((delay_secs, callback, args))
+        else:
+            self._on_loop(lambda: self._schedule(delay_secs, callback, args))
+
+    def _schedule(
+        self, delay: float, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
+        if self._background is not None:
+            event = SpacetimeDBScheduledEvent(anyio.current_time() + delay, callback, args)
+            self._background.start_soon(self._fire, event)
+
+    async def _fire(self, event: SpacetimeDBScheduledEvent) -> None:
+        await anyio.sleep_until(event.fire_time)
+        try:
+            result = self.client.run_callback(event.callback, *event.args)
+            if result is not None and hasattr(result, "__await__"):
+                await result
+        except Exception as error:
+            self._fail(error)
+
+    def _on_loop(self, function: Callable[[], object]) -> None:
+        """Do it in the event loop's thread: now if this is it, else in a task there."""
+        loop, background = self._loop, self._background
+        if loop is None or background is None or loop.is_here:
+            function()
+            return
+
+        async def run() -> None:
+            try:
+                function()
+            except Exception as error:
+                self._fail(error)
+
+        loop.call_soon(lambda: background.start_soon(run))
+
+    def _fail(self, error: Exception) -> None:
+        """End the run with an exception of the user's code."""
+        if self._error is None:
+            self._error = error
+        self._stop.set()
+
+    # --- run ----------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        auth_token: str | None,
+        host: str,
+        address_or_name: str,
+        ssl_enabled: Any = False,
+        on_connect: Any = None,
+        subscription_queries: Sequence[str] = (),
+    ) -> None:
+        """Connect, subscribe, and stay until `force_close`.
+
+        The README's form with five arguments, ``run(token, host, name, on_connect, queries)``,
+        means no TLS; a scheme in `host` decides as well.
+
+        Args:
+            auth_token: token, or None for a new identity.
+            host: ``host:port`` or a URL.
+            address_or_name: the database.
+            ssl_enabled: whether to use TLS.
+            on_connect: ``on_connect(auth_token, identity)``, or None.
+            subscription_queries: what to subscribe to; class names are understood as tables.
+
+        Raises:
+            SpacetimeDBException: no connection, or it was lost, or a query was refused.
+            Exception: whatever a callback raised.
+        """
+        if callable(ssl_enabled) or isinstance(on_connect, (list, tuple)):
+            ssl_enabled, on_connect, subscription_queries = False, ssl_enabled, on_connect or ()
+        if self._begin():
+            return
+        try:
+            await self._open(
+                auth_token, host, address_or_name, bool(ssl_enabled), subscription_queries,
+                on_connect,
+            )  # fmt: skip
+            driver = self._driver
+            if driver is not None:
+                assert driver.done is not None and self._background is not None
+                self._background.start_soon(self._stop_when_done, driver)
+                await self._stop.wait()
+        finally:
+            error = await self._end()
+        if error is not None:
+            raise _as_legacy(error)
+
+    async def connect(
+        self,
+        auth_token: str | None,
+        host: str,
+        address_or_name: str,
+        ssl_enabled: bool = False,
+        subscription_queries: Sequence[str] = (),
+    ) -> tuple[str | None, Identity | None]:
+        """Connect and return (token, identity); the client then lives until `close`.
+
+        Not needed with `run`, which connects by itself.
+
+        Raises:
+            SpacetimeDBException: no connection.
+        """
+        if self._begin():
+            raise SpacetimeDBException("the client was closed before it was connected")
+        try:
+            await self._open(
+                auth_token, host, address_or_name, ssl_enabled, subscription_queries, None
+            )
+        except BaseException:
+            await self._end()
+            raise
+        driver = self._driver
+        if driver is None or driver.session is None:
+            error = await self._end()
+            raise _as_legacy(error or Disconnected("the client was closed while it connected"))
+        return driver.token or driver.session.token, driver.session.identity
+
+    async def call_reducer(
+        self, reducer_name: str, *reducer_args: Any
+    ) -> TransactionUpdateMessage | None:
+        """Call a reducer and return the transaction that it was, whatever its status.
+
+        Raises:
+            SpacetimeDBException: no answer within `request_timeout` seconds, or the connection was
+                lost.
+            LocalProtocolError: there is no such reducer, the arguments do not fit, or this is a
+                callback.
+        """
+        driver = self._driver
+        if driver is None or driver.session is None:
+            raise LocalProtocolError("call connect first")
+        refuse_in_callback(driver, f"call {reducer_name!r}")
+        done = anyio.Event()
+        found: list[TransactionUpdateMessage | None] = []
+
+        callbacks = driver.callbacks
+        assert isinstance(callbacks, LegacyCallbacks)
+
+        def answered(pending: PendingCall[Any]) -> None:
+            found.append(callbacks.last_message)
+            done.set()
+
+        name = find_reducer(driver.session.module.bound, reducer_name)
+        try:
+            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+        except Disconnected as error:  # the loss is known already
+            driver.failure.was_told = True
+            raise SpacetimeDBException(str(error)) from error
+        driver.flush()
+        callbacks.expected += 1
+        try:
+            with anyio.move_on_after(self.request_timeout):
+                await done.wait()
+        finally:
+            callbacks.expected -= 1
+        if not found:
+            raise SpacetimeDBException(f"the call of {reducer_name!r} timed out")
+        if isinstance(pending.error, Disconnected):
+            driver.failure.was_told = True
+            raise SpacetimeDBException(str(pending.error)) from pending.error
+        return found[0]
+
+    async def close(self) -> None:
+        """Close what `connect` opened; returns when it is closed."""
+        await self._end()
+
+    def force_close(self) -> None:
+        """End `run`; from any thread, at any time, also inside callbacks.
+
+        Before the first `run` it makes that one return at once. Scheduled events that have not
+        fired are dropped.
+        """
+        self.is_closing = True
+        self._on_loop(self._stop_now)
+
+    def _stop_now(self) -> None:
+        self._stop.set()
+        if self._driver is not None:
+            self._driver.close()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _begin(self) -> bool:
+        """Get ready for a run; True if it was closed before it began."""
+        if self._background is not None:
+            raise LocalProtocolError("this client is running already")
+        closed = self.is_closing and not self._has_run
+        self._has_run = True
+        self.is_closing = False
+        self._error = None
+        if closed:
+            return True
+        self._stop = anyio.Event()
+        self._loop = Loop()
+        self._background = Background(self._loop)
+        scheduled, self.prescheduled_events = self.prescheduled_events, []
+        for delay, callback, args in scheduled:
+            self._schedule(delay, callback, args)
+        return False
+
+    async def _open(
+        self,
+        token: str | None,
+        host: str,
+        database: str,
+        ssl_enabled: bool,
+        queries: Sequence[str],
+        on_connect: Callable[..., object] | None,
+    ) -> None:
+        """Connect, in v1 if the server speaks it; without a driver if it was closed meanwhile.
+
+        Raises:
+            SpacetimeDBException: no connection.
+        """
+        address = server_address(host, ssl_enabled)
+        assert self._background is not None
+        error: BaseException | None = None
+        for protocols in PROTOCOLS:
+            driver: AsyncDriver[Any] = AsyncDriver(
+                address,
+                database,
+                self.client.module,
+                options_for(token, protocols),
+                callbacks=self.client.new_callbacks(queries, on_connect),
+            )
+            self._driver = driver
+            self.client.drive(driver, self._loop)
+            driver.ready = anyio.Event()
+            driver.done = anyio.Event()
+            self._background.start_soon(driver.run)
+            await driver.ready.wait()
+            if driver.is_up:
+                return
+            error = driver.failure.untold()
+            if error is None or self.is_closing:
+                self._driver = None
+                return
+            if not offers_no_protocol(error):
+                break
+        self._driver = None
+        assert error is not None
+        raise _as_legacy(error)
+
+    async def _stop_when_done(self, driver: AsyncDriver[Any]) -> None:
+        assert driver.done is not None
+        await driver.done.wait()
+        self._stop.set()
+
+    async def _end(self) -> BaseException | None:
+        """Close the connection, end all tasks; return what went wrong."""
+        driver, self._driver = self._driver, None
+        background, self._background = self._background, None
+        try:
+            if driver is not None and driver.done is not None and not driver.is_done:
+                driver.close()
+                with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
+                    await driver.done.wait()
+        finally:
+            if background is not None:
+                await background.stop()
+            self.client.undrive(driver)
+            self._loop = None
+        if self._error is not None or driver is None:
+            return self._error
+        return driver.failure.untold()
+
+
+def _as_legacy(error: BaseException) -> BaseException:
+    """Return what programs for 0.7 expect to catch: their own exceptions stay as they are."""
+    if isinstance(error, SpacetimeDBException) or not isinstance(error, SpacetimeError):
+        return error
+    wrapped = SpacetimeDBException(str(error))
+    wrapped.__cause__ = error
+    return wrapped

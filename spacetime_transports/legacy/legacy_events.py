@@ -1,0 +1,268 @@
+"""What callbacks of the 0.7 API get, and how events of the core become calls of them.
+
+The order within one message is that of 0.7 (FEATURES.md section c.6): row callbacks table by table;
+then ``on_subscription_applied``, or ``on_event`` and the reducer's own callbacks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent
+from spacetime_proto.client import events as ev
+from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.client.pump import Invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from spacetime_proto.bindings.legacy_registry import LegacyRegistry
+    from spacetime_proto.client.callbacks import Calls
+    from spacetime_proto.schema.bound import BoundModule
+
+__all__ = ["DbEvent", "LegacyCallbacks", "TransactionUpdateMessage", "table_names"]
+
+_STATUS = {
+    "committed": "committed",
+    "failed": "failed",
+    "internal_error": "failed",
+    "out_of_energy": "outofenergy",
+}
+
+
+class DbEvent:
+    """One changed row of a `TransactionUpdateMessage`.
+
+    Attributes:
+        table_name: canonical name of the table.
+        row_pk: value of the primary key; the row itself where there is no key.
+        row_op: ``"insert"``, ``"update"`` or ``"delete"``.
+        decoded_value: the new row, or the deleted one.
+        old_value: the row before; None for an insert.
+    """
+
+    def __init__(
+        self, table_name: str, row_pk: Any, row_op: str, decoded_value: Any, old_value: Any = None
+    ) -> None:
+        self.table_name = table_name
+        self.row_pk = row_pk
+        self.row_op = row_op
+        self.decoded_value = decoded_value
+        self.old_value = old_value
+
+    def __repr__(self) -> str:
+        return f"<DbEvent {self.row_op} {self.table_name} {self.row_pk!r}>"
+
+
+class TransactionUpdateMessage:
+    """A transaction, as `register_on_event` callbacks get it.
+
+    Attributes:
+        reducer_event: who called what, as far as the wire tells.
+        transaction_type: always ``"TransactionUpdate"``.
+    """
+
+    transaction_type = "TransactionUpdate"
+
+    def __init__(
+        self, reducer_event: LegacyReducerEvent, changes: tuple[ev.TableChanged, ...]
+    ) -> None:
+        self.reducer_event = reducer_event
+        self._changes = changes
+        self._events: dict[str, list[DbEvent]] | None = None
+
+    @property
+    def events(self) -> dict[str, list[DbEvent]]:
+        """The changed rows by table, decoded when they are first asked for."""
+        if self._events is None:
+            self._events = {change.table.table_name: _db_events(change) for change in self._changes}
+        return self._events
+
+    def __repr__(self) -> str:
+        return f"<TransactionUpdateMessage {self.reducer_event!r}>"
+
+
+def _db_events(change: ev.TableChanged) -> list[DbEvent]:
+    name = change.table.table_name
+    key = change.table.table.definition.primary_key
+
+    def key_of(row: Any) -> Any:
+        if key is None:
+            return row
+        return getattr(row, type(row).__struct_fields__[key])
+
+    return [
+        *(DbEvent(name, key_of(row), "insert", row) for row in change.inserted),
+        *(DbEvent(name, key_of(row), "delete", row, row) for row in change.deleted),
+        *(DbEvent(name, key_of(new), "update", new, old) for old, new in change.updated),
+    ]
+
+
+def reducer_event(event: object) -> LegacyReducerEvent | None:
+    """Return what 0.7 callbacks are told of the cause of a change.
+
+    None is for rows of a subscription, an unsubscription or a reconnect; every transaction has an
+    object, in which None stands for what the wire leaves out.
+    """
+    if isinstance(event, ev.ReducerEvent):
+        return LegacyReducerEvent(
+            caller_identity=event.caller_identity,
+            caller_connection_id=event.caller_connection_id,
+            reducer_name=event.name,
+            status=_STATUS[event.status],
+            message=event.message or "",
+            args=None if event.args is None else list(event.args),
+        )
+    if isinstance(event, ev.Transaction):
+        return LegacyReducerEvent(None, None, None, "committed", None, None)
+    return None
+
+
+class LegacyCallbacks(Callbacks):
+    """Finds the callbacks of the 0.7 surface for each event.
+
+    Args:
+        registry: the callbacks on table classes and reducers of the bindings package.
+        run: runs a user's function so that functions of the package mean this client.
+        subscription_applied: callbacks without arguments; the client's own list.
+        event: callbacks that get a `TransactionUpdateMessage`; the client's own list.
+    """
+
+    def __init__(
+        self,
+        registry: LegacyRegistry,
+        run: Callable[..., Any],
+        subscription_applied: list[Callable[[], object]],
+        event: list[Callable[[TransactionUpdateMessage], object]],
+    ) -> None:
+        super().__init__()
+        self.last_message: TransactionUpdateMessage | None = None
+        """The message of the reducer event that is being, or was last, dispatched."""
+        self.expected = 0
+        """How many wait for `last_message`, who want its changes too."""
+        self._registry = registry
+        self._run = run
+        self._subscription_applied = subscription_applied
+        self._event = event
+        self._applied = False
+        self._changes: tuple[ev.TableChanged, ...] = ()
+
+    @property
+    def interests(self) -> tuple[bool, bool]:
+        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
+        return bool(self._event or self.expected), True
+
+    def calls(self, event: ev.Event) -> Calls:
+        """Yield the (function, arguments) that `event` makes run, in order."""
+        if isinstance(event, ev.TableChanged):
+            return self._rows(event)
+        if isinstance(event, ev.TransactionApplied):
+            return self._transaction_applied(event)
+        if isinstance(event, ev.ReducerCompleted):
+            return self._reducer_completed(event)
+        if isinstance(event, ev.SetApplied):
+            # 0.7 runs these after the row callbacks; the core says it first.
+            self._applied = True
+        return super().calls(event)
+
+    def only_call(self, message: list[ev.Event]) -> None:
+        """Leave every message to `calls`."""
+
+    def after_message(self) -> Iterator[Invoke]:
+        """Yield what has to run when everything else of a message has."""
+        if self._applied:
+            self._applied = False
+            for callback in tuple(self._subscription_applied):
+                yield Invoke(self._run, (callback,))
+
+    def _rows(self, event: ev.TableChanged) -> Calls:
+        callbacks = self._registry.row_callbacks(event.table.table_name)
+        if not callbacks:
+            return
+        cause = reducer_event(event.ctx.event)
+        for row in event.inserted:
+            for callback in callbacks:
+                yield self._run, (callback, "insert", None, row, cause)
+        for row in event.deleted:
+            for callback in callbacks:
+                yield self._run, (callback, "delete", row, None, cause)
+        for old, new in event.updated:
+            for callback in callbacks:
+                yield self._run, (callback, "update", old, new, cause)
+
+    def _transaction_applied(self, event: ev.TransactionApplied) -> Calls:
+        if isinstance(event.ctx.event, ev.ReducerEvent):
+            self._changes = event.changes  # `ReducerCompleted` of the same message comes next
+            return
+        yield from self._on_event(event.ctx.event, event.changes)
+
+    def _reducer_completed(self, event: ev.ReducerCompleted) -> Calls:
+        changes, self._changes = self._changes, ()
+        yield from self._on_event(event.ctx.event, changes)
+        completed = event.ctx.event
+        if not isinstance(completed, ev.ReducerEvent):
+            return
+        if completed.name is None or completed.args is None:
+            return  # what cannot be told cannot be passed on
+        for registered in self._registry.reducer_callbacks(completed.name):
+            yield (
+                self._run,
+                (
+                    registered.function,
+                    *registered.arguments(
+                        completed.caller_identity,
+                        completed.caller_connection_id,
+                        _STATUS[completed.status],
+                        completed.message or "",
+                        completed.args,
+                    ),
+                ),
+            )
+
+    def _on_event(self, cause: object, changes: tuple[ev.TableChanged, ...]) -> Calls:
+        described = reducer_event(cause)
+        if described is None:
+            return
+        message = self.last_message = TransactionUpdateMessage(described, changes)
+        for callback in tuple(self._event):
+            yield self._run, (callback, message)
+
+
+# --- old queries ------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\W\d]\w*|\s+|.", re.DOTALL)
+
+
+def table_names(module: BoundModule) -> dict[str, str]:
+    """Return canonical table names by the names that programs for 0.7 call the tables.
+
+    Those are the class names: ``User`` for the table that is ``user`` on the wire. A name that is
+    some table's canonical one means that table.
+    """
+    from spacetime_proto.schema.case import pascal_case
+
+    names: dict[str, str] = {}
+    for name, table in module.tables.items():
+        for alias in (table.row_class.__name__, table.definition.accessor, pascal_case(name)):
+            names.setdefault(alias, name)
+    return names | {name: name for name in module.tables}
+
+
+def translate(query: str, names: dict[str, str]) -> str:
+    """Return an old query with its table names as the server knows them.
+
+    A name is replaced after FROM and JOIN, and before the dot of a column; text in quotes is not.
+    """
+    tokens = _TOKEN.findall(query)
+    for at, token in enumerate(tokens):
+        bare = token[1:-1] if token.startswith('"') else token
+        if bare not in names or names[bare] == bare or token.startswith("'"):
+            continue
+        if _word(reversed(tokens[:at])) in ("FROM", "JOIN") or _word(tokens[at + 1 :]) == ".":
+            tokens[at] = token.replace(bare, names[bare])
+    return "".join(tokens)
+
+
+def _word(tokens: Iterable[str]) -> str:
+    return next((token.upper() for token in tokens if not token.isspace()), "")

@@ -1,0 +1,481 @@
+"""`SpacetimeDBClient` of the 0.7 API: registration, and a client without an event loop.
+
+Only protocol v1 tells who else called which reducer, so the clients of this API ask for v1 first,
+and for v3 and v2 where the server does not speak it. There reducer callbacks run for the client's
+own calls.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pump import MESSAGE_DONE
+from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
+from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
+from spacetime_proto.types import ConnectionId, Identity
+
+from ..net.address import Address as ServerAddress
+from ..net.address import parse_host
+from ..options import ConnectOptions, resolve
+from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, table_names, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.cache.views import TableView
+    from spacetime_proto.client.pump import Received, Want
+    from spacetime_proto.client.session import ClientSession
+    from spacetime_proto.client.subscriptions import Subscription
+    from spacetime_proto.schema.bound import BoundModule
+
+    from ..aio.driver import AsyncDriver
+    from ..blocking.driver import BlockingDriver
+    from .loop import Loop
+
+__all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
+
+#: The name that 0.7 had for a connection id.
+Address = ConnectionId
+
+#: What is offered, one attempt after the other: a server prefers v3 whenever it is offered.
+PROTOCOLS = (frozenset({V1_BSATN, V1_JSON}), frozenset({V3_BSATN, V2_BSATN}))
+
+
+class SpacetimeDBException(SpacetimeError):
+    """What the clients of the 0.7 API raise; its cause is the typed error."""
+
+
+class SpacetimeDBClient:
+    """A client of the 0.7 API that moves when `update` is called.
+
+    `init` makes one and connects it; the class attribute `instance` is the one made last. An
+    instance also keeps the registrations of a `SpacetimeDBAsyncClient`, which moves it then.
+
+    Attributes:
+        identity: who this client is, once it was told.
+        address: the connection id.
+    """
+
+    instance: ClassVar[SpacetimeDBClient | None] = None
+
+    def __init__(self, autogen_package: Any) -> None:
+        SpacetimeDBClient.instance = self
+        self.module: Module[Any] = _module_of(autogen_package)
+        self.identity: Identity | None = None
+        self.address: Address | None = None
+        self._registry = self.module.legacy
+        self._registry.attach(self)
+        self._on_subscription_applied: list[Callable[[], object]] = []
+        self._on_event: list[Callable[[TransactionUpdateMessage], object]] = []
+        self._driver: AsyncDriver[Any] | BlockingDriver[Any] | None = None
+        self._loop: Loop | None = None
+        self._subscription: Subscription | None = None
+        self._names: dict[str, str] | None = None
+        self._unconnected = self.module.create_db(None)
+        self._on_disconnect: Callable[..., object] | None = None
+        self._on_identity: Callable[..., object] | None = None
+        self._on_error: Callable[..., object] | None = None
+        self._greeting: tuple[str, Identity, Address | None] | None = None
+        self._end_told = True
+
+    # --- registering --------------------------------------------------------------------------
+
+    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` whenever the rows of a subscription have come."""
+        self._on_subscription_applied.append(callback)
+
+    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_subscription_applied.remove(callback)
+
+    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Call ``callback(message)`` for every transaction."""
+        self._on_event.append(callback)
+
+    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_event.remove(callback)
+
+    def _register_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
+        name = self._table_name(table_name)
+        self._registry.register(object, name, callback)
+
+    def _unregister_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
+        self._registry.unregister(object, self._table_name(table_name), callback)
+
+    def _register_reducer(self, reducer_name: str, callback: Callable[..., object]) -> None:
+        name, parameters = self._reducer(reducer_name)
+        self._registry.register_reducer(name, parameters, callback)
+
+    def _unregister_reducer(self, reducer_name: str, callback: Callable[..., object]) -> None:
+        name, parameters = self._reducer(reducer_name)
+        self._registry.unregister_reducer(name, parameters, callback)
+
+    def _reducer(self, name: str) -> tuple[str, int]:
+        canonical = find_reducer(self.module.bound, name)
+        return canonical, len(self.module.bound.reducers[canonical].param_names)
+
+    def _table_name(self, name: str) -> str:
+        return self._table_names().get(name, name)
+
+    def _table_names(self) -> dict[str, str]:
+        if self._names is None:
+            self._names = table_names(self.module.bound)
+        return self._names
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def subscribe(self, queries: Sequence[str]) -> None:
+        """Subscribe to `queries` instead of all earlier ones, as one difference.
+
+        Raises:
+            LocalProtocolError: there is no connection.
+        """
+        session = self._need_session("subscribe")
+        names = self._table_names()
+        translated = [translate(query, names) for query in queries]
+        with self._need_driver("subscribe").lock:
+            self._subscription = session.subscribe(
+                *translated,
+                on_error=self._subscription_failed,
+                legacy=True,
+                replaces=self._subscription,
+            )
+        self._need_driver("subscribe").flush()
+
+    def _subscription_failed(self, ctx: object, error: SpacetimeError) -> None:
+        # 0.7 had no other way to tell of it than to end.
+        if not isinstance(error, Disconnected):
+            raise error
+
+    def _reducer_call(self, reducer: str, *args: Any) -> None:
+        self.legacy_call(Call("reducer", find_reducer(self.module.bound, reducer), args))
+
+    def legacy_call(self, call: Call[Any]) -> None:
+        """Send a reducer call without waiting for its outcome (used by generated code).
+
+        Raises:
+            LocalProtocolError: there is no connection, or the arguments do not fit.
+        """
+        what = f"call {call.name!r}"
+        session, driver, loop = self._need_session(what), self._need_driver(what), self._loop
+        if loop is None or loop.is_here:
+            with driver.lock:
+                session.submit(call)
+            driver.flush()
+            return
+        # Mistakes are raised here and now, where they were made, not in the event loop.
+        self.module.bound.reducers[call.name].encode_args(call.args)
+
+        def submit() -> None:
+            try:
+                session.submit(call)
+            except SpacetimeError:
+                return  # the connection has ended meanwhile
+            driver.flush()
+
+        loop.call_soon(submit)
+
+    def legacy_table(self, name: str) -> TableView[Any]:
+        """Return the view of a table in the cache (used by generated code)."""
+        session = None if self._driver is None else self._driver.session
+        table: TableView[Any] = (self._unconnected if session is None else session.db)[name]
+        return table
+
+    def _get_table_cache(self, table_name: str) -> TableView[Any]:
+        """Return the view of a table; raises KeyError for an unknown one."""
+        return self.legacy_table(self._table_name(table_name))
+
+    def _need_driver(self, what: str) -> AsyncDriver[Any] | BlockingDriver[Any]:
+        if self._driver is None or self._driver.is_done:
+            raise LocalProtocolError(f"cannot {what}: this client is not connected")
+        return self._driver
+
+    def _need_session(self, what: str) -> ClientSession[Any]:
+        session = self._need_driver(what).session
+        assert session is not None  # there are bindings from the start
+        return session
+
+    # --- for whoever drives -------------------------------------------------------------------
+
+    def run_callback(self, callback: Callable[..., object], *args: Any) -> Any:
+        """Run a user's function so that functions of the bindings mean this client."""
+        with self._registry.running(self):
+            result = callback(*args)
+        if result is not None and hasattr(result, "__await__"):
+            return self._run_awaitable(result)
+        return result
+
+    async def _run_awaitable(self, awaitable: Any) -> Any:
+        with self._registry.running(self):
+            return await awaitable
+
+    def new_callbacks(
+        self, queries: Sequence[str], on_connect: Callable[..., object] | None
+    ) -> LegacyCallbacks:
+        """Return the callbacks for a new connection, which first of all subscribes to `queries`."""
+        callbacks = LegacyCallbacks(
+            self._registry, self.run_callback, self._on_subscription_applied, self._on_event
+        )
+
+        def connected(ctx: Any, identity: Identity, token: str) -> Any:
+            self.identity = identity
+            self.address = ctx.connection_id
+            driver = self._need_driver("connect")
+            if queries and self._subscription is None:
+                self.subscribe(queries)
+            if on_connect is not None:
+                return self.run_callback(on_connect, driver.token or token, identity)
+            return None
+
+        callbacks.add("connect", connected)
+        return callbacks
+
+    def drive(
+        self, driver: AsyncDriver[Any] | BlockingDriver[Any], loop: Loop | None = None
+    ) -> None:
+        """Belong to `driver` from now on."""
+        self._driver = driver
+        self._loop = loop
+        self._subscription = None
+        callbacks = driver.callbacks
+        assert isinstance(callbacks, LegacyCallbacks) and driver.session is not None
+        driver.wrap_pump = lambda inner: _with_afterwards(inner, callbacks, driver)
+        for handle in driver.session.db:
+            # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
+            handle.on_insert(_listen)
+
+    def undrive(self, driver: object) -> None:
+        """Be without a connection again; the cache stays readable."""
+        self._loop = None
+
+    # --- without an event loop ----------------------------------------------------------------
+
+    @classmethod
+    def init(
+        cls,
+        auth_token: str | None,
+        host: str,
+        address_or_name: str,
+        ssl_enabled: bool,
+        autogen_package: Any,
+        on_connect: Callable[[], object] | None = None,
+        on_disconnect: Callable[[str], object] | None = None,
+        on_identity: Callable[[str, Identity, Address], object] | None = None,
+        on_error: Callable[[str], object] | None = None,
+    ) -> None:
+        """Make the client that `instance` then is, and connect it; see `connect`."""
+        cls(autogen_package).connect(
+            auth_token,
+            host,
+            address_or_name,
+            ssl_enabled,
+            on_connect,
+            on_disconnect,
+            on_identity,
+            on_error,
+        )
+
+    def connect(
+        self,
+        auth_token: str | None,
+        host: str,
+        address_or_name: str,
+        ssl_enabled: bool,
+        on_connect: Callable[[], object] | None = None,
+        on_disconnect: Callable[[str], object] | None = None,
+        on_identity: Callable[[str, Identity, Address], object] | None = None,
+        on_error: Callable[[str], object] | None = None,
+    ) -> None:
+        """Connect; returns when the server has greeted.
+
+        Args:
+            auth_token: token, or None for a new identity.
+            host: ``host:port`` or a URL.
+            address_or_name: the database.
+            ssl_enabled: whether to use TLS.
+            on_connect: ``on_connect()``, before this returns.
+            on_disconnect: ``on_disconnect(message)``, inside `update` or `close`.
+            on_identity: ``on_identity(auth_token, identity, address)``, inside the first `update`.
+            on_error: ``on_error(message)``: no connection, or it was lost. Without it, the former
+                is raised.
+
+        Raises:
+            SpacetimeDBException: no connection, and there is no `on_error`.
+        """
+        from ..blocking.driver import BlockingDriver
+
+        self._on_disconnect = on_disconnect
+        self._on_identity = on_identity
+        self._on_error = on_error
+        address = server_address(host, ssl_enabled)
+        error: BaseException | None = None
+        for protocols in PROTOCOLS:
+            driver: BlockingDriver[Any] = BlockingDriver(
+                address,
+                address_or_name,
+                self.module,
+                options_for(auth_token, protocols),
+                callbacks=self.new_callbacks((), None),
+            )
+            self.drive(driver)
+            try:
+                driver.connect()
+            except SpacetimeError as refused:
+                error = refused
+                if not offers_no_protocol(refused):
+                    break
+            else:
+                session = driver.session
+                assert session.identity is not None
+                token = driver.token or session.token or ""
+                self._greeting = (token, session.identity, session.connection_id)
+                self._end_told = False
+                if on_connect is not None:
+                    self.run_callback(on_connect)
+                return
+        assert error is not None
+        if on_error is None:
+            raise SpacetimeDBException(str(error)) from error
+        self.run_callback(on_error, str(error))
+
+    def update(self) -> None:
+        """Handle what has arrived and run its callbacks, in this thread.
+
+        Raises:
+            Exception: whatever a callback raised; the connection is over then.
+            LocalProtocolError: `connect` was not called, or an event loop moves this client.
+        """
+        driver = self._need_blocking()
+        greeting, self._greeting = self._greeting, None
+        if greeting is not None and self._on_identity is not None:
+            self.run_callback(self._on_identity, *greeting)
+        driver.pump_until(lambda: False, None, may_wait=False)
+        if driver.is_done:
+            self._tell_end(driver)
+
+    def close(self) -> None:
+        """Close the connection; ``on_disconnect`` runs before this returns."""
+        import time
+
+        driver = self._need_blocking()
+        if driver.is_done:
+            self._tell_end(driver)
+            return
+        driver.close()
+        if driver.in_callback:
+            return
+        driver.pump_until(lambda: driver.is_done, time.monotonic() + 6.0)
+        if not driver.is_done:
+            driver.abort()
+        self._tell_end(driver)
+
+    def _need_blocking(self) -> BlockingDriver[Any]:
+        from ..blocking.driver import BlockingDriver
+
+        driver = self._driver
+        if not isinstance(driver, BlockingDriver):
+            why = "call connect first" if driver is None else "its event loop moves it"
+            raise LocalProtocolError(f"cannot update this client: {why}")
+        return driver
+
+    def _tell_end(self, driver: BlockingDriver[Any]) -> None:
+        """Say once that the connection is over."""
+        error = driver.failure.untold()
+        if error is not None and not isinstance(error, SpacetimeError):
+            self._end_told = True
+            raise error
+        if self._end_told:
+            return
+        self._end_told = True
+        message = "" if error is None else str(error)
+        if error is not None and self._on_error is not None:
+            self.run_callback(self._on_error, message)
+        if self._on_disconnect is not None:
+            self.run_callback(self._on_disconnect, message)
+
+
+def _listen(ctx: object, row: object) -> None:
+    """Stands for the callbacks of a table class; never called itself."""
+
+
+def _module_of(autogen_package: Any) -> Module[Any]:
+    from spacetime_proto.bindings.client_module import Module
+
+    found = getattr(autogen_package, "MODULE", autogen_package)
+    if not isinstance(found, Module):
+        name = getattr(autogen_package, "__name__", repr(autogen_package))
+        raise LocalProtocolError(
+            f"{name} holds no bindings of this client: generate them again with"
+            " spacetime-py generate"
+        )
+    return found
+
+
+def _with_afterwards(
+    inner: Generator[Want, Received | None, None],
+    callbacks: LegacyCallbacks,
+    driver: AsyncDriver[Any] | BlockingDriver[Any],
+) -> Generator[Want, Received | None, None]:
+    """Run the pump, and after each message what 0.7 runs last."""
+    received: Received | None = None
+    error: Exception | None = None
+    while True:
+        try:
+            want = inner.send(received) if error is None else inner.throw(error)
+        except StopIteration:
+            return
+        received = error = None
+        if want is MESSAGE_DONE:
+            for invoke in callbacks.after_message():
+                try:
+                    yield invoke
+                except Exception as raised:
+                    assert driver.session is not None
+                    driver.session.fail(raised)
+        try:
+            received = yield want
+        except Exception as raised:
+            error = raised
+
+
+def find_reducer(module: BoundModule, name: str) -> str:
+    """Return the canonical name of the reducer with that canonical or source name.
+
+    Raises:
+        LocalProtocolError: there is none.
+    """
+    if name in module.reducers:
+        return name
+    for canonical, function in module.reducers.items():
+        if function.definition.accessor == name:
+            return canonical
+    raise LocalProtocolError(f"the bindings have no reducer {name!r}")
+
+
+def options_for(token: str | None, protocols: frozenset[str]) -> ConnectOptions:
+    """Return the options of one attempt."""
+    return resolve(token=token or None, protocols=protocols)
+
+
+def server_address(host: str, ssl_enabled: bool) -> ServerAddress:
+    """Return where ``host:port`` or a URL leads; TLS if either says so.
+
+    Raises:
+        LocalProtocolError: it is neither.
+    """
+    if ssl_enabled:
+        host = re.sub(r"^(?:(?:http|ws)://)?(?!\w+://)", "https://", host, count=1)
+    return parse_host(host)
+
+
+def offers_no_protocol(error: BaseException) -> bool:
+    """Whether the server speaks none of the protocols that were offered."""
+    return (
+        isinstance(error, HandshakeError)
+        and error.status == 400
+        and "no valid protocol" in error.body
+    )

@@ -1,0 +1,124 @@
+"""One HTTP exchange over a socket of its own, for blocking programs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from spacetime_proto.errors import CallTimeout, Disconnected
+from spacetime_proto.wire.http_exchange import HttpExchange
+
+from .blocking_stream import open_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
+
+    from .route import Route
+
+__all__ = ["exchange", "exchange_stream"]
+
+_READ_SIZE = 256 * 1024
+
+
+def exchange(route: Route, request: HttpRequest) -> HttpResponse:
+    """Send `request` and return the whole response.
+
+    Args:
+        route: the way to the server; the time limit is for everything together.
+        request: what to send.
+
+    Raises:
+        ConnectError: no connection could be made.
+        CallTimeout: the answer did not come in time; the server may still do what was asked.
+        Disconnected: the server hung up before its answer was complete.
+        ProtocolError: the answer is not HTTP, or too long (LimitExceeded).
+    """
+    machine = HttpExchange()
+    with _Exchange(machine, route, request) as running:
+        while not machine.done:
+            running.receive()
+    assert machine.response is not None
+    return machine.response
+
+
+def exchange_stream(
+    route: Route, request: HttpRequest
+) -> Generator[HttpResponse | bytes, None, None]:
+    """Send `request`; yield the response once its headers are there, then its body as it comes.
+
+    A response that is no success is yielded whole, with its body. The time
+    limit ends with the headers. Closing the iterator closes the connection. Errors as `exchange`.
+    """
+    machine = HttpExchange(stream=True)
+    with _Exchange(machine, route, request) as running:
+        while machine.response is None:
+            running.receive()
+        yield machine.response
+        running.deadline = None
+        while True:
+            yield from machine.body_pieces()
+            if machine.done:
+                return
+            running.receive()
+
+
+class _Exchange:
+    """A machine on a socket, as a context that closes it."""
+
+    def __init__(self, machine: HttpExchange, route: Route, request: HttpRequest) -> None:
+        timeout = route.timeout
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self._what = f"{request.method} {request.path} of {route.address.authority}"
+        self._timeout = timeout
+        self._machine = machine
+        # First what can be the caller's mistake, then the socket.
+        machine.start(request, host_header=route.address.host_header)
+        self._socket = open_socket(
+            route.address, ssl_context=route.ssl_context, proxy=route.proxy, timeout=timeout
+        )
+
+    def __enter__(self) -> _Exchange:
+        try:
+            self._limit()
+            # A server may answer and hang up before it has read all (413 for one): what it said
+            # matters more than that the rest could not be sent.
+            with contextlib.suppress(ConnectionError):
+                self._socket.sendall(self._machine.data_to_send())
+        except TimeoutError:
+            self._socket.close()
+            raise self._too_late() from None
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._socket.close()
+
+    def receive(self) -> None:
+        """Read once; raises the machine's failure."""
+        try:
+            self._limit()
+            data = self._socket.recv(_READ_SIZE)
+        except TimeoutError:
+            raise self._too_late() from None
+        except OSError as error:
+            raise Disconnected(f"{self._what}: the connection broke ({error})") from error
+        if data:
+            self._machine.receive_data(data)
+        else:
+            self._machine.receive_eof()
+        if self._machine.failure is not None:
+            raise self._machine.failure
+
+    def _limit(self) -> None:
+        left = None if self.deadline is None else self.deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def _too_late(self) -> CallTimeout:
+        return CallTimeout(f"{self._what}: no answer within {self._timeout or 0:g} s")

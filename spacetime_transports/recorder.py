@@ -1,0 +1,91 @@
+"""The option ``recorder`` of `connect`: writing a session down while it runs.
+
+A recording is what ``spacetime-py replay`` reads. Tokens in it are replaced by filler.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl
+
+from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.recording.format import Header, Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spacetime_proto.client.session_options import ClientOptions, Target
+
+__all__ = ["RecordingTap"]
+
+
+class RecordingTap:
+    """A `spacetime_proto.client.tap.Tap` that records.
+
+    Args:
+        recorder: a `spacetime_proto.testing.Recorder`, which gets every connection, or the path of
+            a file, which is overwritten. A path gets one file per connection: after ``session.jsonl``
+            come ``session.2.jsonl`` and so on.
+
+    Raises:
+        LocalProtocolError: it is neither.
+    """
+
+    def __init__(self, recorder: Any) -> None:
+        self._path: str | None = None
+        self._recorder: Recorder | None = None
+        if isinstance(recorder, Recorder):
+            self._recorder = recorder
+        elif isinstance(recorder, (str, os.PathLike)):
+            self._path = os.fspath(recorder)
+        else:
+            raise LocalProtocolError(
+                f"recorder must be a Recorder or a path, not {type(recorder).__name__}"
+            )
+        self._file: IO[str] | None = None
+        self._connections = 0
+        self._params: dict[str, str] = {}
+
+    def aim(self, target: Target, options: ClientOptions) -> None:
+        """Say what the next connection asks for."""
+        query = target.request_target(options).partition("?")[2]
+        self._params = dict(parse_qsl(query, keep_blank_values=True))
+
+    def started(self, protocol: str, headers: Iterable[tuple[str, str]]) -> None:
+        """Begin the recording of a connection.
+
+        Raises:
+            LocalProtocolError: the file cannot be written.
+        """
+        self._connections += 1
+        if self._path is not None:
+            self._close()
+            stem, extension = os.path.splitext(self._path)
+            number = "" if self._connections == 1 else f".{self._connections}"
+            try:
+                self._file = open(f"{stem}{number}{extension}", "w", encoding="utf-8")  # noqa: SIM115
+            except OSError as error:
+                raise LocalProtocolError(f"cannot record to {self._path}: {error}") from error
+            self._recorder = Recorder(self._file.write)
+        assert self._recorder is not None
+        found = {name.lower(): value for name, value in headers}
+        self._recorder.start(Header(protocol, self._params, "", found))
+
+    def message(self, direction: Literal["client", "server"], payload: bytes | str) -> None:
+        """Record a message."""
+        assert self._recorder is not None
+        self._recorder.message(direction, payload)
+        if self._file is not None:
+            self._file.flush()  # a recording of a crash is the one that is wanted most
+
+    def closed(self, direction: Literal["client", "server"], code: int | None, reason: str) -> None:
+        """Record the end."""
+        if self._recorder is not None:  # None if `started` has failed
+            self._recorder.closed(direction, code, reason)
+        self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()

@@ -1,0 +1,112 @@
+"""`access`: `ctx.db` as module code uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spacetime_proto.server import Database, Index, Module, Range, UniqueViolation, column
+from spacetime_proto.server.module.table_access import ReadAccess
+from tests.proto.server.support import make_database
+
+
+def database() -> tuple[Database, Any]:
+    module = Module()
+
+    @module.table(indexes=[Index("team", "age", name="by_team")])
+    class Player:
+        name: str = column(primary_key=True)
+        team: str = column(index="btree")
+        age: int
+        count: int = column(index="hash", default=0)
+
+    made = make_database(module)
+    with made._transactions.run():
+        for name, team, age in (("a", "x", 1), ("b", "x", 2), ("c", "y", 3)):
+            made.tables.player.insert(Player(name=name, team=team, age=age))
+    return made, Player
+
+
+def names(rows: Any) -> list[str]:
+    return sorted(row.name for row in rows)
+
+
+def test_tables_are_found_by_accessor() -> None:
+    made, _ = database()
+    db = made.tables
+    assert db.player is db["player"]
+    assert list(db) == ["player"]
+    with pytest.raises(AttributeError, match="this module has no table 'nope'"):
+        _ = db.nope
+
+
+def test_reading() -> None:
+    db = database()[0].tables
+    assert db.player.count() == len(db.player) == 3
+    assert names(db.player.iter()) == names(db.player) == ["a", "b", "c"]
+    assert db.player.name.find("b").age == 2
+    assert db.player.name.find("z") is None
+    assert names(db.player.team.filter("x")) == ["a", "b"]
+    assert names(db.player.name.filter("c")) == ["c"]
+    assert names(db.player.by_team.filter(("x", 2))) == ["b"]
+    assert names(db.player.by_team.filter(("x",))) == names(db.player.by_team.filter("x"))
+    assert names(db.player.by_team.filter(("x", Range(2, None)))) == ["b"]
+    assert names(db.player.team.filter(Range("x", "y", include_lo=False))) == ["c"]
+
+
+def test_an_index_that_is_called_like_a_method_is_reached_by_name() -> None:
+    db = database()[0].tables
+    assert names(db.player["count"].filter(0)) == ["a", "b", "c"]
+
+
+def test_mistakes_have_names() -> None:
+    db = database()[0].tables
+    with pytest.raises(AttributeError, match="table player has no index or unique column 'age'"):
+        _ = db.player.age
+    with pytest.raises(ValueError, match="this index has 2 columns, not 3"):
+        db.player.by_team.filter(("x", 1, 2))
+
+
+def test_writing() -> None:
+    made, player = database()
+    db = made.tables
+    with made._transactions.run():
+        row = db.player.insert(player(name="d", team="y", age=4))
+        assert db.player.delete(row)
+        assert not db.player.delete(row)
+        assert db.player.name.delete("a")
+        assert not db.player.name.delete("a")
+        assert db.player.team.delete("x") == 1
+        assert db.player.name.update(player(name="c", team="y", age=9)).age == 9
+        assert names(db.player) == ["c"]
+        with pytest.raises(KeyError, match="no row with name = 'q' to update"):
+            db.player.name.update(player(name="q", team="y", age=9))
+        with pytest.raises(UniqueViolation):
+            db.player.insert(player(name="c", team="z", age=0))
+
+
+def test_iterating_while_deleting_is_safe() -> None:
+    made, _ = database()
+    with made._transactions.run():
+        for row in made.tables.player:
+            made.tables.player.delete(row)
+    assert made.tables.player.count() == 0
+
+
+def test_outside_a_transaction_nothing_can_be_changed() -> None:
+    made, player = database()
+    with pytest.raises(RuntimeError, match="only be changed inside a reducer or a transaction"):
+        made.tables.player.insert(player(name="d", team="y", age=4))
+
+
+def test_readers_are_told_of() -> None:
+    made, _ = database()
+    touched: list[str] = []
+    table: Any = ReadAccess(made.stores["player"], touched.append)
+    assert not hasattr(table, "insert")
+    table.count()
+    table.iter()
+    table.name.find("a")
+    table.team.filter("x")
+    assert touched == ["player"] * 4
