@@ -34,7 +34,7 @@ from ..sats.sats_json import dumps, from_json, loads
 from . import composite_fields, fields
 from .json_rows import NO_ROWS
 from .message_source import ReaderSource, WriterSource, context
-from .reading import CompressedUpdates, RowBudgetSpent, over_budget, unknown_tag
+from .reading import CompressedUpdates, RowBudgetSpent, over_budget, too_short, unknown_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,13 +183,15 @@ class Messages(Generic[M]):
             RowBudgetSpent: more rows than `left`; its text is the name of the message.
             LimitExceeded: more bytes out of what was compressed than allowed.
         """
-        if pos >= len(data):
-            raise DecodeError("data too short for u8: Expected 1, given 0", offset=pos)
-        tag = data[pos]
-        if tag >= len(self._readers):
+        try:
+            tag = data[pos]
+            read = self._readers[tag]
+        except IndexError:
+            if pos >= len(data):
+                too_short("u8", 1, data, pos)
             unknown_tag(tag, self._name, pos)
         try:
-            return self._readers[tag](data, pos + 1, left, compressed)
+            return read(data, pos + 1, left, compressed)
         except DecodeError as error:
             raise error.within(self._names[tag]) from error.__cause__
         except RowBudgetSpent:
