@@ -134,9 +134,7 @@ class V2(Dialect):
                 pos, left = short.end, left - short.cost
                 yield short
             else:
-                message, pos, left = read_server(
-                    data, pos, left, max_rows, batched=batched
-                )
+                message, pos, left = read_server(data, pos, left, max_rows, batched=batched)
                 yield _MEANINGS[type(message)](message)
             if pos == end:
                 return
