@@ -235,8 +235,6 @@ class Compressable(WireField):
     def __init__(self, inner: WireField) -> None:
         self.sats = inner.sats
         self._inner = inner
-        self.load = inner.load  # type: ignore[method-assign]
-        self.dump = inner.dump  # type: ignore[method-assign]
 
     def read(self, to: ReaderSource) -> str:
         read = ReaderSource.of(self._inner)
@@ -250,3 +248,9 @@ class Compressable(WireField):
     def write(self, to: WriterSource, value: str) -> None:
         to.put("B", "0")
         self._inner.write(to, value)
+
+    def load(self, value: Any, message: JsonMessage) -> Any:
+        return self._inner.load(value, message)
+
+    def dump(self, value: Any, message: JsonMessage) -> Json:
+        return self._inner.dump(value, message)

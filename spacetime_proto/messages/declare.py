@@ -184,18 +184,17 @@ class Messages(Generic[M]):
             LimitExceeded: more bytes out of what was compressed than allowed.
         """
         try:
-            tag = data[pos]
-            read = self._readers[tag]
+            read = self._readers[data[pos]]
         except IndexError:
             if pos >= len(data):
                 too_short("u8", 1, data, pos)
-            unknown_tag(tag, self._name, pos)
+            unknown_tag(data[pos], self._name, pos)
         try:
             return read(data, pos + 1, left, compressed)
         except DecodeError as error:
-            raise error.within(self._names[tag]) from error.__cause__
+            raise error.within(self._names[data[pos]]) from error.__cause__
         except RowBudgetSpent:
-            raise RowBudgetSpent(self._names[tag]) from None
+            raise RowBudgetSpent(self._names[data[pos]]) from None
 
     def decode(
         self,

@@ -126,9 +126,8 @@ U128: Final = Fixed(
     "16s",
     "u128",
     sats.Primitive("U128"),
-    None,
-    'int.from_bytes({}, "little")',
-    '{}.to_bytes(16, "little")',
+    read='int.from_bytes({}, "little")',
+    write='{}.to_bytes(16, "little")',
 )
 
 
@@ -161,10 +160,8 @@ class Flags(Fixed):
             raise DecodeError(self._refusal.format(value), offset=offset)
 
 
-class Blob(WireField):
+class Counted(WireField):
     """Bytes behind their length."""
-
-    sats: AlgebraicType = sats.BYTES
 
     def read(self, to: ReaderSource) -> str:
         length = to.take("I", "u32")
@@ -180,20 +177,23 @@ class Blob(WireField):
         return to.value("data[pos:end]")
 
     def write(self, to: WriterSource, value: str) -> None:
-        data = to.value(self._to_bytes(value))
+        data = to.value(value)
         to.put("I", f"len({data})")
         to.settle()
         to.line(f"out += {data}")
 
-    def _to_bytes(self, value: str) -> str:
-        return value
+
+class Blob(Counted):
+    """Bytes; in JSON their hexadecimal digits."""
+
+    sats = sats.BYTES
 
     def dump(self, value: Any, message: JsonMessage) -> Json:
         return value.hex()
 
 
-class Text(Blob):
-    """A string, in UTF-8 behind its length."""
+class Text(Counted):
+    """A string, in UTF-8."""
 
     sats = sats.Primitive("String")
 
@@ -205,11 +205,8 @@ class Text(Blob):
         to.line(f"    {to.constant(reading.invalid_text)}(error, pos)")
         return value
 
-    def _to_bytes(self, value: str) -> str:
-        return f"{value}.encode()"
-
-    def dump(self, value: Any, message: JsonMessage) -> Json:
-        return value
+    def write(self, to: WriterSource, value: str) -> None:
+        super().write(to, f"{value}.encode()")
 
 
 class TableName(Text):
@@ -222,13 +219,16 @@ class TableName(Text):
     dump = load
 
 
-class JsonOrBsatn(Blob):
+class JsonOrBsatn(Counted):
     """Arguments or a return value: BSATN as bytes, and in JSON a string that holds JSON text."""
 
     sats = Text.sats
 
-    def dump(self, value: Any, message: JsonMessage) -> Json:
-        return value
+    def write(self, to: WriterSource, value: str) -> None:
+        value = to.value(value)
+        to.line(f"if type({value}) is str:")
+        to.line("    raise TypeError('JSON text where BSATN is needed')")
+        super().write(to, value)
 
 
 class Rows(WireField):

@@ -166,7 +166,7 @@ def test_json_text_is_no_bsatn_and_the_other_way_round() -> None:
     cls, messages = holder(JsonOrBsatn)
     assert messages.encode(cls(b"a")) == b"\0\x01\0\0\0a"
     assert messages.to_json(cls("[1]")) == '{"Holder":{"field":"[1]"}}'
-    with pytest.raises(EncodeError):
+    with pytest.raises(EncodeError, match="JSON text where BSATN is needed in Holder"):
         messages.encode(cls("[1]"))
     with pytest.raises(EncodeError):
         messages.to_json(cls(b"a"))

@@ -197,6 +197,14 @@ def test_bytes_after_a_compressed_update_are_refused() -> None:
         v1.decode_server(light((GZIP, deflate(inner, GZIP))))
 
 
+@pytest.mark.parametrize(("size", "words"), [(-6, "u32: Expected 4"), (-1, r"\[u8\]: Expected 4")])
+def test_a_compressed_update_that_is_cut_short(size: int, words: str) -> None:
+    data = light((GZIP, b"junk"))
+    match = f"data too short for {words}.* in table 't' of TransactionUpdateLight at byte"
+    with pytest.raises(DecodeError, match=match):
+        v1.decode_server(data[:size])
+
+
 def test_a_damaged_compressed_update_names_its_table() -> None:
     with pytest.raises(DecodeError, match="gzip payload of table 't' of TransactionUpdateLight"):
         v1.decode_server(light((GZIP, b"junk")))
