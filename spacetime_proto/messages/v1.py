@@ -19,52 +19,6 @@ from .composite_fields import Compressable, Wrapped
 from .declare import U32, U64, U128, JsonOrBsatn, Messages, OneOf, TableName
 from .fields import Flags
 
-__all__ = [
-    "CLIENT",
-    "NO_SUCCESS_NOTIFY",
-    "SERVER",
-    "UNKNOWN_REDUCER_ID",
-    "CallProcedure",
-    "CallReducer",
-    "ClientMessage",
-    "Committed",
-    "DatabaseUpdate",
-    "Failed",
-    "IdentityToken",
-    "InitialSubscription",
-    "OneOffQuery",
-    "OneOffQueryResponse",
-    "OneOffTable",
-    "OutOfEnergy",
-    "ProcedureInternalError",
-    "ProcedureOutOfEnergy",
-    "ProcedureResult",
-    "ProcedureReturned",
-    "ProcedureStatus",
-    "QueryUpdate",
-    "ReducerCallInfo",
-    "ServerMessage",
-    "Subscribe",
-    "SubscribeAppliedMessage",
-    "SubscribeMulti",
-    "SubscribeMultiApplied",
-    "SubscribeRows",
-    "SubscribeSingle",
-    "SubscriptionErrorMessage",
-    "TableUpdate",
-    "TransactionUpdate",
-    "TransactionUpdateLight",
-    "Unsubscribe",
-    "UnsubscribeAppliedMessage",
-    "UnsubscribeMulti",
-    "UnsubscribeMultiApplied",
-    "UpdateStatus",
-    "decode_client",
-    "decode_server",
-    "encode_client",
-    "encode_server",
-]
-
 #: `CallReducer.flags` that asks for silence unless the caller subscribes to what changed.
 NO_SUCCESS_NOTIFY: Final = 1
 #: `ReducerCallInfo.reducer_id` of a call to a reducer that does not exist.

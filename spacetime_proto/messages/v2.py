@@ -17,44 +17,6 @@ from ..types import ConnectionId, Identity, TimeDuration, Timestamp
 from .declare import U32, Messages, OneOf, TableName
 from .fields import Flags
 
-__all__ = [
-    "CLIENT",
-    "SEND_DROPPED_ROWS",
-    "SERVER",
-    "CallProcedure",
-    "CallReducer",
-    "ClientMessage",
-    "EventRows",
-    "InitialConnection",
-    "OneOffQuery",
-    "OneOffQueryResult",
-    "PersistentRows",
-    "ProcedureInternalError",
-    "ProcedureResult",
-    "ProcedureReturned",
-    "ProcedureStatus",
-    "QuerySetUpdate",
-    "ReducerErr",
-    "ReducerInternalError",
-    "ReducerOk",
-    "ReducerOkEmpty",
-    "ReducerOutcome",
-    "ReducerResult",
-    "ServerMessage",
-    "SingleTableRows",
-    "Subscribe",
-    "SubscribeAppliedMessage",
-    "SubscriptionErrorMessage",
-    "TableUpdate",
-    "TransactionUpdate",
-    "Unsubscribe",
-    "UnsubscribeAppliedMessage",
-    "decode_client",
-    "decode_server",
-    "encode_client",
-    "encode_server",
-]
-
 #: `Unsubscribe.flags` that asks for the rows to remove.
 SEND_DROPPED_ROWS: Final = 1
 
