@@ -1,4 +1,4 @@
-"""The messages of protocol v1 and their shape on the wire, in BSATN and JSON (docs/protocol.md section 4.4).
+"""The messages of protocol v1 and their shape on the wire (docs/protocol.md sections 4.4 and 4.5).
 
 Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
 the schema can turn one into the other, and a name that the schema lacks must not make a message
