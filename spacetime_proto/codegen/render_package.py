@@ -51,10 +51,10 @@ def render_legacy(header: str) -> str:
 
 
 def render_module(model: PackageModel, header: str) -> str:
-    """Return ``_module.py``: `Db` and `MODULE`."""
+    """Return ``_module.py``: `Db`, `Context` and `MODULE`."""
     attributes = [table.attribute for table in model.tables]
     file = SourceFile(docstring("The module: its tables, its classes, its schema."), [
-        "MODULE", "Db", *attributes,
+        "MODULE", "Context", "Db", *attributes,
     ])  # fmt: skip
     base, module_class = file.use(BINDINGS, "DbBase"), file.use(BINDINGS, "Module")
     make, schema = file.use(BINDINGS, "module"), file.use("._schema", "SCHEMA")
@@ -73,7 +73,9 @@ def render_module(model: PackageModel, header: str) -> str:
         file.add("")
     for table in model.tables:
         file.add(f"    {table.attribute}: {handles[table.definition.name]}")
-    file.add("", "", f"MODULE: {module_class}[Db] = {make}(", f"    {schema},", "    db=Db,")
+    file.add("", "", f"Context = {file.use(BINDINGS, 'Context')}[Db]")
+    file.add(*docstring("The first argument of callbacks: `ctx.db` is a `Db`."))
+    file.add("", f"MODULE: {module_class}[Db] = {make}(", f"    {schema},", "    db=Db,")
     entries = [f"{literal(name)}: {handle}" for name, handle in handles.items()]
     file.layout("", Group("tables={", tuple(entries), "}"), ",", "    ")
     file.layout("", Group("classes={", tuple(classes), "}"), ",", "    ")
@@ -108,7 +110,7 @@ def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:
     file = SourceFile(docstring(about[0], "\n".join(about[1:])), ())
     names = [
         *(file.use(".", name) for name in ("procedures", "reducers", "tables")),
-        *(file.use("._module", name) for name in ("MODULE", "Db")),
+        *(file.use("._module", name) for name in ("MODULE", "Context", "Db")),
         *(file.use(f".{kind.stem}", kind.name) for kind in model.types),
     ]
     file.add("__all__ = [", *(f"    {literal(name)}," for name in all_names(names)), "]")

@@ -100,7 +100,9 @@ def _add_handle(file: SourceFile, table: TableModel) -> None:
     base = file.use(BINDINGS, _HANDLES[table.kind])
     columns = columns_class(table)
     file.add("", "")
-    bases = Group(f"{base}[", (_row(file, table), columns), "]")
+    # In quotes: `_module` imports this file, so this file cannot import it when it runs.
+    db = literal(file.use("._module", "Db", runtime=False))
+    bases = Group(f"{base}[", (_row(file, table), columns, db), "]")
     items = (bases, f"columns={columns}")
     file.layout("class ", Group(f"{handle_class(table)}(", items, ")"), ":")
     text = f"``client.db.{plain(table.attribute)}``: the rows in the cache, and callbacks on them."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from spacetime_proto.bindings import Context as Context_
 from spacetime_proto.bindings import DbBase, Module, module
 
 from ._legacy import LEGACY
@@ -17,6 +18,9 @@ class Db(DbBase):
     message: MessageTable
     user: UserTable
 
+
+Context = Context_[Db]
+"""The first argument of callbacks: `ctx.db` is a `Db`."""
 
 MODULE: Module[Db] = module(
     SCHEMA,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from spacetime_proto.bindings import (
     Column,
@@ -16,6 +17,9 @@ from spacetime_proto.bindings import (
 )
 
 from ._legacy import LEGACY
+
+if TYPE_CHECKING:
+    from ._module import Db
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -73,5 +77,5 @@ class MessageColumns(Columns):
     text: Column[str]
 
 
-class MessageTable(Table[Message, MessageColumns], columns=MessageColumns):
+class MessageTable(Table[Message, MessageColumns, "Db"], columns=MessageColumns):
     """``client.db.message``: the rows in the cache, and callbacks on them."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from spacetime_proto.bindings import (
     BoolColumn,
@@ -18,6 +19,9 @@ from spacetime_proto.bindings import (
 )
 
 from ._legacy import LEGACY
+
+if TYPE_CHECKING:
+    from ._module import Db
 
 
 class User(Struct, frozen=True, gc=False):
@@ -76,7 +80,7 @@ class UserColumns(Columns):
     online: BoolColumn
 
 
-class UserTable(KeyedTable[User, UserColumns], columns=UserColumns):
+class UserTable(KeyedTable[User, UserColumns, "Db"], columns=UserColumns):
     """``client.db.user``: the rows in the cache, and callbacks on them."""
 
     identity: UniqueColumn[User, Identity]
