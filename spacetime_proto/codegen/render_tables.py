@@ -100,9 +100,7 @@ def _add_handle(file: SourceFile, table: TableModel) -> None:
     base = file.use(BINDINGS, _HANDLES[table.kind])
     columns = columns_class(table)
     file.add("", "")
-    # In quotes: `_module` imports this file, so this file cannot import it when it runs.
-    db = literal(file.use("._module", "Db", runtime=False))
-    bases = Group(f"{base}[", (_row(file, table), columns, db), "]")
+    bases = Group(f"{base}[", (_row(file, table), columns, file.use("._db", "Db")), "]")
     items = (bases, f"columns={columns}")
     file.layout("class ", Group(f"{handle_class(table)}(", items, ")"), ":")
     text = f"``client.db.{plain(table.attribute)}``: the rows in the cache, and callbacks on them."

@@ -10,7 +10,8 @@ Tables: `message`, `user`.
 from __future__ import annotations
 
 from . import procedures, reducers, tables
-from ._module import MODULE, Context, Db
+from ._db import Context, Db
+from ._module import MODULE
 from .message import Message
 from .user import User
 

@@ -3,24 +3,13 @@
 
 from __future__ import annotations
 
-from spacetime_proto.bindings import Context as Context_
-from spacetime_proto.bindings import DbBase, Module, module
+from spacetime_proto.bindings import Module, module
 
+from ._db import Db
 from ._legacy import LEGACY
 from ._schema import SCHEMA
 from .message import Message, MessageTable
 from .user import User, UserTable
-
-
-class Db(DbBase):
-    """The tables of this database: ``client.db``."""
-
-    message: MessageTable
-    user: UserTable
-
-
-Context = Context_[Db]
-"""The first argument of callbacks: `ctx.db` is a `Db`."""
 
 MODULE: Module[Db] = module(
     SCHEMA,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from spacetime_proto.bindings import (
     Column,
@@ -16,10 +15,8 @@ from spacetime_proto.bindings import (
     Timestamp,
 )
 
+from ._db import Db
 from ._legacy import LEGACY
-
-if TYPE_CHECKING:
-    from ._module import Db
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -77,5 +74,5 @@ class MessageColumns(Columns):
     text: Column[str]
 
 
-class MessageTable(Table[Message, MessageColumns, "Db"], columns=MessageColumns):
+class MessageTable(Table[Message, MessageColumns, Db], columns=MessageColumns):
     """``client.db.message``: the rows in the cache, and callbacks on them."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from spacetime_proto.bindings import (
     BoolColumn,
@@ -18,10 +17,8 @@ from spacetime_proto.bindings import (
     UniqueColumn,
 )
 
+from ._db import Db
 from ._legacy import LEGACY
-
-if TYPE_CHECKING:
-    from ._module import Db
 
 
 class User(Struct, frozen=True, gc=False):
@@ -80,7 +77,7 @@ class UserColumns(Columns):
     online: BoolColumn
 
 
-class UserTable(KeyedTable[User, UserColumns, "Db"], columns=UserColumns):
+class UserTable(KeyedTable[User, UserColumns, Db], columns=UserColumns):
     """``client.db.user``: the rows in the cache, and callbacks on them."""
 
     identity: UniqueColumn[User, Identity]

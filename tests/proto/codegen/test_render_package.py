@@ -19,9 +19,14 @@ def files(tables, **types):
     return generate(make_module({"User": ROW, **types}, tables), source="test", version="1")
 
 
-def test_the_module():
-    text = files({"user": "User", "old.user": ("User", {})})["_module.py"]
-    assert (
+def test_the_tables_of_a_client():
+    text = files({"user": "User", "old.user": ("User", {})})["_db.py"]
+    assert text.endswith(
+        "if TYPE_CHECKING:\n"
+        "    from .old_user import OldUserTable\n"
+        "    from .user import UserTable\n"
+        "\n"
+        "\n"
         "class Db(DbBase):\n"
         '    """The tables of this database: ``client.db``."""\n'
         "\n"
@@ -30,8 +35,13 @@ def test_the_module():
         "\n"
         "\n"
         "Context = Context_[Db]\n"
-        '"""The first argument of callbacks: `ctx.db` is a `Db`."""\n'
-        "\n"
+        '"""The first argument of callbacks: ``ctx.db`` is a `Db`."""\n'
+    )
+
+
+def test_the_module():
+    text = files({"user": "User", "old.user": ("User", {})})["_module.py"]
+    assert (
         "MODULE: Module[Db] = module(\n"
         "    SCHEMA,\n"
         "    db=Db,\n"
@@ -66,7 +76,8 @@ def test_the_front_door():
     assert "Tables: `user`.\n" in text
     assert text.endswith(
         "from . import procedures, reducers, tables\n"
-        "from ._module import MODULE, Context, Db\n"
+        "from ._db import Context, Db\n"
+        "from ._module import MODULE\n"
         "from .user import User\n"
         "\n"
         "__all__ = [\n"
