@@ -38,7 +38,7 @@ def block(marker: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "shop.py").write_text(block("file: shop.py"))
-    (tmp_path / "program.py").write_text(block("program"))
+    (tmp_path / "program.py").write_text(block("program: shop"))
     return tmp_path
 
 
