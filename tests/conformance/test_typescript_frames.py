@@ -60,8 +60,8 @@ def test_partial_queue(protocol: str) -> None:
         client.call("send_message", text)
     assert client.server is not None
     client.server.receive_data(client.session.data_to_send(), 0.0)
-    payloads = [payload for payload in client.server.messages() if isinstance(payload, bytes)]
-    sizes = [len(list(decode_client_payload(V3_BSATN, payload))) for payload in payloads]
+    sent = [payload for payload in client.server.messages() if isinstance(payload, bytes)]
+    sizes = [len(list(decode_client_payload(V3_BSATN, payload))) for payload in sent]
     assert sizes == [2, 2, 2]
-    assert max(len(payload) for payload in payloads) <= payloads.CLIENT_BATCH_SIZE
+    assert max(len(payload) for payload in sent) <= payloads.CLIENT_BATCH_SIZE
     assert client.session.data_to_send() == b""
