@@ -50,5 +50,5 @@ def test_there_is_no_identity_before_the_first_connection() -> None:
 
 def test_the_types_of_callbacks_can_be_used_when_a_program_runs() -> None:
     for name in callback_types.__all__:
-        if name not in ("Returned", "CallbackErrorHandler"):
+        if name != "OnCallbackError":
             assert getattr(callback_types, name)[int].__args__[0] == Context[int]
