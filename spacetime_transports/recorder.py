@@ -6,7 +6,7 @@ A recording is what ``spacetime-py replay`` reads. Tokens in it are replaced by 
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
 from spacetime_proto.errors import LocalProtocolError
@@ -14,6 +14,8 @@ from spacetime_proto.recording.format import Header, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .options import RecorderTarget
 
 __all__ = ["RecordingTap"]
 
@@ -31,7 +33,7 @@ class RecordingTap:
         LocalProtocolError: it is neither.
     """
 
-    def __init__(self, recorder: Any, request: str) -> None:
+    def __init__(self, recorder: RecorderTarget, request: str) -> None:
         self._path: str | None = None
         self._recorder: Recorder | None = None
         if isinstance(recorder, Recorder):

@@ -6,25 +6,16 @@ Each may be a function or a coroutine function; what it returns (or the coroutin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import SpacetimeError
 from ..types import Identity
-from .context import Context
+from .context import Context, DbT
 from .events import TableChanged
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    # With a default, `OnApplied` without brackets takes callbacks of any bindings.
-    DbT = TypeVar("DbT", default=Any)
-else:
-    from typing import TypeVar
-
-    DbT = TypeVar("DbT")
 
 __all__ = [
     "OnApplied",
+    "OnCallbackError",
     "OnConnect",
     "OnConnectError",
     "OnDisconnect",
@@ -50,3 +41,7 @@ OnApplied: TypeAlias = Callable[[Context[DbT]], object]
 OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
 #: ``(ctx)``
 OnEnd: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(error)`` or ``(error, callback)``: what a callback raised, and that callback.
+OnCallbackError: TypeAlias = (
+    Callable[[Exception], object] | Callable[[Exception, Callable[..., Any]], object]
+)
