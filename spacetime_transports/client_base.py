@@ -97,9 +97,7 @@ class ClientBase(Generic[DbT, DriverT, SubscriptionT]):
     @property
     def token(self) -> str:
         """The token to come back with as the same identity. Errors as `identity`."""
-        session = self._driver.session
-        issued = None if session is None else session.token
-        return self._known("token", self._driver.status.token or issued)
+        return self._known("token", self._driver.status.own_token)
 
     def _known(self, name: str, value: T | None) -> T:
         if value is None:

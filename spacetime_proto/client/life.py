@@ -166,6 +166,11 @@ class LifeStatus(Generic[DbT]):
         self._attempt: Attempt | None = None
         callbacks.add("connect", self._greeted)
 
+    @property
+    def own_token(self) -> str | None:
+        """The token to come back with as the same identity; None before there is one."""
+        return self.token or (None if self.session is None else self.session.token)
+
     def begin(self, attempt: Attempt) -> None:
         """Note that another attempt is made (called by `life`)."""
         self.token = None

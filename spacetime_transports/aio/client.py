@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
 
-from spacetime_proto.client.life import LAST_WORDS
 from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
 from ..client_base import ClientBase
@@ -123,18 +122,12 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
             SchemaMismatch: instead of an error that comes of bindings that no longer fit.
         """
         driver = self._driver
-        # A cancelled block may not wait for the close handshake any more.
-        if (error is None or isinstance(error, Exception)) and not driver.is_done:
-            driver.close()
-            try:
-                # The session's own deadline ends the handshake; the margin is for a callback that
-                # does not return, which is cancelled then.
-                with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
-                    await driver.done.wait()
-            except BaseException:
-                await self._abort()
-                raise
-        await self._abort()
+        try:
+            # A cancelled block may not wait for the close handshake any more.
+            if error is None or isinstance(error, Exception):
+                await driver.shut()
+        finally:
+            await self._abort()
         await driver.raise_last(error)
 
     async def _abort(self) -> None:

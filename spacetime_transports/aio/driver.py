@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import msgspec
 
-from spacetime_proto.client.life import Answered, Bindings, Dial, HangUp, Token, life
+from spacetime_proto.client.life import LAST_WORDS, Answered, Bindings, Dial, HangUp, Token, life
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
 from spacetime_proto.errors import LocalProtocolError, SpacetimeError
 
@@ -111,6 +111,15 @@ class AsyncDriver(DriverBase[DbT]):
         elif self._pause_scope is not None:
             self._pause_scope.cancel()  # still fetching the schema
         self.wake()
+
+    async def shut(self) -> None:
+        """Close, and wait for the end as long as that may take."""
+        if not self.is_done:
+            self.close()
+            # The session's own deadline ends the handshake; the margin is for a callback that does
+            # not return.
+            with anyio.move_on_after(self.options.client.close_timeout + LAST_WORDS):
+                await self.done.wait()
 
     def wake(self) -> None:
         """See that the session is looked at again: its deadlines may have changed."""

@@ -16,7 +16,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from spacetime_proto.client.life import LAST_WORDS
 from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
 from ..client_base import ClientBase
@@ -111,19 +110,9 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
         driver = self._driver
         if driver.is_done and self._thread is None:
             return
-        driver.close()
+        driver.shut()
         if driver.in_callback:
             return
-        try:
-            # The session's own deadline ends the handshake; the margin is for a callback that does
-            # not return in another thread.
-            driver.pump_until(
-                lambda: driver.is_done,
-                time.monotonic() + driver.options.client.close_timeout + LAST_WORDS,
-            )
-        finally:
-            if not driver.is_done:
-                driver.abort()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(driver.options.client.close_timeout)

@@ -13,7 +13,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spacetime_proto.client.life import Answered, Bindings, Dial, HangUp, Sleep, Token, life
+from spacetime_proto.client.life import (
+    LAST_WORDS,
+    Answered,
+    Bindings,
+    Dial,
+    HangUp,
+    Sleep,
+    Token,
+    life,
+)
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 
@@ -115,6 +124,19 @@ class BlockingDriver(DriverBase[DbT]):
                 session.tick(now=time.monotonic())  # its closing deadline counts from now
                 session.close()
         self._wakeup.wake()
+
+    def shut(self) -> None:
+        """Close, and wait for the end as long as that may take; in a callback only ask for it."""
+        self.close()
+        if self.in_callback:
+            return
+        try:
+            # The session's own deadline ends the handshake; the margin is for a callback that does
+            # not return in another thread.
+            margin = self.options.client.close_timeout + LAST_WORDS
+            self.pump_until(lambda: self.is_done, time.monotonic() + margin)
+        finally:
+            self.abort()
 
     def notify(self, *_: object) -> None:
         """Wake the threads that wait for something another thread's pumping may have brought."""

@@ -21,7 +21,6 @@ import anyio
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.life import LAST_WORDS
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import Identity
 
@@ -29,13 +28,12 @@ from ..aio.driver import AsyncDriver
 from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
 from .loop import Background, Loop
 from .sync_client import (
-    PROTOCOLS,
     Address,
+    Registrations,
     SpacetimeDBClient,
     SpacetimeDBException,
     find_reducer,
     offers_no_protocol,
-    options_for,
     server_address,
 )
 
@@ -74,7 +72,7 @@ class SpacetimeDBScheduledEvent:
         self.args = args
 
 
-class SpacetimeDBAsyncClient:
+class SpacetimeDBAsyncClient(Registrations):
     """The client of the 0.7 API under asyncio or trio.
 
     Either `run` does everything, or `connect`, `call_reducer` and `close` are used one by one.
@@ -93,6 +91,8 @@ class SpacetimeDBAsyncClient:
 
     def __init__(self, autogen_package: Any) -> None:
         self.client = SpacetimeDBClient(autogen_package)
+        self._on_subscription_applied = self.client._on_subscription_applied
+        self._on_event = self.client._on_event
         self.is_closing = False
         self.prescheduled_events: list[tuple[float, Callable[..., object], tuple[Any, ...]]] = []
         self._driver: AsyncDriver[Any] | None = None
@@ -117,23 +117,7 @@ class SpacetimeDBAsyncClient:
         """The connection id; None before it was told."""
         return self.client.address
 
-    # --- registering --------------------------------------------------------------------------
-
-    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` whenever the rows of a subscription have come."""
-        self.client.register_on_subscription_applied(callback)
-
-    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self.client.unregister_on_subscription_applied(callback)
-
-    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Call ``callback(message)`` for every transaction."""
-        self.client.register_on_event(callback)
-
-    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self.client.unregister_on_event(callback)
+    # --- requests -----------------------------------------------------------------------------
 
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference."""
@@ -261,10 +245,10 @@ class SpacetimeDBAsyncClient:
             await self._end()
             raise
         driver = self._driver
-        if driver is None or driver.session is None:
+        if driver is None:
             error = await self._end()
             raise _as_legacy(error or Disconnected("the client was closed while it connected"))
-        return driver.status.token or driver.session.token, driver.session.identity
+        return driver.status.own_token, self.identity
 
     async def call_reducer(
         self, reducer_name: str, *reducer_args: Any
@@ -366,16 +350,11 @@ class SpacetimeDBAsyncClient:
         address = server_address(host, ssl_enabled)
         assert self._background is not None
         error: BaseException | None = None
-        for protocols in PROTOCOLS:
-            driver: AsyncDriver[Any] = AsyncDriver(
-                address,
-                database,
-                self.client.module,
-                options_for(token, protocols),
-                callbacks=self.client.new_callbacks(queries, on_connect),
-            )
+        for driver in self.client.attempts(
+            AsyncDriver[Any], address, database, token,
+            queries=queries, on_connect=on_connect, loop=self._loop,
+        ):  # fmt: skip
             self._driver = driver
-            self.client.drive(driver, self._loop)
             driver.enter()
             self._background.start_soon(driver.run)
             await driver.ready.wait()
@@ -400,14 +379,12 @@ class SpacetimeDBAsyncClient:
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
         try:
-            if driver is not None and not driver.is_done:
-                driver.close()
-                with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
-                    await driver.done.wait()
+            if driver is not None:
+                await driver.shut()
         finally:
             if background is not None:
                 await background.stop()
-            self.client.undrive(driver)
+            self.client.undrive()
             self._loop = None
         if self._error is not None or driver is None:
             return self._error

@@ -8,7 +8,7 @@ own calls.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spacetime_proto.client.calls import Call
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
@@ -17,11 +17,11 @@ from spacetime_proto.types import ConnectionId, Identity
 
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
-from ..options import ConnectOptions, resolve
+from ..options import resolve
 from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, table_names, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.cache.views import TableView
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
 
+DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
+
 #: The name that 0.7 had for a connection id.
 Address = ConnectionId
 
@@ -46,7 +48,30 @@ class SpacetimeDBException(SpacetimeError):
     """What the clients of the 0.7 API raise; its cause is the typed error."""
 
 
-class SpacetimeDBClient:
+class Registrations:
+    """The callbacks that both clients of the 0.7 API take; the lists are changed in place."""
+
+    _on_subscription_applied: list[Callable[[], object]]
+    _on_event: list[Callable[[TransactionUpdateMessage], object]]
+
+    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` whenever the rows of a subscription have come."""
+        self._on_subscription_applied.append(callback)
+
+    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_subscription_applied.remove(callback)
+
+    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Call ``callback(message)`` for every transaction."""
+        self._on_event.append(callback)
+
+    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_event.remove(callback)
+
+
+class SpacetimeDBClient(Registrations):
     """A client of the 0.7 API that moves when `update` is called.
 
     `init` makes one and connects it; the class attribute `instance` is the one made last. An
@@ -66,8 +91,8 @@ class SpacetimeDBClient:
         self.address: Address | None = None
         self._registry = self.module.legacy
         self._registry.attach(self)
-        self._on_subscription_applied: list[Callable[[], object]] = []
-        self._on_event: list[Callable[[TransactionUpdateMessage], object]] = []
+        self._on_subscription_applied = []
+        self._on_event = []
         self._driver: DriverBase[Any] | None = None
         self._loop: Loop | None = None
         self._subscription: Subscription | None = None
@@ -80,22 +105,6 @@ class SpacetimeDBClient:
         self._end_told = True
 
     # --- registering --------------------------------------------------------------------------
-
-    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` whenever the rows of a subscription have come."""
-        self._on_subscription_applied.append(callback)
-
-    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self._on_subscription_applied.remove(callback)
-
-    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Call ``callback(message)`` for every transaction."""
-        self._on_event.append(callback)
-
-    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self._on_event.remove(callback)
 
     def _register_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
         name = self._table_name(table_name)
@@ -132,17 +141,17 @@ class SpacetimeDBClient:
         Raises:
             LocalProtocolError: there is no connection.
         """
-        session = self._need_session("subscribe")
+        driver, session = self._need_driver("subscribe")
         names = self._table_names()
         translated = [translate(query, names) for query in queries]
-        with self._need_driver("subscribe").lock:
+        with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
                 on_error=self._subscription_failed,
                 legacy=True,
                 replaces=self._subscription,
             )
-        self._need_driver("subscribe").flush()
+        driver.flush()
 
     def _subscription_failed(self, ctx: object, error: SpacetimeError) -> None:
         # 0.7 had no other way to tell of it than to end.
@@ -159,7 +168,7 @@ class SpacetimeDBClient:
             LocalProtocolError: there is no connection, or the arguments do not fit.
         """
         what = f"call {call.name!r}"
-        session, driver, loop = self._need_session(what), self._need_driver(what), self._loop
+        (driver, session), loop = self._need_driver(what), self._loop
         if loop is None or loop.is_here:
             with driver.lock:
                 session.submit(call)
@@ -187,15 +196,12 @@ class SpacetimeDBClient:
         """Return the view of a table; raises KeyError for an unknown one."""
         return self.legacy_table(self._table_name(table_name))
 
-    def _need_driver(self, what: str) -> DriverBase[Any]:
-        if self._driver is None or self._driver.is_done:
+    def _need_driver(self, what: str) -> tuple[DriverBase[Any], ClientSession[Any]]:
+        driver = self._driver
+        if driver is None or driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
-        return self._driver
-
-    def _need_session(self, what: str) -> ClientSession[Any]:
-        session = self._need_driver(what).session
-        assert session is not None  # there are bindings from the start
-        return session
+        assert driver.session is not None  # there are bindings from the start
+        return driver, driver.session
 
     # --- for whoever drives -------------------------------------------------------------------
 
@@ -222,7 +228,7 @@ class SpacetimeDBClient:
         def connected(ctx: Any, identity: Identity, token: str) -> Any:
             self.identity = identity
             self.address = ctx.connection_id
-            driver = self._need_driver("connect")
+            driver, _ = self._need_driver("connect")
             if queries and self._subscription is None:
                 self.subscribe(queries)
             if on_connect is not None:
@@ -232,17 +238,32 @@ class SpacetimeDBClient:
         callbacks.add("connect", connected)
         return callbacks
 
-    def drive(self, driver: DriverBase[Any], loop: Loop | None = None) -> None:
-        """Belong to `driver` from now on."""
-        self._driver = driver
-        self._loop = loop
-        self._subscription = None
-        assert driver.session is not None
-        for handle in driver.session.db:
-            # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
-            handle.on_insert(_listen)
+    def attempts(
+        self,
+        driver_type: Callable[..., DriverT],
+        address: ServerAddress,
+        database: str,
+        token: str | None,
+        *,
+        queries: Sequence[str] = (),
+        on_connect: Callable[..., object] | None = None,
+        loop: Loop | None = None,
+    ) -> Iterator[DriverT]:
+        """Yield a driver for each attempt, best protocols first, and belong to it."""
+        for protocols in PROTOCOLS:
+            options = resolve(token=token or None, protocols=protocols)
+            callbacks = self.new_callbacks(queries, on_connect)
+            driver = driver_type(address, database, self.module, options, callbacks=callbacks)
+            self._driver = driver
+            self._loop = loop
+            self._subscription = None
+            assert driver.session is not None
+            for handle in driver.session.db:
+                # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
+                handle.on_insert(_listen)
+            yield driver
 
-    def undrive(self, driver: object) -> None:
+    def undrive(self) -> None:
         """Be without a connection again; the cache stays readable."""
         self._loop = None
 
@@ -307,15 +328,7 @@ class SpacetimeDBClient:
         self._on_error = on_error
         address = server_address(host, ssl_enabled)
         error: BaseException | None = None
-        for protocols in PROTOCOLS:
-            driver: BlockingDriver[Any] = BlockingDriver(
-                address,
-                address_or_name,
-                self.module,
-                options_for(auth_token, protocols),
-                callbacks=self.new_callbacks((), None),
-            )
-            self.drive(driver)
+        for driver in self.attempts(BlockingDriver[Any], address, address_or_name, auth_token):
             try:
                 driver.connect()
             except SpacetimeError as refused:
@@ -323,10 +336,8 @@ class SpacetimeDBClient:
                 if not offers_no_protocol(refused):
                     break
             else:
-                session = driver.session
-                assert session is not None and session.identity is not None
-                token = driver.status.token or session.token or ""
-                self._greeting = (token, session.identity, session.connection_id)
+                assert self.identity is not None
+                self._greeting = (driver.status.own_token or "", self.identity, self.address)
                 self._end_told = False
                 if on_connect is not None:
                     self.run_callback(on_connect)
@@ -353,19 +364,11 @@ class SpacetimeDBClient:
 
     def close(self) -> None:
         """Close the connection; ``on_disconnect`` runs before this returns."""
-        import time
-
         driver = self._need_blocking()
-        if driver.is_done:
-            self._tell_end(driver)
-            return
-        driver.close()
-        if driver.in_callback:
-            return
-        driver.pump_until(lambda: driver.is_done, time.monotonic() + 6.0)
         if not driver.is_done:
-            driver.abort()
-        self._tell_end(driver)
+            driver.shut()
+        if not driver.in_callback:
+            self._tell_end(driver)
 
     def _need_blocking(self) -> BlockingDriver[Any]:
         from ..blocking.driver import BlockingDriver
@@ -421,11 +424,6 @@ def find_reducer(module: BoundModule, name: str) -> str:
         if function.definition.accessor == name:
             return canonical
     raise LocalProtocolError(f"the bindings have no reducer {name!r}")
-
-
-def options_for(token: str | None, protocols: frozenset[str]) -> ConnectOptions:
-    """Return the options of one attempt."""
-    return resolve(token=token or None, protocols=protocols)
 
 
 def server_address(host: str, ssl_enabled: bool) -> ServerAddress:
