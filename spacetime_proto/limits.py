@@ -35,7 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """A decompressed payload up to this size is accepted whatever its ratio."""
 
     nesting_depth: int = 128
-    """How deep a value of a recursive type, or a JSON text, may nest."""
+    """How often a value may enter a recursive type inside itself, in BSATN and in JSON, and how
+    many levels a type may have (SchemaError)."""
 
     outgoing_size: int = 32 * _MIB
     """Largest message sent; a SpacetimeDB server drops the connection beyond 32 MiB."""
@@ -58,8 +59,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     row_floor: int = 256 * 1024
     """A payload may hold this many rows whatever its size on the wire."""
 
-    zero_size_rows: int = 1_000_000
-    """Rows without columns, or array elements of size zero, accepted in one list."""
+    zero_size_rows: int = 16_384
+    """Rows without columns in one list of rows, and array elements that take no bytes in one value
+    (a row, the arguments of a call, a result): nothing else bounds how many are announced."""
 
     verify_rows: bool = False
     """Decode every row when its message comes, not when somebody reads it. For replay, fuzzing."""
