@@ -11,6 +11,7 @@ import pytest
 
 from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.limits import Limits
 from spacetime_transports import options as options_module
 from spacetime_transports.options import (
     InsecureTokenWarning,
@@ -105,6 +106,20 @@ def test_headers_come_as_mapping_or_pairs() -> None:
 def test_options_without_meaning_are_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(LocalProtocolError, match=said):
         resolve(**wrong)
+
+
+def test_what_concerns_the_session_goes_on_to_it() -> None:
+    given: dict[str, Any] = {
+        "confirmed": False,
+        "light": True,
+        "offline": "wait",
+        "close_timeout": 1,
+        "keepalive": (2, 3),
+        "strict_deletes": True,
+        "limits": Limits(in_flight=3),
+    }
+    client = resolve(**given).client
+    assert {name: getattr(client, name) for name in given} == given
 
 
 def test_no_timeout_and_no_keepalive_can_be_asked_for() -> None:
