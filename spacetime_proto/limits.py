@@ -4,7 +4,7 @@ What the server sends beyond a limit raises `LimitExceeded`, which names it as h
 asks for beyond one, `LocalProtocolError`; the two limits of the handshake, `HandshakeError`. All of
 them end with ``(limit NAME = VALUE)``. All sizes are in bytes, all times in seconds. The defaults admit
 everything that a SpacetimeDB server sends; raise one only when the data behind the error is known to
-be legitimate. docs/protocols.md has the table.
+be legitimate. docs/choosing-a-protocol.md has the table.
 """
 
 from __future__ import annotations

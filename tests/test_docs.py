@@ -82,7 +82,7 @@ def shown(name: str, value: Any) -> str:
 
 def test_the_table_of_limits_is_that_of_the_code() -> None:
     """Each limit with its name, its default and its error, in the order of the code."""
-    text = (ROOT / "docs" / "protocols.md").read_text()
+    text = (ROOT / "docs" / "choosing-a-protocol.md").read_text()
     table = text.partition("| limit | default |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \| .+? \|$", table, re.MULTILINE)
     assert rows == [
