@@ -254,7 +254,8 @@ class Planner:
                 odd = shortest if shortest != self._fixed_size else longest
                 raise self._wrong(f"a row of {odd} bytes, where all rows have {self._fixed_size}")
             if not self._fixed_size:
-                self.store.table.codec.check_empty_rows(rows)
+                what = f"table {self.store.name!r}"
+                self.store.table.codec.check_empty_rows(rows, what=what)
         elif shortest < self._min_size:
             raise self._wrong(f"a row of {shortest} bytes, where none has under {self._min_size}")
         if self._verify:

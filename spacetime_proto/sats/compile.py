@@ -180,7 +180,7 @@ class RowCodec(Codec[T]):
             DecodeError: a row is damaged, or its length is not what the list says.
             LimitExceeded: a row nests too deep, or there are too many rows or elements without bytes.
         """
-        self.check_empty_rows(rows)
+        self.check_empty_rows(rows, what=what)
         try:
             size = rows.row_size
             start, end = rows.start, rows.end
@@ -192,7 +192,7 @@ class RowCodec(Codec[T]):
         except RAW_DECODE_ERRORS as error:
             raise self._damaged_row(rows, what, error) from error
 
-    def check_empty_rows(self, rows: RowList) -> None:
+    def check_empty_rows(self, rows: RowList, *, what: str = "") -> None:
         """Check that there are not too many rows, if rows have no columns.
 
         Raises:
@@ -200,7 +200,7 @@ class RowCodec(Codec[T]):
         """
         layout = self._context.layout
         if self.fixed_size == 0 and len(rows) > layout.max_empty:
-            raise layout.too_empty()
+            raise layout.too_empty().within(what)
 
     def skip_rows(self, rows: RowList, *, what: str = "") -> None:
         """Check that every row ends where the list says, without building any.
