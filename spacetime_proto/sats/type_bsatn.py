@@ -6,7 +6,6 @@ from struct import Struct, error
 from typing import Final
 
 from ..errors import DecodeError
-from ..limits import DEFAULT_LIMITS
 from .algebraic import (
     AlgebraicType,
     ArrayType,
@@ -27,7 +26,7 @@ TYPE_TAGS: Final = (
 """The variants of ``AlgebraicType`` by tag."""
 
 _U32: Final = Struct("<I")
-_MAX_DEPTH: Final = DEFAULT_LIMITS.nesting_depth
+_MAX_DEPTH: Final = 128
 
 
 def encode_type(ty: AlgebraicType) -> bytes:
