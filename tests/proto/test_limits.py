@@ -8,7 +8,7 @@ import pytest
 
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.session_options import ALL_PROTOCOLS, V1_JSON
+from spacetime_proto.client.session_options import ALL_PROTOCOLS, V1_JSON, V3_BSATN
 from spacetime_proto.errors import (
     DecodeError,
     EncodeError,
@@ -37,12 +37,14 @@ MODULE = make_module(
         "#Nothing": ProductType(()),
         "Tree": product(id=Primitive("U32"), root=RefType(0)),
         "Empty": product(id=Primitive("U32"), a=ArrayType(UNIT), b=ArrayType(RefType(1))),
+        "Late": product(units=ArrayType(UNIT), id=Primitive("U32")),
         "Note": product(text=STRING),
         "Blank": ProductType(()),
     },
     {
         "tree": ("Tree", {"is_public": True}),
         "empty": ("Empty", {"is_public": True}),
+        "late": ("Late", {"is_public": True}),
         "note": ("Note", {"is_public": True}),
         "blank": ("Blank", {"is_public": True}),
     },
@@ -210,6 +212,17 @@ def test_a_row_that_is_looked_at_later(
     ended = peer.lose()[-1]
     assert isinstance(ended, ev.Ended)
     assert ended.error is refused.value
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_an_index_over_rows_beyond_a_limit(count: int) -> None:
+    """Building it goes past what stands before the column; few rows and many have their own ways."""
+    peer = Peer(V3_BSATN, zero_size_rows=4)
+    assert peer.apply("late", *[([()] * 5, number) for number in range(count)]) is None
+    index = peer.session.cache.tables["late"].index((1,))
+    with pytest.raises(LimitExceeded, match="zero_size_rows = 4"):
+        index.build()
+    assert isinstance(peer.outcome(), LimitExceeded)
 
 
 @pytest.mark.parametrize("protocol", ALL_PROTOCOLS)

@@ -39,6 +39,10 @@ def test_wrong_options_are_named(wrong: dict[str, Any], text: str) -> None:
         ClientOptions(**wrong)
 
 
+def test_keepalive_can_be_left_out() -> None:
+    assert ClientOptions(keepalive=None).keepalive is None
+
+
 def test_the_path_is_quoted() -> None:
     target = Target(host="h", database="a/b c?d", query_token="t&t")
     assert target.request_target(ClientOptions()) == (
