@@ -8,7 +8,6 @@ import pytest
 
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.session_options import ALL_PROTOCOLS, V1_JSON, V3_BSATN
 from spacetime_proto.errors import (
     DecodeError,
     EncodeError,
@@ -20,6 +19,7 @@ from spacetime_proto.errors import (
 from spacetime_proto.limits import DEFAULT_LIMITS, Limits
 from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.compression import GZIP, deflate
+from spacetime_proto.protocols import ALL_PROTOCOLS, V1_JSON, V3_BSATN
 from spacetime_proto.sats.algebraic import UNIT, ArrayType, Primitive, ProductType, RefType
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.schema.model import ReducerDef
@@ -84,7 +84,7 @@ class Peer(Script):
             update = (self.v1_table(table, rows),)
             answer: Any = v1.SubscribeMultiApplied(sent.request_id, 0, sent.query_id, update)
         else:
-            answer = v2.SubscribeApplied(
+            answer = v2.SubscribeAppliedMessage(
                 sent.request_id, sent.query_set_id, (self.single(table, *rows),)
             )
         self.send(answer)
@@ -204,7 +204,7 @@ def test_a_row_that_is_looked_at_later(
         peer.send(v1.SubscribeMultiApplied(sent.request_id, 0, sent.query_id, update))
     else:
         rows = (peer.single(table, row),)
-        peer.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, rows))
+        peer.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, rows))
     peer.events()
     with pytest.raises(LimitExceeded, match=f"of row of table '{table}'") as refused:
         list(getattr(peer.session.db, table))
