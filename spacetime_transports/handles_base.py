@@ -106,7 +106,7 @@ class ChangeStreamBase(Generic[Row]):
     """
 
     def __init__(self, table: TableHandle[Row], max_buffered: int, driver: DriverBase[Any]) -> None:
-        if max_buffered < 1:
+        if isinstance(max_buffered, bool) or not isinstance(max_buffered, int) or max_buffered < 1:
             raise LocalProtocolError(f"max_buffered must be at least 1, not {max_buffered!r}")
         self._owner = driver
         self._table_name = table.table_name
