@@ -134,29 +134,28 @@ class DriverBase(Generic[DbT]):
 
     # --- what a colour adds ---------------------------------------------------------------------
 
-    @property
-    def in_callback(self) -> bool:
-        """Whether the caller is, or was started by, a callback that runs: it must not wait."""
-        raise NotImplementedError
-
     def check_callback(self, callback: Callable[..., object]) -> None:
         """Refuse a callback that this driver cannot run, where the mistake was made (TypeError)."""
 
-    def flush(self) -> None:
-        """See that what was queued goes out soon."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    def wake(self) -> None:
-        """See that the session is looked at again: its deadlines may have changed."""
-        raise NotImplementedError
+        @property
+        def in_callback(self) -> bool:
+            """Whether the caller is, or was started by, a callback that runs: it must not wait."""
+            raise NotImplementedError
 
-    def close(self) -> None:
-        """Ask for the end without waiting."""
-        raise NotImplementedError
+        def flush(self) -> None:
+            """See that what was queued goes out soon."""
 
-    def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
-        """Return the stream behind ``table.changes()``."""
-        raise NotImplementedError
+        def wake(self) -> None:
+            """See that the session is looked at again: its deadlines may have changed."""
+
+        def close(self) -> None:
+            """Ask for the end without waiting."""
+
+        def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
+            """Return the stream behind ``table.changes()``."""
+            raise NotImplementedError
 
     # --- what both do ---------------------------------------------------------------------------
 

@@ -124,9 +124,10 @@ class ChangeStreamBase(Generic[Row]):
             self._handles.append(table.on_update(lambda ctx, old, new: self._add(Update(old, new))))
         driver.streams.add(self)
 
-    def _wake(self) -> None:
-        """Let the reader look again."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _wake(self) -> None:
+            """Let the reader look again."""
 
     def _add(self, change: Change[Row]) -> None:
         if self._is_ended:
