@@ -14,6 +14,7 @@ import pytest
 
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,9 +82,9 @@ def test_the_original_quickstart_between_two_terminals(
         type_line(two, "/name ")
         wait_for(two, "Failed to set name: Names must not be empty")
         type_line(two, "")
-        assert two.wait(10) == 0
+        assert two.wait(PATIENCE) == 0
         wait_for(one, "User Bob disconnected.")
-        one.communicate(timeout=10)
+        one.communicate(timeout=PATIENCE)
         assert one.returncode == 0
     finally:
         for process in (one, two):
@@ -97,7 +98,7 @@ def test_the_original_quickstart_between_two_terminals(
     try:
         assert "Ada: hello there" in wait_for(again, "hello there")
     finally:
-        again.communicate(timeout=10)
+        again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
 
 
@@ -109,13 +110,13 @@ def test_the_original_quickstart_on_a_server_that_forgot_its_keys(tmp_path: Path
             wait_for(process, said)
             if said == "Starting anew.":
                 wait_for(process, "SYSTEM: Connected.")
-            process.communicate(timeout=10)
+            process.communicate(timeout=PATIENCE)
             assert process.returncode == 0
 
 
 def test_the_selectors_loop(server: ThreadServer, tmp_path: Path) -> None:
     process = start(str(EXAMPLES / "selectors_loop.py"), server.url, "chat", home=tmp_path)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     lines = output.splitlines()
     assert lines[0].startswith("connected as ")
@@ -126,7 +127,7 @@ def test_the_selectors_loop(server: ThreadServer, tmp_path: Path) -> None:
 
 def test_the_selectors_loop_without_the_database(server: ThreadServer, tmp_path: Path) -> None:
     process = start(str(EXAMPLES / "selectors_loop.py"), server.url, "other", home=tmp_path)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "other" in output
 

@@ -31,6 +31,7 @@ from spacetime_transports.legacy.legacy_events import table_names, translate
 from spacetime_transports.legacy.sync_client import offers_no_protocol, server_address
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 RUNNERS = ("asyncio", "trio")
 QUERIES = ["SELECT * FROM User", "SELECT * FROM Message"]
-#: Seconds after which something that is waited for will not come.
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from spacetime_proto.server import Module, ProcedureContext, column
 from spacetime_transports import HttpClient
 from spacetime_transports.cli import demo as demo_module
 from spacetime_transports.server import serve_in_thread
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from tests.transports.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
-#: Seconds after which something that is waited for will not come.
-PATIENCE = 60
 MODULE = ROOT / "spacetime_transports" / "server" / "chat_module.py"
 
 
