@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,11 @@ import pytest
 
 from spacetime_proto.errors import Disconnected
 from spacetime_proto.server import Module, ProcedureContext, column
+from spacetime_proto.wire.http_exchange import HttpResponse
 from spacetime_transports import HttpClient
 from spacetime_transports.cli import demo as demo_module
 from spacetime_transports.server import serve_in_thread
+from tests.support.mock_http import mock_server
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -180,6 +183,76 @@ def test_watch_prints_tables_again_after_changes(
     outcome = run("watch", "message", *at, "-t", PATIENCE, "--rows", "1", when=when)
     assert "message (2)" in outcome.out
     assert outcome.code == 130
+
+
+def test_watch_on_a_terminal_writes_over_what_was_there(
+    run: Run, at: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c() -> None:
+        raise KeyboardInterrupt
+
+    def say() -> None:
+        with HttpClient(at[1]) as client:
+            client.call("chat", "send_message", ["one"])
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    when = {"no rows": say, "message (1)": press_ctrl_c}
+    outcome = run("watch", "message", *at, "-t", PATIENCE, when=when)
+    assert outcome.code == 130
+    assert "\x1b[" in outcome.out
+    assert run("watch", "message", *at, "-t", "0.1").code == 0
+
+
+def test_logs(run: Run) -> None:
+    entries = [
+        {"level": "Info", "ts": 1_700_000_000_123_456, "message": "a\x1bb"},
+        {"level": "Error", "ts": 0, "message": "x", "filename": "src/lib.rs", "line_number": 7},
+        {"level": "Warn", "ts": 0, "message": "y", "filename": "src/lib.rs"},
+    ]
+    body = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+    with mock_server(lambda request: HttpResponse(200, body=body)) as mock:
+        at = ("--host", mock.url, "--database", "x")
+        assert run("logs", *at).out.splitlines() == [
+            r"2023-11-14 22:13:20.123456 INFO  a\x1bb",
+            "1970-01-01 00:00:00.000000 ERROR (src/lib.rs:7) x",
+            "1970-01-01 00:00:00.000000 WARN  (src/lib.rs) y",
+        ]
+        lines = run("logs", *at, "--json", "--lines", "3").out.splitlines()
+        assert [json.loads(line) for line in lines] == entries
+        assert mock.requests[-1].target == "/v1/database/x/logs?num_lines=3"
+
+
+def test_sql_that_writes_tells_how_many_rows(
+    run: Run, at: tuple[str, ...], server: ThreadServer
+) -> None:
+    run("call", "send_message", "hello", *at)
+    owner = (*at, "--token", server.server.owner_token)
+    outcome = run("sql", "DELETE FROM message", *owner)
+    assert outcome.out == "0 rows inserted, 0 updated, 1 deleted\n"
+
+
+def test_publish(run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "module.wasm"
+    program.write_bytes(b"\0asm")
+    identity = "c2" * 32
+    answer = {"Success": {"domain": "x", "database_identity": identity, "op": "created"}}
+    with mock_server(lambda request: HttpResponse(200, body=json.dumps(answer).encode())) as mock:
+        outcome = run("publish", program, "--host", mock.url, "--database", "x", "--clear")
+    assert json.loads(outcome.out) == {"database": "x", "identity": identity, "op": "created"}
+    (request,) = mock.requests
+    assert (request.method, request.target, request.body) == (
+        "PUT", "/v1/database/x?clear=true", b"\0asm",
+    )  # fmt: skip
+
+
+def test_a_token_in_the_clear_is_one_line_of_warning(run: Run) -> None:
+    at = ("--host", "http://no-such-host.invalid", "--database", "x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        outcome = run("sql", "SELECT 1", *at, "--token", "eyJhbGciOiJub25lIn0.e30.")
+    warning, error = outcome.err.splitlines()
+    assert warning.startswith("spacetime-py: warning: ")
+    assert error.startswith("spacetime-py: ")
 
 
 def test_describe(run: Run, at: tuple[str, ...]) -> None:
