@@ -1,14 +1,17 @@
-"""How far a call and a frame go through the two packages, file by file.
+"""How far a call and a frame go through the two packages, and the pictures that are drawn of it.
 
-``tests/golden/walk.txt`` has what is so now. After a change that is meant to be one, write it anew with
-``python -m tests.support.walk``.
+``tests/golden/walk.txt`` and ``docs/architecture.md`` have what is so now. After a change that is meant to
+change them, write them anew with ``python -m tests.support.draw``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.support.walk import CALL, ROOT, Walk, entries, table, take_walks
+from tests.support.draw import DOCUMENT, PICTURE, TABLE, drawn
+from tests.support.walk import CALL, Walk, entries, take_walks
 
 #: Whether a call has to keep to the bounds yet.
 BOUNDS_HOLD = False
@@ -21,8 +24,14 @@ def walks() -> dict[str, Walk]:
     return take_walks()
 
 
-def test_the_files_are_those_of_the_golden_table(walks: dict[str, Walk]) -> None:
-    assert table(walks) == (ROOT / "tests/golden/walk.txt").read_text()
+@pytest.mark.parametrize("path", [TABLE, DOCUMENT], ids=lambda path: path.name)
+def test_what_is_written_down_is_what_the_code_does(path: Path) -> None:
+    assert path.read_text() == drawn()[path]
+
+
+def test_the_document_has_all_pictures() -> None:
+    found = [name for _, name, _ in PICTURE.findall(DOCUMENT.read_text())]
+    assert found == ["tree", "core", "transports", "call", "frame"]
 
 
 def test_another_walk_is_the_same(walks: dict[str, Walk]) -> None:

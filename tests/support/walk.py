@@ -13,7 +13,6 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -28,11 +27,11 @@ from spacetime_proto.server.front.tokens import SecretAuthority
 from spacetime_proto.types import Identity
 from spacetime_transports import connect
 from spacetime_transports.server.chat_module import module
+from tests.support.imports import ROOT
 from tests.support.pair import counting_entropy
 
 __all__ = ["CALL", "CALL_AND_ANSWER", "FRAME", "Move", "Walk", "entries", "table", "take_walks"]
 
-ROOT = Path(__file__).parent.parent.parent
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("spacetime_proto", "spacetime_transports"))
 
 # The walks that are taken.
@@ -222,7 +221,3 @@ def take_walks() -> dict[str, Walk]:
             tracer.stop()
             gc.enable()
     return walks
-
-
-if __name__ == "__main__":
-    (ROOT / "tests/golden/walk.txt").write_text(table(take_walks()))
