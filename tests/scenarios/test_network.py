@@ -322,7 +322,7 @@ async def test_ctrl_c_while_waiting_leaves_a_working_client(
         with pytest.raises(KeyboardInterrupt):
             client.raw.call(client.procedures.wait(micros=1_000_000_000))
         thread.join()
-        assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=5) == 3
+        assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
 
 
 @pytest.mark.only("blocking")
@@ -340,7 +340,7 @@ async def test_ctrl_c_between_row_callbacks_leaves_the_others_to_run(kit: Kit) -
         with pytest.raises(KeyboardInterrupt):
             client.raw.call(client.reducers.add_items(count=5))
         assert len(seen) == 2
-        assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=5) == 3
+        assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
         assert len(seen) == len(set(seen)) == 5
 
 

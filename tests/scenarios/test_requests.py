@@ -16,6 +16,7 @@ from spacetime_proto.errors import (
     QueryError,
     ReducerError,
 )
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.scenarios.kit import Kit
@@ -78,7 +79,7 @@ async def test_a_timeout_is_a_timeout_error_and_the_client_goes_on(kit: Kit) -> 
         with pytest.raises(CallTimeout, match=r"wait was not answered within 0\.05 s") as caught:
             await client.call(client.procedures.wait(micros=600_000), timeout=0.05)
         assert isinstance(caught.value, TimeoutError)
-        assert await client.call(client.procedures.add(lhs=1, rhs=2), timeout=5) == 3
+        assert await client.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
         await client.pause(0.7)  # the late answer finds nobody
 
 

@@ -27,6 +27,7 @@ from spacetime_proto.wire.websocket import ClientWebSocket, State
 from spacetime_transports.server import Server, serve, serve_in_thread
 from spacetime_transports.server.authority import Es256Authority
 from spacetime_transports.server.chat_module import module as chat
+from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -35,7 +36,7 @@ USERS = "SELECT * FROM user"
 
 def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             await main()
 
     anyio.run(limited, backend=backend)
