@@ -76,6 +76,35 @@ async def test_a_change_stream_tells_whether_it_is_open(kit: Kit) -> None:
                 iter(stream)
 
 
+async def test_changes_of_tables_without_a_key(kit: Kit) -> None:
+    """Rows of an event table only come; equal rows of a table without a key are one."""
+    async with kit.connect() as client:
+        notes, pings = client.db.note.changes(), client.db.ping.changes()
+        await client.subscribe("SELECT * FROM note", "SELECT * FROM ping")
+        await client.call(client.reducers.write_note(text="a"))
+        await client.call(client.reducers.ping(text="b"))
+        for stream, text in ((notes, "a"), (pings, "b")):
+            change = await first_of(kit, stream)
+            assert (type(change).__name__, change.row.text) == ("Insert", text)
+
+
+async def test_a_change_stream_raises_the_loss(kit: Kit) -> None:
+    async with kit.connect() as client:
+        stream = client.db.item.changes()
+        kit.server.drop_connections()
+        with pytest.raises(Disconnected):
+            await first_of(kit, stream)
+
+
+async def first_of(kit: Kit, stream: Any) -> Any:
+    """Return the next change of a stream."""
+    if kit.is_blocking:
+        return next(iter(stream))
+    async for change in stream:
+        return change
+    raise AssertionError("it is over")
+
+
 async def test_a_closed_client_refuses(kit: Kit) -> None:
     async with kit.connect() as client:
         await client.close()
@@ -100,12 +129,11 @@ async def test_waiting_for_the_end(kit: Kit) -> None:
 @pytest.mark.only("async")
 async def test_before_it_is_entered_a_client_has_nothing(kit: Kit) -> None:
     client = connect(kit.server.url, "world")
-    facts = (client.identity, client.connection_id, client.token, client.protocol)
-    assert facts == (None, None, None, None)
+    assert (client.connection_id, client.token, client.protocol) == (None, None, None)
     assert not client.is_connected
-    for attempt in (lambda: client.db, lambda: client.module):
-        with pytest.raises(LocalProtocolError, match="schema"):
-            attempt()
+    for name, said in (("identity", "first"), ("db", "schema"), ("module", "schema")):
+        with pytest.raises(LocalProtocolError, match=said):
+            getattr(client, name)
     with pytest.raises(LocalProtocolError, match="first"):
         await client.wait_closed()
     assert "new" in repr(client)

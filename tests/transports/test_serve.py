@@ -28,6 +28,7 @@ from spacetime_transports.server import Server, serve, serve_in_thread
 from spacetime_transports.server.authority import Es256Authority
 from spacetime_transports.server.chat_module import module as chat
 from tests.support.patience import PATIENCE
+from tests.support.processes import ended
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -369,7 +370,8 @@ def test_signals_end_the_server_soon(backend: str, number: int) -> None:
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("http://127.0.0.1:")
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)  # less than any of the server's own deadlines
+    with ended(process):
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=14)  # less than any of the server's own deadlines
     assert (process.returncode, out, err) == (0, "", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -126,6 +127,12 @@ def test_replay_of_the_same_scenario_on_every_protocol_agrees(run: Run) -> None:
             for version in ("v2", "v3")
         ]
         assert results[0]["events"] == results[1]["events"]
+
+
+def test_replay_of_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, words = WIRE / "chat.v2.bsatn.none.jsonl", ("--schema", CHAT, "--format", "json")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(name.read_bytes())))
+    assert run("replay", "-", *words) == run("replay", name, *words)
 
 
 def test_replay_of_brotli_needs_no_extra() -> None:

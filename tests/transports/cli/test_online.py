@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +23,9 @@ from spacetime_transports.cli import demo as demo_module
 from spacetime_transports.server import serve_in_thread
 from tests.support.mock_http import mock_server
 from tests.support.patience import PATIENCE
+from tests.support.processes import ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from spacetime_transports.server import ThreadServer
     from tests.transports.cli.conftest import Run
 
@@ -378,16 +376,6 @@ def test_ctrl_c_ends_the_demo_at_once(line: str) -> None:
     assert process.returncode in (0, 130, -signal.SIGINT)  # it may have ended, or be ending
 
 
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """End a process and close its pipes after the block, whatever happens in it."""
-    with process:
-        try:
-            yield
-        finally:
-            process.kill()
-
-
 # --- serve ------------------------------------------------------------------------------------------
 
 
@@ -421,7 +409,7 @@ def test_serve_prints_its_url_and_ends_when_told(end: signal.Signals) -> None:
             client.ping()
             client.call("chat", "send_message", ["hi"])
         process.send_signal(end)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=14)  # less than any of the server's deadlines
         assert (process.returncode, out) == (0, "")
         assert "development" in err and "https://spacetimedb.com" in err
 

@@ -8,7 +8,7 @@ import pytest
 
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_proto.server import U64, Context, Module, column
-from spacetime_proto.types import Some
+from spacetime_proto.types import ScheduleAt, Some, Timestamp
 from spacetime_transports.cli.cells import cell
 from spacetime_transports.server import serve_in_thread
 from tests.conformance.modules import sdk_test
@@ -47,6 +47,10 @@ def test_cells(table: str, value: Any, text: str) -> None:
 
 def test_an_option_in_an_option() -> None:
     assert cell(Some(None)) == "some none"
+
+
+def test_when_something_is_scheduled() -> None:
+    assert cell(ScheduleAt.Time(Timestamp(0))) == cell(Timestamp(0)) == str(Timestamp(0))
 
 
 def test_describe_has_words_for_every_type(run: Run) -> None:
