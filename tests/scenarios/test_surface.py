@@ -50,6 +50,52 @@ async def test_callbacks_of_the_client_are_registered_while_it_runs(kit: Kit) ->
     assert told == []
 
 
+async def test_an_error_handler_takes_the_error_alone_or_the_callback_too(kit: Kit) -> None:
+    told: list[Any] = []
+
+    def explode(ctx: object, row: object) -> None:
+        raise ZeroDivisionError
+
+    for handler in (told.append, lambda error, function: told.append((error, function))):
+        async with kit.connect(on_callback_error=handler) as client:
+            await client.subscribe(ITEMS)
+            client.db.item.on_insert(explode)
+            await client.call(client.reducers.add_item(name="x", amount=1))
+    alone, (error, function) = told
+    assert type(alone) is type(error) is ZeroDivisionError
+    assert function is explode
+
+
+async def test_a_token_callable_that_cannot_read_its_file(kit: Kit) -> None:
+    """The first time that is the end; when coming back, it may be better in a moment."""
+    answers: list[OSError | None] = [None, OSError("no disk"), None]
+    told: list[str] = []
+
+    def token() -> str:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        return issued
+
+    async with kit.connect() as client:
+        module, issued = client.raw.module, client.raw.token
+    async with kit.connect(
+        module,
+        token=token,
+        reconnect=FAST,
+        on_connect=lambda *facts: told.append("connect"),
+        on_connect_error=lambda ctx, error: told.append(str(error)),
+    ) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: told.count("connect") == 2)
+    assert [told[0], told[2]] == ["connect", "connect"]
+    assert "no disk" in told[1]
+    answers = [OSError("no disk")]
+    with pytest.raises(OSError, match="no disk"):
+        async with kit.connect(module, token=token):
+            pass
+
+
 async def test_a_subscription_tells_of_itself(kit: Kit) -> None:
     async with kit.connect() as client:
         subscription = await client.subscribe(ITEMS, "SELECT * FROM note")

@@ -471,6 +471,8 @@ def test_one_by_one(mb: Any, server: ThreadServer, runner: str) -> None:
         (event,) = message.events["user"]
         assert (event.row_op, event.table_name, event.row_pk) == ("update", "user", identity)
         assert (event.old_value.name, event.decoded_value.name) == (None, "Ada")
+        assert repr(event) == f"<DbEvent update user {identity!r}>"
+        assert repr(message).startswith("<TransactionUpdateMessage ")
         failed = await client.call_reducer("set_name", "")
         assert failed.reducer_event.status == "failed"
         assert failed.reducer_event.message == "Names must not be empty"
