@@ -100,8 +100,8 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
 
     Rows are decoded when one of the sequences is first looked at: once, and shared with the cache.
     Looking may raise DecodeError (the row bytes do not fit the schema); the hook `Cache.on_damage`
-    has been told by then. Without lists (`has_rows` False, because `apply` was told that nobody
-    wants them) the sequences are empty and the counts are right all the same.
+    has been told by then. When `apply` was told that nobody wants the rows, the sequences are empty and
+    the counts are right all the same.
     """
 
     _store: CachedTable[Any]
@@ -129,11 +129,6 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     def table(self) -> BoundTable:
         """The table."""
         return self._store.table
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether the rows were kept."""
-        return self._gone is not None
 
     @property
     def inserted(self) -> Sequence[Row]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..types import ConnectionId, Identity
     from .calls import Call
-    from .events import Why
+    from .causes import Why
     from .subscriptions import Subscription
 
 __all__ = ["Context", "ContextOwner"]

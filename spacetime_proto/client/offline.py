@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, SpacetimeError
 from .events import CallDone
-from .query_sets import end_subscriptions
+from .sets import end_subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -48,14 +48,11 @@ class Waiting:
         """
         calls, self.calls = self.calls, []
         for subscription in self.take_sets():
-            connection.subscribe(subscription)
+            connection.sets.subscribe(subscription)
         events: list[Event] = []
         for pending in calls:
             try:
-                if pending.call is None:
-                    connection.query(pending)
-                else:
-                    connection.call(pending)
+                connection.calls.send(pending)
             except SpacetimeError as error:
                 pending.settle(error=error)
                 events.append(CallDone(ctx, pending))

@@ -9,15 +9,16 @@ write `data_to_send`, wake up at `deadline` for `tick`, and report the end with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from ..cache.cache import Cache
 from ..errors import ConnectError, Disconnected, LocalProtocolError, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .calls import Call, PendingCall
-from .connection import HANDLERS, Connection
+from .connection import Connection, before_greeting
 from .context import Context
+from .db import make_db
 from .dialects import dialect_for
 from .offline import Waiting
 from .states import (
@@ -27,7 +28,7 @@ from .states import (
     SubscriptionState,
     next_session_state,
 )
-from .subscriptions import Subscription, query_text
+from .subscriptions import Subscription, query_text, query_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from ..bindings.client_module import Module
     from ..types import ConnectionId, Identity
     from ..wire.websocket import Accepted
+    from .db import Db
     from .events import Event
-    from .incoming import Incoming
+    from .meaning import Greeting
     from .session_options import ClientOptions, Target
     from .table_handles import ChangeStream, TableHandle
     from .tap import Tap
@@ -73,9 +75,10 @@ class ClientSession(Generic[DbT]):
         """Looks on at every payload; see `Tap`."""
         self._entropy = entropy
         self._state = SessionState.IDLE
-        self._db = _checked_module(module).create_db(self)
+        self._db: DbT = make_db(module, self)
         self._cache = self._new_cache()
-        self._db.attach(self._cache)  # type: ignore[attr-defined]  # every DbT is a client.db.Db
+        self._tables: Db = cast("Db", self._db)
+        self._tables.attach(self._cache)
         self._wire: ClientWebSocket | None = None
         self._connection: Connection | None = None
         self._identity: Identity | None = None
@@ -85,8 +88,6 @@ class ClientSession(Generic[DbT]):
         self._was_open = False
         self._waiting = Waiting()
         self._current: Iterator[Event] | None = None
-        self._messages: Iterator[Incoming] = iter(())
-        """What is left of the payload that was opened last."""
         self._end_pending = False
         self._closing_by_user = False
         self._last_words = b""
@@ -247,21 +248,14 @@ class ClientSession(Generic[DbT]):
         if wire is None:
             last_words, self._last_words = self._last_words, b""
             return last_words
-        if self._connection is not None and wire.state is State.OPEN:
-            self._send(wire, self._connection)
+        self._flush(wire)
         return wire.data_to_send()
 
-    def _send(self, wire: ClientWebSocket, connection: Connection) -> None:
+    def _flush(self, wire: ClientWebSocket) -> None:
         """Hand what the connection has queued to the WebSocket."""
-        for payload in connection.payloads_to_send():
-            if self.tap is not None:
-                self.tap.message("client", payload)
-            wire.send(payload)
-
-    @property
-    def wants_close(self) -> bool:
-        """Whether the byte stream should be closed now, after writing what is left to send."""
-        return self._wire is None or self._wire.state is State.CLOSED or self._end_pending
+        if self._connection is not None and wire.state is State.OPEN:
+            for payload in self._connection.payloads_to_send():
+                wire.send(payload)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -287,13 +281,7 @@ class ClientSession(Generic[DbT]):
                 f"a call is what a function of reducers or procedures returns, not {call!r}; write"
                 " call(reducers.NAME(...))"
             )
-        pending = PendingCall(call.name, call, on_done)
-        if self._ready("call", call.name):
-            assert self._connection is not None
-            self._connection.call(pending)
-        else:
-            self._waiting.calls.append(pending)
-        return pending
+        return self._request(PendingCall(call.name, call, on_done), "call")
 
     def submit(self, call: Call[Any]) -> None:
         """Queue a call whose outcome nobody waits for."""
@@ -306,13 +294,7 @@ class ClientSession(Generic[DbT]):
         on_done: Callable[[PendingCall[Any]], object] | None = None,
     ) -> PendingCall[Any]:
         """Queue a one-off query; its value will be a list of rows. Errors as `call`."""
-        pending: PendingCall[Any] = PendingCall(query_text(query), None, on_done)
-        if self._ready("run a query"):
-            assert self._connection is not None
-            self._connection.query(pending)
-        else:
-            self._waiting.calls.append(pending)
-        return pending
+        return self._request(PendingCall(query_text(query), None, on_done), "run a query")
 
     def subscribe(
         self,
@@ -336,12 +318,7 @@ class ClientSession(Generic[DbT]):
         Raises:
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
-        texts: list[str] = []
-        for query in queries:
-            if isinstance(query, list | tuple):
-                texts.extend(map(query_text, query))
-            else:
-                texts.append(query_text(query))
+        texts = query_texts(queries)
         for callback in (on_applied, on_error, on_end):
             if callback is not None:
                 self.check_callback(callback)
@@ -355,7 +332,7 @@ class ClientSession(Generic[DbT]):
             raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
         if self._state is SessionState.OPEN:
             assert self._connection is not None
-            self._connection.subscribe(subscription)
+            self._connection.sets.subscribe(subscription)
         else:
             self._waiting.sets.append(subscription)
         return subscription
@@ -369,27 +346,29 @@ class ClientSession(Generic[DbT]):
         if self._connection is None:
             subscription.move(SubscriptionInput.UNSUBSCRIBE)  # it is over, and this says so
         else:
-            self._connection.unsubscribe(subscription)
+            self._connection.sets.unsubscribe(subscription)
 
-    def _ready(self, what: str, name: str | None = None) -> bool:
-        """Say whether a request can go out now; True, False for "wait", or an error.
+    def _request(self, pending: PendingCall[Any], what: str) -> PendingCall[Any]:
+        """Send a call or query, or keep it until it can be sent.
 
         Raises:
-            LocalProtocolError, Disconnected: neither now nor later.
+            LocalProtocolError, Disconnected: it can go out neither now nor later.
         """
         state = self._state
         if state is SessionState.OPEN and not self._end_pending:
-            return True
-        if name is not None:
-            what = f"{what} {name!r}"
+            assert self._connection is not None
+            self._connection.calls.send(pending)
+            return pending
+        if pending.call is not None:
+            what = f"{what} {pending.name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
             raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
-        if self.options.offline == "wait":
-            return False
-        if state is SessionState.REPLAYING and not self._end_pending:
-            # The connection is there, and `on_connect` runs now. What it asks for follows the
-            # replayed subscriptions, so that its rows come after the difference was told.
-            return False
+        # While replaying the connection is there, and `on_connect` runs. What it asks for follows the
+        # replayed subscriptions, so that its rows come after the difference was told.
+        is_replaying = state is SessionState.REPLAYING and not self._end_pending
+        if self.options.offline == "wait" or is_replaying:
+            self._waiting.calls.append(pending)
+            return pending
         if self._was_open:
             raise Disconnected(f"cannot {what}: the connection is lost and not back yet")
         raise LocalProtocolError(f"cannot {what}: the session is {state.value}, not open")
@@ -408,8 +387,7 @@ class ClientSession(Generic[DbT]):
             self._end_pending = True
         else:
             # What was queued before the close still goes out before it.
-            if self._connection is not None and self._wire.state is State.OPEN:
-                self._send(self._wire, self._connection)
+            self._flush(self._wire)
             self._wire.close(code, reason, now=self._now)
 
     def fail(self, error: BaseException) -> None:
@@ -417,7 +395,6 @@ class ClientSession(Generic[DbT]):
         if self._failure is None:
             self._failure = error
         self._current = None
-        self._messages = iter(())
         self._end_pending = True
         self.will_reconnect = False
         if self._wire is not None and self._wire.state is State.OPEN:
@@ -453,10 +430,16 @@ class ClientSession(Generic[DbT]):
         connection comes as `Ended` or `ConnectFailed`; nothing comes after it.
         """
         while True:
-            event = self._next_event()
+            if self._current is None:
+                message = self.message_events()
+                if message is None:
+                    return
+                self._current = iter(message)
+            event = next(self._current, None)
             if event is None:
-                return
-            yield event
+                self._current = None
+            else:
+                yield event
 
     def message_events(self) -> Iterable[Event] | None:
         """Return the events of the next message (or of the end), or None if nothing has happened.
@@ -472,108 +455,80 @@ class ClientSession(Generic[DbT]):
             return self._finish() if self._end_pending else None
         if self._failure is None:
             try:
-                message = next(self._messages, None) or self._next_payload(wire)
-                if message is not None:
-                    connection = self._connection
-                    assert connection is not None  # it read the message
-                    events = HANDLERS[type(message)](connection, message)
+                connection = self._connection
+                if connection is None and wire.accepted is not None:
+                    connection = self._accept(wire.accepted)
+                if connection is not None:
+                    events = connection.receive(wire.inbox)
                     if type(events) is list:
                         return events
-                    return self._guarded(connection, events)
+                    if events is not None:
+                        return self._guarded(connection, events)
             except ProtocolError as error:
                 self.fail(error)
         if wire.state is State.CLOSED or self._end_pending:
             return self._finish()
         return None
 
-    def _next_payload(self, wire: ClientWebSocket) -> Incoming | None:
-        """Open the next payload that has come; return its first message."""
-        connection = self._connection
-        if connection is None:
-            if wire.accepted is None:
-                return None
-            connection = self._connection = self._new_connection(wire.accepted)
-            if self.tap is not None:
-                self.tap.started(connection.dialect.protocol, wire.accepted.headers)
-        if not wire.inbox:
-            return None
-        payload = wire.inbox.popleft()
-        if self.tap is not None:
-            self.tap.message("server", payload)
-        message = connection.dialect.short(payload)
-        if message is None:
-            self._messages = connection.dialect.decode(payload)
-            message = next(self._messages)  # no payload is without a message
-        return message
-
-    def _next_event(self) -> Event | None:
-        while True:
-            if self._current is None:
-                events = self.message_events()
-                if events is None:
-                    return None
-                self._current = iter(events)
-            event = next(self._current, None)
-            if event is not None:
-                return event
-            self._current = None
-
     def _guarded(
         self, connection: Connection, events: Iterable[Event]
     ) -> Generator[Event, None, None]:
         """Yield events that are made while they are taken, and follow what they say of the state."""
         try:
-            for event in events:
-                if type(event) is ev.Connected:
-                    refusal = self._greet(connection, event)
-                    if refusal is not None:
-                        self.fail(refusal)
-                        return
-                yield event
-            if self._state is SessionState.REPLAYING and not connection.is_replaying:
-                self._replayed(connection)
-        except ProtocolError as error:
+            yield from events
+        except (ProtocolError, Disconnected) as error:
             self.fail(error)
+            return
+        if self._state is SessionState.REPLAYING and connection.updates.is_shown:
+            self._cache = connection.updates.cache
+            self._move(SessionInput.REPLAYED)
+            self._send_waiting(connection)
 
-    def _new_connection(self, accepted: Accepted) -> Connection:
+    def _accept(self, accepted: Accepted) -> Connection:
+        """The upgrade has succeeded: make what speaks the protocol that the server picked."""
         protocol = accepted.subprotocol
         assert protocol is not None  # the wire refuses an answer without one that was offered
-        again = self._was_open
-        replayed = self._waiting.take_sets() if again else []
-        connection = Connection(
+        again, limits = self._was_open, self.options.limits
+        self._connection = connection = Connection(
             self.module.bound,
-            self.options,
-            dialect_for(protocol, self.module.bound, self.options.limits),
+            limits,
+            dialect_for(protocol, self.module.bound, limits),
             cache=self._new_cache() if again else self._cache,
-            db=self._db,  # type: ignore[arg-type]  # every DbT is a client.db.Db
+            db=self._tables,
             owner=self,
+            on_greeting=self._on_greeting,
+            tap=self.tap,
             previous=self._cache if again else None,
-            replayed=replayed,
+            replayed=self._waiting.take_sets() if again else (),
         )
+        if self.tap is not None:
+            self.tap.started(protocol, accepted.headers)
         return connection
 
-    def _greet(self, connection: Connection, event: ev.Connected) -> BaseException | None:
-        """Take over what the greeting says; return an error if it is not acceptable."""
-        if self._identity is not None and self._identity != event.identity:
-            return Disconnected(
-                f"after reconnecting the server calls this client {event.identity}, "
+    def _on_greeting(self, greeting: Greeting) -> None:
+        """Take over what the greeting says.
+
+        Raises:
+            Disconnected: it is somebody else's.
+        """
+        if self._identity is not None and self._identity != greeting.identity:
+            raise Disconnected(
+                f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self._identity}"
             )
-        self._identity = event.identity
-        self._connection_id = event.connection_id
+        self._identity = greeting.identity
+        self._connection_id = greeting.connection_id
         if self._token is None:
-            self._token = event.token
-        if connection.is_replaying:
+            self._token = greeting.token
+        if self._was_open:
             self._move(SessionInput.GREETED_AGAIN)
         else:
             self._move(SessionInput.GREETED)
             self._was_open = True
-            self._extra += self._waiting.send(connection, Context(self, None))
-        return None
+            assert self._connection is not None  # it was greeted
+            self._send_waiting(self._connection)
 
-    def _replayed(self, connection: Connection) -> None:
-        self._cache = connection.cache
-        self._move(SessionInput.REPLAYED)
+    def _send_waiting(self, connection: Connection) -> None:
         self._extra += self._waiting.send(connection, Context(self, None))
 
     def _finish(self) -> Generator[Event, None, None]:
@@ -587,20 +542,20 @@ class ClientSession(Generic[DbT]):
             cause = wire.failure
         if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
             cause = None  # how exactly it ended is no news to who ended it
-        greeted = connection is not None and connection.is_greeted
+        greeted = connection is not None and connection.greeting is not None
         if self.tap is not None and wire is not None and connection is not None:
             side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
             self.tap.closed(side, wire.close_code, wire.close_reason)
         # None from here on means that the user closed it: the wire has a failure for any other end.
         if not greeted and cause is not None:
-            cause = _before_greeting(cause, accepted=connection is not None)
+            cause = before_greeting(cause, accepted=connection is not None)
         self.close_error = cause
         for_good = not self.will_reconnect or self._closing_by_user
         if self._state is not SessionState.CLOSED:
             self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
         ctx = Context(self, ev.DisconnectedEvent(cause))
         if connection is not None:
-            kept = [] if for_good else connection.subscriptions
+            kept = [] if for_good else connection.sets.subscriptions
             yield from connection.end(cause, for_good=for_good)
             self._waiting.take_over(kept)
         if for_good:
@@ -619,39 +574,3 @@ class ClientSession(Generic[DbT]):
         self.will_reconnect = False
         self._failure = cause
         self._end_pending = True
-
-
-def _before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
-    """Explain an end that came between the handshake and the first message.
-
-    The server drops the connection without a close frame when the module's client_connected
-    reducer refuses the client (docs/protocol.md section 3.3), so that is the likely reason.
-    """
-    if not isinstance(cause, Disconnected | OSError):
-        return cause
-    if accepted:
-        text = (
-            "the server accepted the connection and ended it before its first message; most likely "
-            f"the module's client_connected reducer refused this client ({cause})"
-        )
-    else:
-        text = f"the connection was lost during the handshake: {cause}"
-    error = ConnectError(text)
-    error.__cause__ = cause
-    return error
-
-
-def _checked_module(module: Module[DbT]) -> Module[DbT]:
-    """Return `module` if it is one.
-
-    Raises:
-        LocalProtocolError: it is something else; the package of the bindings is the likely mistake,
-            because that is what the 0.7 API takes.
-    """
-    if hasattr(module, "create_db"):
-        return module
-    if hasattr(module, "MODULE"):
-        raise LocalProtocolError("this takes the MODULE of the bindings, not the package")
-    raise LocalProtocolError(
-        f"the module must be the MODULE of bindings, not {type(module).__name__}"
-    )

@@ -14,18 +14,21 @@ from ...cache.changes import TableChange
 from ...errors import DecodeError
 from ...messages import frames, v1, v1_json
 from ...messages.json_rows import JsonCodec
-from ..incoming import (
+from ..meaning import (
+    SHARED_SET,
     Applied,
+    CallSent,
     Changed,
     Greeting,
     ProcedureReply,
     QueryReply,
+    QuerySent,
     ReducerInfo,
     Refused,
+    SubscribeSent,
     Unapplied,
+    UnsubscribeSent,
 )
-from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
-from ..query_sets import SHARED_SET
 from ..session_options import V1_BSATN, V1_JSON
 from .dialect import Dialect
 
@@ -35,9 +38,8 @@ if TYPE_CHECKING:
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
     from ..calls import CallKind
-    from ..events import Status
-    from ..incoming import Incoming
-    from ..outgoing import Outgoing
+    from ..causes import Status
+    from ..meaning import Incoming, Outgoing
 
 __all__ = ["V1Bsatn", "V1Json"]
 

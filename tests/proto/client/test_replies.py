@@ -211,7 +211,7 @@ def test_a_procedure_that_the_bindings_lack_cannot_have_returned() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    connection.register_call(9, PendingCall("other", Call("procedure", "other")))
+    connection.calls.call_sent(9, PendingCall("other", Call("procedure", "other")))
     script.send(v2.ProcedureResult(v2.ProcedureReturned(b""), NOW, NO_TIME, 9))
     assert "other" in str(end_of(script))
 
@@ -223,8 +223,8 @@ def test_a_reducer_that_the_bindings_lack_is_answered_as_text() -> None:
     connection = script.session._connection
     assert connection is not None
     calls = [PendingCall("other", Call("reducer", "other")) for _ in range(2)]
-    connection.register_call(8, calls[0])
-    connection.register_call(9, calls[1])
+    connection.calls.call_sent(8, calls[0])
+    connection.calls.call_sent(9, calls[1])
     script.send(
         v2.ReducerResult(8, NOW, v2.ReducerOk(b"\1")),
         v2.ReducerResult(9, NOW, v2.ReducerErr(b"\1")),

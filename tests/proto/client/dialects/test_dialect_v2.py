@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spacetime_proto.client import incoming as inc
+from spacetime_proto.client import meaning as inc
 from spacetime_proto.client.dialects.dialect_v2 import V2, V3
 from spacetime_proto.errors import DecodeError, LimitExceeded, ProtocolError
 from spacetime_proto.limits import Limits

@@ -145,7 +145,7 @@ def test_a_refused_id_leaves_the_set_that_has_it() -> None:
     first = subscribed(script, user(1))
     connection = script.session._connection
     assert connection is not None
-    connection.register_subscribe(99, 1, Subscription(["again"]))
+    connection.sets.subscribe_sent(99, 1, Subscription(["again"]))
     script.send(v2.SubscriptionError(99, 1, "duplicate"))
     script.events()
     assert first.is_active
@@ -456,11 +456,11 @@ def test_single_subscriptions_of_a_recording() -> None:
     connection = script.session._connection
     assert connection is not None
     subscription = Subscription(["SELECT * FROM user"])
-    connection.register_subscribe(7, 3, subscription)
+    connection.sets.subscribe_sent(7, 3, subscription)
     rows = v1.SubscribeRows(4096, "user", script.v1_table("user", (user(1),)))
     script.send(v1.SubscribeApplied(7, 5, 3, rows))
     assert kinds(script.events()) == ["SetApplied", "TableChanged"]
-    connection.register_unsubscribe(8, 3)
+    connection.sets.unsubscribe_sent(8, 3)
     gone = v1.SubscribeRows(4096, "user", script.v1_table("user", (), (user(1),)))
     script.send(v1.UnsubscribeApplied(8, 5, 3, gone))
     assert kinds(script.events()) == ["SetEnded", "TableChanged"]

@@ -1,0 +1,65 @@
+"""What waits to be sent on one connection, and the ids of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+    from ..limits import Limits
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Encoded requests in the order in which they were made.
+
+    Args:
+        limits: `in_flight` and `outgoing_size` are enforced here.
+        calls: the calls that wait for an answer.
+        sets: the requests about query sets that do; the two are only counted.
+    """
+
+    def __init__(self, limits: Limits, calls: Sized, sets: Sized) -> None:
+        self._calls = calls
+        self._sets = sets
+        self._max_in_flight = limits.in_flight
+        self._max_size = limits.outgoing_size
+        self._payloads: list[bytes | str] = []
+        self._next_id = 1
+
+    def new_id(self) -> int:
+        """Return the id for another request.
+
+        Raises:
+            LocalProtocolError: too many wait for their answers.
+        """
+        in_flight = len(self._calls) + len(self._sets)
+        if in_flight >= self._max_in_flight:
+            raise LocalProtocolError(
+                f"{in_flight} requests already wait for their answers "
+                f"(limit in_flight = {self._max_in_flight})"
+            )
+        request_id = self._next_id
+        # Ids are u32 on the wire; by the time they wrap, the low ones are long answered.
+        self._next_id = request_id + 1 if request_id < 0xFFFF_FFFF else 1
+        return request_id
+
+    def put(self, payload: bytes | str) -> None:
+        """Queue an encoded request; LocalProtocolError if it is too large."""
+        if len(payload) > self._max_size:
+            raise LocalProtocolError(
+                f"a request of {len(payload)} bytes is too large to send "
+                f"(limit outgoing_size = {self._max_size})"
+            )
+        self._payloads.append(payload)
+
+    def take(self) -> list[bytes | str]:
+        """Take all that is queued."""
+        payloads = self._payloads
+        if payloads:
+            self._payloads = []
+        return payloads
