@@ -29,14 +29,11 @@ __all__ = ["Cache", "Plan"]
 class Plan(msgspec.Struct, gc=False):
     """What one message will do to the cache; good for one `Cache.apply`, before any other."""
 
+    tables: list[str]
+    """Canonical names of the tables that are touched, in order."""
     steps: list[TablePlan] | tuple[OneRow]
-    """One per table that is touched, by table name; the short form comes alone."""
+    """One per table; the short form comes alone."""
     serial: int
-
-    @property
-    def tables(self) -> list[str]:
-        """Canonical names of the tables that are touched, in order."""
-        return [step.store.name for step in self.steps]
 
     def before_delete(self, table: str) -> list[Any]:
         """Return the rows of a table that will go away and are not updated.
@@ -113,7 +110,7 @@ class Cache:
             planner = self._planners.get(change.table) or self._planner(change.table)
             step = planner.one_row(change)
             if step is not None:
-                return Plan((step,), self._serial)
+                return Plan([change.table], (step,), self._serial)
         by_table: dict[str, list[TableChange]] = {}
         for change in changes:
             fragments = by_table.get(change.table)
@@ -122,13 +119,17 @@ class Cache:
             else:
                 fragments.append(change)
         names = sorted(by_table) if not drop else sorted({*by_table, *self._holding(drop)})
-        steps = [self._planner(name).changes(by_table.get(name, ()), drop) for name in names]
-        return Plan([step for step in steps if step is not None], self._serial)
+        return self._plan(
+            [self._planner(name).changes(by_table.get(name, ()), drop) for name in names]
+        )
 
     def plan_clear(self) -> Plan:
         """Work out what happens when all query sets are lost."""
-        steps = [self._planner(name).clear() for name in self._tables]
-        return Plan([step for step in steps if step is not None], self._serial)
+        return self._plan([self._planner(name).clear() for name in self._tables])
+
+    def _plan(self, steps: list[TablePlan | None]) -> Plan:
+        touching = [step for step in steps if step is not None]
+        return Plan([step.store.name for step in touching], touching, self._serial)
 
     def _planner(self, table: str) -> Planner:
         planner = self._planners.get(table)

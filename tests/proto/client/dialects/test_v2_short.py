@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spacetime_proto.client.incoming import CallCommitted, RowChanged
 
 from spacetime_proto.client.dialects import v2_short
 from spacetime_proto.client.dialects.v2_short import Heads, read_short
+from spacetime_proto.client.meaning import CallCommitted, RowChanged
 from spacetime_proto.messages import v2
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.types import Timestamp
