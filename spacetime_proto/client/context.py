@@ -44,13 +44,7 @@ class ContextOwner(Protocol):
 
     def submit(self, call: Call[Any]) -> None: ...
 
-    def subscribe(
-        self,
-        *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-    ) -> Subscription: ...
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
 
 
 class Context(Generic[DbT]):

@@ -63,11 +63,9 @@ class Waiting:
     ) -> Generator[Event, None, None]:
         """Settle the calls: they were never sent, so their outcome is known."""
         calls, self.calls = self.calls, []
-        what = "this client was closed" if cause is None else str(cause)
         for pending in calls:
-            error = Disconnected(f"{pending.name} was not sent: {what}")
-            error.__cause__ = cause
-            pending.settle(error=error)
+            what = f"{pending.name} was not sent"
+            pending.settle(error=Disconnected.because(what, cause, "this client was closed"))
             yield CallDone(ctx, pending)
 
     def drop(self, cause: BaseException | None, ctx: Context[Any]) -> Generator[Event, None, None]:

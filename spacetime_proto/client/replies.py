@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..errors import SpacetimeError
     from ..schema.bound import BoundModule
+    from ..types import ConnectionId, Identity
     from .calls import Call, CallKind, PendingCall
     from .causes import Status
     from .context import ContextOwner
@@ -84,7 +85,7 @@ class Calls:
         self._sets = sets
         self._updates = sets.updates
         self._owner = owner
-        self._greeting: Greeting | None = None
+        self._me: tuple[Identity | None, ConnectionId | None] = None, None
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class Calls:
 
     def greeted(self, greeting: Greeting) -> None:
         """Take over who this client is: on v1 that tells its own transactions from others."""
-        self._greeting = greeting
+        self._me = greeting.identity, greeting.connection_id
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -139,12 +140,8 @@ class Calls:
             request_id = self._sets.refused_legacy_request()
             if request_id is not None:
                 return self._sets.on_refused(Refused(request_id, None, info.message or ""))
-        me = self._greeting
-        own = (
-            me is not None
-            and info.caller_identity == me.identity
-            and info.caller_connection_id == me.connection_id
-        )
+        caller = info.caller_identity, info.caller_connection_id
+        own = caller == self._me
         error = None if info.status == "committed" else _v1_failure(info)
         found = self._own_v1_call(info, error) if own else None
         event = ReducerEvent(
@@ -155,8 +152,7 @@ class Calls:
             else info.status,
             info.message,
             info.timestamp,
-            info.caller_identity,
-            info.caller_connection_id,
+            *caller,
             info.energy,
             own,
         )
@@ -297,38 +293,18 @@ class Calls:
         self, call: Call[Any], status: Status, text: str | None, timestamp: Timestamp
     ) -> Context[Any]:
         """Return the context of what the reply to a call of this client tells of it."""
-        me = self._greeting
-        event = ReducerEvent(
-            call.name,
-            call.args,
-            status,
-            text,
-            timestamp,
-            None if me is None else me.identity,
-            None if me is None else me.connection_id,
-            None,
-            True,
-        )
+        event = ReducerEvent(call.name, call.args, status, text, timestamp, *self._me, is_own=True)
         return Context(self._owner, event)
 
     # --- the end ------------------------------------------------------------------------------
 
     def end(self, cause: BaseException | None, ctx: Context[Any]) -> Iterator[Event]:
         """Settle all that waits: the connection is gone."""
-        what = "this client closed the connection" if cause is None else str(cause)
         for pending in self._waiting.values():
             is_unknown = pending.sent and pending.call is not None
-            if is_unknown:
-                text = f"{pending.name} was sent but not answered, its outcome is unknown: {what}"
-            else:
-                text = f"{pending.name} was not answered: {what}"
-            error = Disconnected(
-                text,
-                code=getattr(cause, "code", None),
-                reason=getattr(cause, "reason", ""),
-                outcome_unknown=is_unknown,
-            )
-            error.__cause__ = cause
+            what = "sent but not answered, its outcome is unknown" if is_unknown else "not answered"
+            error = Disconnected.because(f"{pending.name} was {what}", cause)
+            error.outcome_unknown = is_unknown
             pending.settle(error=error)
             yield CallDone(ctx, pending)
 

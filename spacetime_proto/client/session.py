@@ -9,38 +9,28 @@ write `data_to_send`, wake up at `deadline` for `tick`, and report the end with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from ..cache.cache import Cache
-from ..errors import ConnectError, Disconnected, LocalProtocolError, ProtocolError
+from ..errors import ConnectError, Disconnected, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
-from .calls import Call, PendingCall
 from .connection import Connection, before_greeting
 from .context import Context
 from .db import make_db
 from .dialects import dialect_for
-from .offline import Waiting
-from .states import (
-    SessionInput,
-    SessionState,
-    SubscriptionInput,
-    SubscriptionState,
-    next_session_state,
-)
-from .subscriptions import Subscription, query_text, query_texts
+from .requests import Requests
+from .states import SessionInput, SessionState, next_session_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from ..bindings.client_module import Module
-    from ..types import ConnectionId, Identity
     from ..wire.websocket import Accepted
     from .db import Db
     from .events import Event
     from .meaning import Greeting
     from .session_options import ClientOptions, Target
-    from .table_handles import ChangeStream, TableHandle
     from .tap import Tap
 
 __all__ = ["ClientSession"]
@@ -48,7 +38,7 @@ __all__ = ["ClientSession"]
 DbT = TypeVar("DbT")
 
 
-class ClientSession(Generic[DbT]):
+class ClientSession(Requests, Generic[DbT]):
     """One client, any number of connections after each other.
 
     Args:
@@ -65,41 +55,30 @@ class ClientSession(Generic[DbT]):
         *,
         entropy: Callable[[int], bytes],
     ) -> None:
-        self.options = options
+        super().__init__(options)
         self.module = module
+        self.db: DbT = make_db(module, self)
+        """The tables of the client cache."""
+        self.cache = self._new_cache()
+        """The cache that `db` shows."""
+        self.token: str | None = None
+        """The token that the server gave or echoed in its first greeting."""
         self.will_reconnect = False
         """Set by the driver: whether another `start` follows a loss, so that subscriptions stay."""
-        self.close_error: BaseException | None = None
-        """Why the last connection ended; None if it has not, or if this client closed it."""
+        self.has_failed = False
+        """Whether an error is about to end the current connection."""
         self.tap: Tap | None = None
-        """Looks on at every payload; see `Tap`."""
+        """Looks on at every payload of the connections that begin from now on; see `Tap`."""
         self._entropy = entropy
-        self._state = SessionState.IDLE
-        self._db: DbT = make_db(module, self)
-        self._cache = self._new_cache()
-        self._tables: Db = cast("Db", self._db)
-        self._tables.attach(self._cache)
+        self._tables = cast("Db", self.db)
+        self._tables.attach(self.cache)
         self._wire: ClientWebSocket | None = None
-        self._connection: Connection | None = None
-        self._identity: Identity | None = None
-        self._connection_id: ConnectionId | None = None
-        self._token: str | None = None
         self._failure: BaseException | None = None
-        self._was_open = False
-        self._waiting = Waiting()
-        self._current: Iterator[Event] | None = None
-        self._end_pending = False
         self._closing_by_user = False
         self._last_words = b""
-        self._extra: list[Event] = []
         self._now = 0.0
-        self._callback_check: Callable[[Callable[..., object]], None] | None = None
-        self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
-        self.wants_everything = True
-        """Whether row differences are built for tables without callbacks too. The pump, which runs
-        callbacks and nothing else, turns it off."""
-        self.wants_outcomes = True
-        """Whether there is an event for each call besides `CallDone`; likewise."""
+        self._current: Iterator[Event] | None = None
+        """What `events` has not told yet of the message under way."""
 
     def _new_cache(self) -> Cache:
         cache = Cache(
@@ -110,68 +89,13 @@ class ClientSession(Generic[DbT]):
         cache.on_damage = self._on_damage
         return cache
 
-    # --- what can be looked at ----------------------------------------------------------------
-
-    @property
-    def state(self) -> SessionState:
-        """Where the session stands."""
-        return self._state
-
-    @property
-    def db(self) -> DbT:
-        """The tables of the client cache."""
-        return self._db
-
-    @property
-    def identity(self) -> Identity | None:
-        """This client's identity, once the server greeted; kept after the end."""
-        return self._identity
-
-    @property
-    def connection_id(self) -> ConnectionId | None:
-        """The id of the current (or last) connection."""
-        return self._connection_id
-
-    @property
-    def token(self) -> str | None:
-        """The token that the server gave or echoed in its first greeting."""
-        return self._token
-
     @property
     def protocol(self) -> str | None:
         """The subprotocol that the server picked, e.g. ``v3.bsatn.spacetimedb``."""
         return self._connection.dialect.protocol if self._connection else None
 
-    @property
-    def cache(self) -> Cache:
-        """The cache that `db` shows."""
-        return self._cache
-
     def __repr__(self) -> str:
-        return f"<ClientSession {self._state.value} identity={self._identity}>"
-
-    # --- HandleOwner: what handles ask --------------------------------------------------------
-
-    def set_driver(
-        self,
-        *,
-        check_callback: Callable[[Callable[..., object]], None],
-        change_stream: Callable[[TableHandle[Any], int], ChangeStream[Any]],
-    ) -> None:
-        """Let a driver say which callbacks it can run and how its streams wait."""
-        self._callback_check = check_callback
-        self._stream_factory = change_stream
-
-    def check_callback(self, callback: Callable[..., object]) -> None:
-        """Refuse a callback that the driver cannot run (TypeError)."""
-        if self._callback_check is not None:
-            self._callback_check(callback)
-
-    def change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
-        """Make the stream behind `TableHandle.changes`."""
-        if self._stream_factory is None:
-            raise LocalProtocolError("changes() needs a client that is driven by a transport")
-        return self._stream_factory(table, max_buffered)
+        return f"<ClientSession {self.state.value} identity={self.identity}>"
 
     # --- bytes and time -----------------------------------------------------------------------
 
@@ -187,29 +111,26 @@ class ClientSession(Generic[DbT]):
         """
         self._move(SessionInput.START)
         self._now = now
-        self._failure = None
+        self._failure, self.has_failed = None, False
         self._end_pending = False
         self._last_words = b""
         self._connection = None
-        limits = self.options.limits
+        options, limits = self.options, self.options.limits
         self._wire = ClientWebSocket(
             entropy=self._entropy,
-            keepalive=self.options.keepalive,
+            keepalive=options.keepalive,
             message_size=limits.message_size,
             outgoing_size=limits.outgoing_size,
             header_size=limits.header_size,
             handshake_time=limits.handshake_time,
-            close_timeout=self.options.close_timeout,
+            close_timeout=options.close_timeout,
         )
-        headers = list(target.headers)
-        if target.token is not None:
-            headers.append(("Authorization", f"Bearer {target.token}"))
         self._wire.start(
             now,
             host_header=target.host,
-            target=target.request_target(self.options),
-            subprotocols=self.options.offered(),
-            headers=headers,
+            target=target.request_target(options),
+            subprotocols=options.offered(),
+            headers=target.request_headers(),
         )
 
     def receive_data(self, data: bytes, *, now: float) -> None:
@@ -227,9 +148,7 @@ class ClientSession(Generic[DbT]):
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
         """Take the news that the stream broke, or that it could not be made at all."""
         self._now = now
-        if self._failure is None:
-            self._failure = cause
-        self._end_pending = True
+        self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
         """Take the time: keep-alive pings, handshake and close deadlines."""
@@ -257,128 +176,14 @@ class ClientSession(Generic[DbT]):
             for payload in self._connection.payloads_to_send():
                 wire.send(payload)
 
-    # --- requests -----------------------------------------------------------------------------
-
-    def call(
-        self,
-        call: Call[Any],
-        *,
-        on_done: Callable[[PendingCall[Any]], object] | None = None,
-    ) -> PendingCall[Any]:
-        """Queue a call of a reducer or procedure.
-
-        Args:
-            call: what to call.
-            on_done: run with the returned object when its outcome is known, in plan order.
-
-        Raises:
-            LocalProtocolError: the session is not open and calls do not wait, or the call does not
-                fit the schema (EncodeError), or too many are in flight, or it is no call.
-            Disconnected: the connection is lost and ``offline="fail"``.
-        """
-        if not isinstance(call, Call):
-            raise LocalProtocolError(
-                f"a call is what a function of reducers or procedures returns, not {call!r}; write"
-                " call(reducers.NAME(...))"
-            )
-        return self._request(PendingCall(call.name, call, on_done), "call")
-
-    def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for."""
-        self.call(call)
-
-    def query(
-        self,
-        query: object,
-        *,
-        on_done: Callable[[PendingCall[Any]], object] | None = None,
-    ) -> PendingCall[Any]:
-        """Queue a one-off query; its value will be a list of rows. Errors as `call`."""
-        return self._request(PendingCall(query_text(query), None, on_done), "run a query")
-
-    def subscribe(
-        self,
-        *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-        legacy: bool = False,
-        replaces: Subscription | None = None,
-    ) -> Subscription:
-        """Queue a subscription to one query set and return its pending handle.
-
-        Args:
-            queries: SQL texts or queries of the builder; lists of them are taken apart.
-            on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
-            on_error: ``on_error(ctx, error)`` when it was refused or has died.
-            on_end: ``on_end(ctx)`` when it ended because this client asked.
-            legacy: use v1's replaceable set where the protocol has it.
-            replaces: the subscription whose place it takes, as one difference, once applied.
-
-        Raises:
-            Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
-        """
-        texts = query_texts(queries)
-        for callback in (on_applied, on_error, on_end):
-            if callback is not None:
-                self.check_callback(callback)
-        subscription = Subscription(
-            texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
-        )
-        subscription.replaces = replaces
-        subscription.bind(self._unsubscribe)
-        if self._state is SessionState.CLOSED or self._state is SessionState.CLOSING:
-            # Not a mistake of the caller's: the loss may have been noticed a moment ago.
-            raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
-        if self._state is SessionState.OPEN:
-            assert self._connection is not None
-            self._connection.sets.subscribe(subscription)
-        else:
-            self._waiting.sets.append(subscription)
-        return subscription
-
-    def _unsubscribe(self, subscription: Subscription) -> None:
-        if subscription.state is SubscriptionState.PENDING:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)
-            self._waiting.forget(subscription)
-            self._extra.append(ev.SetEnded(Context(self, None), subscription))
-            return
-        if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # it is over, and this says so
-        else:
-            self._connection.sets.unsubscribe(subscription)
-
-    def _request(self, pending: PendingCall[Any], what: str) -> PendingCall[Any]:
-        """Send a call or query, or keep it until it can be sent.
-
-        Raises:
-            LocalProtocolError, Disconnected: it can go out neither now nor later.
-        """
-        state = self._state
-        if state is SessionState.OPEN and not self._end_pending:
-            assert self._connection is not None
-            self._connection.calls.send(pending)
-            return pending
-        if pending.call is not None:
-            what = f"{what} {pending.name!r}"
-        if state is SessionState.CLOSED or state is SessionState.CLOSING:
-            raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
-        # While replaying the connection is there, and `on_connect` runs. What it asks for follows the
-        # replayed subscriptions, so that its rows come after the difference was told.
-        is_replaying = state is SessionState.REPLAYING and not self._end_pending
-        if self.options.offline == "wait" or is_replaying:
-            self._waiting.calls.append(pending)
-            return pending
-        if self._was_open:
-            raise Disconnected(f"cannot {what}: the connection is lost and not back yet")
-        raise LocalProtocolError(f"cannot {what}: the session is {state.value}, not open")
+    # --- the end ------------------------------------------------------------------------------
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the end: queue a close frame. The end itself comes as an event.
 
         Closing again, or closing a session that is over, does nothing.
         """
-        if self._state is SessionState.CLOSED:
+        if self.state is SessionState.CLOSED:
             return
         self._closing_by_user = True
         self.will_reconnect = False
@@ -392,25 +197,21 @@ class ClientSession(Generic[DbT]):
 
     def fail(self, error: BaseException) -> None:
         """End the connection because of an error on this side, such as a raising callback."""
-        if self._failure is None:
-            self._failure = error
+        self._on_damage(error)
         self._current = None
-        self._end_pending = True
-        self.will_reconnect = False
         if self._wire is not None and self._wire.state is State.OPEN:
             self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
     def _on_damage(self, error: BaseException) -> None:
         """A row that a reader looked at does not decode: the cache cannot be trusted."""
-        if self._failure is None:
-            self._failure = error
-        self._end_pending = True
+        self._fail_with(error)
         self.will_reconnect = False
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether an error on this side is about to end the current connection."""
-        return self._failure is not None
+    def _fail_with(self, error: BaseException) -> None:
+        """Let an error end the connection, unless another does already."""
+        if not self.has_failed:
+            self._failure, self.has_failed = error, True
+        self._end_pending = True
 
     @property
     def is_over(self) -> bool:
@@ -418,7 +219,7 @@ class ClientSession(Generic[DbT]):
         return self._wire is None and not self._end_pending and not self._extra
 
     def _move(self, event: SessionInput) -> None:
-        self._state = next_session_state(self._state, event)
+        self.state = next_session_state(self.state, event)
 
     # --- events -------------------------------------------------------------------------------
 
@@ -453,7 +254,7 @@ class ClientSession(Generic[DbT]):
         wire = self._wire
         if wire is None:
             return self._finish() if self._end_pending else None
-        if self._failure is None:
+        if not self.has_failed:
             try:
                 connection = self._connection
                 if connection is None and wire.accepted is not None:
@@ -479,8 +280,8 @@ class ClientSession(Generic[DbT]):
         except (ProtocolError, Disconnected) as error:
             self.fail(error)
             return
-        if self._state is SessionState.REPLAYING and connection.updates.is_shown:
-            self._cache = connection.updates.cache
+        if self.state is SessionState.REPLAYING and connection.updates.is_shown:
+            self.cache = connection.updates.cache
             self._move(SessionInput.REPLAYED)
             self._send_waiting(connection)
 
@@ -493,12 +294,12 @@ class ClientSession(Generic[DbT]):
             self.module.bound,
             limits,
             dialect_for(protocol, self.module.bound, limits),
-            cache=self._new_cache() if again else self._cache,
+            cache=self._new_cache() if again else self.cache,
             db=self._tables,
             owner=self,
             on_greeting=self._on_greeting,
             tap=self.tap,
-            previous=self._cache if again else None,
+            previous=self.cache if again else None,
             replayed=self._waiting.take_sets() if again else (),
         )
         if self.tap is not None:
@@ -511,15 +312,15 @@ class ClientSession(Generic[DbT]):
         Raises:
             Disconnected: it is somebody else's.
         """
-        if self._identity is not None and self._identity != greeting.identity:
+        if self.identity is not None and self.identity != greeting.identity:
             raise Disconnected(
                 f"after reconnecting the server calls this client {greeting.identity}, "
-                f"before it was {self._identity}"
+                f"before it was {self.identity}"
             )
-        self._identity = greeting.identity
-        self._connection_id = greeting.connection_id
-        if self._token is None:
-            self._token = greeting.token
+        self.identity = greeting.identity
+        self.connection_id = greeting.connection_id
+        if self.token is None:
+            self.token = greeting.token
         if self._was_open:
             self._move(SessionInput.GREETED_AGAIN)
         else:
@@ -551,7 +352,7 @@ class ClientSession(Generic[DbT]):
             cause = before_greeting(cause, accepted=connection is not None)
         self.close_error = cause
         for_good = not self.will_reconnect or self._closing_by_user
-        if self._state is not SessionState.CLOSED:
+        if self.state is not SessionState.CLOSED:
             self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
         ctx = Context(self, ev.DisconnectedEvent(cause))
         if connection is not None:
@@ -569,8 +370,7 @@ class ClientSession(Generic[DbT]):
 
     def give_up(self, cause: BaseException) -> None:
         """Say that no further attempt will be made: the session closes with `cause`."""
-        if self._state is SessionState.CLOSED:
+        if self.state is SessionState.CLOSED:
             return
-        self.will_reconnect = False
-        self._failure = cause
-        self._end_pending = True
+        self.has_failed = False  # whatever ended the last connection, this is what is told
+        self._on_damage(cause)

@@ -354,13 +354,7 @@ def end_subscriptions(
             continue
         subscription.move(SubscriptionInput.LOST)
         if subscription.state is SubscriptionState.FAILED:
-            what = "this client closed the connection" if cause is None else str(cause)
-            error = Disconnected(
-                f"the subscription was not applied: {what}",
-                code=getattr(cause, "code", None),
-                reason=getattr(cause, "reason", ""),
-            )
-            error.__cause__ = cause
+            error = Disconnected.because("the subscription was not applied", cause)
             subscription.error = error
             yield SetFailed(ctx, subscription, error)
         elif was_ending:

@@ -71,13 +71,7 @@ class Replay:
     def submit(self, call: Call[Any]) -> None:
         """Do nothing: what was sent is in the recording."""
 
-    def subscribe(
-        self,
-        *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-    ) -> Subscription:
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
         """Return a subscription that is never sent."""
         return Subscription(map(str, queries))
 
