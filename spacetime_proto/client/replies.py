@@ -117,13 +117,11 @@ class Calls:
 
     def written(self) -> None:
         """Note that all that was queued is handed out for sending."""
-        for pending in self._unsent:
-            pending.sent = True
-        self._unsent.clear()
+        while self._unsent:
+            self._unsent.pop().sent = True
 
     def call_sent(self, key: Key, pending: PendingCall[Any]) -> None:
         """Note that a call or query with this id is on its way (used by playback)."""
-        pending.sent = True
         self._waiting[key] = pending
 
     def greeted(self, greeting: Greeting) -> None:

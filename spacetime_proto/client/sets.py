@@ -124,8 +124,6 @@ class Sets:
     def unsubscribe_sent(self, request_id: int, set_id: int) -> None:
         """Note that an Unsubscribe with these ids is on its way (used by playback)."""
         subscription = self.live.get(set_id) or Subscription(())
-        if subscription.state in (SubscriptionState.SENT, SubscriptionState.APPLIED):
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)
         self._requests[request_id] = SetRequest(subscription, False)
 
     # --- which rows concern this client -------------------------------------------------------
@@ -298,7 +296,6 @@ class Sets:
             if not subscription.is_ended:
                 self._replaying.add(subscription)
                 self.subscribe(subscription)
-        self._to_replay = []
         return self._finish_replay()
 
     def _conclude(self, subscription: Subscription, *events: Event) -> Iterable[Event]:

@@ -177,6 +177,17 @@ def test_a_query_that_is_refused(script: Script) -> None:
     assert caught.value.query == "nonsense"
 
 
+@pytest.mark.parametrize("outcome", [v2.ReducerOkEmpty(), v2.ReducerInternalError("no")])
+def test_a_call_is_answered_once(script: Script, outcome: Any) -> None:
+    set_name(script)
+    (sent,) = script.received()
+    reply = v2.ReducerResult(sent.request_id, NOW, outcome)
+    script.send(reply)
+    script.events()
+    script.send(reply)
+    assert "unknown" in str(end_of(script))
+
+
 def test_a_query_that_answers_an_unknown_table(script: Script) -> None:
     script.session.query("SELECT * FROM st_table")
     (sent,) = script.received()
