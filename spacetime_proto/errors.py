@@ -127,7 +127,10 @@ class Disconnected(SpacetimeError):
 
     @classmethod
     def because(
-        cls, what: str, cause: BaseException | None, closed: str = "this client closed the connection"
+        cls,
+        what: str,
+        cause: BaseException | None,
+        closed: str = "this client closed the connection",
     ) -> Disconnected:
         """Say what came to nothing, and why: `cause`, or `closed` where there is none."""
         why = closed if cause is None else str(cause)

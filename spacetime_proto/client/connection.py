@@ -107,13 +107,11 @@ class Connection:
     def payloads_to_send(self) -> list[bytes | str]:
         """Take what is queued, batched as the protocol allows."""
         payloads = self._outbox.take()
-        if payloads:
-            self.calls.written()
-            if len(payloads) > 1:
-                payloads = self.dialect.batch(payloads)
-            if self._tap is not None:
-                for payload in payloads:
-                    self._tap.message("client", payload)
+        if len(payloads) > 1:
+            payloads = self.dialect.batch(payloads)
+        if self._tap is not None:
+            for payload in payloads:
+                self._tap.message("client", payload)
         return payloads
 
     def receive(self, inbox: deque[bytes | str]) -> Iterable[Event] | None:

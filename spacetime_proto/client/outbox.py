@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
     from ..limits import Limits
+    from .calls import PendingCall
 
 __all__ = ["Outbox"]
 
@@ -29,6 +30,7 @@ class Outbox:
         self._max_in_flight = limits.in_flight
         self._max_size = limits.outgoing_size
         self._payloads: list[bytes | str] = []
+        self._pending: list[PendingCall[Any]] = []
         self._next_id = 1
 
     def new_id(self) -> int:
@@ -48,18 +50,27 @@ class Outbox:
         self._next_id = request_id + 1 if request_id < 0xFFFF_FFFF else 1
         return request_id
 
-    def put(self, payload: bytes | str) -> None:
-        """Queue an encoded request; LocalProtocolError if it is too large."""
+    def put(self, payload: bytes | str, pending: PendingCall[Any] | None = None) -> None:
+        """Queue an encoded request; LocalProtocolError if it is too large.
+
+        Args:
+            payload: the request.
+            pending: the call that it makes; told when it is sent.
+        """
         if len(payload) > self._max_size:
             raise LocalProtocolError(
                 f"a request of {len(payload)} bytes is too large to send "
                 f"(limit outgoing_size = {self._max_size})"
             )
         self._payloads.append(payload)
+        if pending is not None:
+            self._pending.append(pending)
 
     def take(self) -> list[bytes | str]:
-        """Take all that is queued."""
+        """Take all that is queued, to be sent at once."""
         payloads = self._payloads
         if payloads:
             self._payloads = []
+            while self._pending:
+                self._pending.pop().sent = True
         return payloads

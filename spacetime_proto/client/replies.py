@@ -81,7 +81,6 @@ class Calls:
         self._dialect = dialect
         self._outbox = outbox
         self._waiting = waiting
-        self._unsent: list[PendingCall[Any]] = []
         self._sets = sets
         self._updates = sets.updates
         self._owner = owner
@@ -110,15 +109,9 @@ class Calls:
                 raise LocalProtocolError(f"the module has no {call.kind} {call.name!r}")
             request_id = key = self._outbox.new_id()
             payload = dialect.call(request_id, call.kind, function, call.args)
-        self._outbox.put(payload)
+        self._outbox.put(payload, pending)
         pending.request_id = request_id
         self._waiting[key] = pending
-        self._unsent.append(pending)
-
-    def written(self) -> None:
-        """Note that all that was queued is handed out for sending."""
-        while self._unsent:
-            self._unsent.pop().sent = True
 
     def call_sent(self, key: Key, pending: PendingCall[Any]) -> None:
         """Note that a call or query with this id is on its way (used by playback)."""

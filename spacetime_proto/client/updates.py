@@ -60,6 +60,7 @@ class Updates:
         self._handles = {handle.table_name: handle for handle in db}
         self._owner = owner
         self._sets = sets
+        self._live = sets.live
 
     # --- before, apply ------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Updates:
             return []
         handles = self._handles
         return [
-            TableChanged(ctx, handle := handles[diff.table.name], diff, handle.listeners)
+            TableChanged(ctx, handle := handles[diff.store.name], diff, handle.listeners)
             for diff in diffs
         ]
 
@@ -140,7 +141,7 @@ class Updates:
         if (
             handle is not None
             and not (listeners := handle.listeners).before_delete
-            and message.query_set in self._sets.live
+            and message.query_set in self._live
             and self.is_shown
         ):
             everything = self._owner.wants_everything
