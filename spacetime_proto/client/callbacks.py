@@ -34,15 +34,13 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
-        self.interests = False, False
-        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
 
     def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
         ``transaction``, ``subscription_applied`` or ``reducer``."""
         if not callable(callback):
             raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
-        self._set(kind, (*self._by_kind[kind], callback))
+        self._by_kind[kind] = (*self._by_kind[kind], callback)
         return CallbackHandle(callback, lambda: self.remove(kind, callback))
 
     def remove(self, kind: str, callback: Callable[..., Any]) -> None:
@@ -50,11 +48,7 @@ class Callbacks:
         found = list(self._by_kind[kind])
         if callback in found:
             found.remove(callback)
-            self._set(kind, tuple(found))
-
-    def _set(self, kind: str, callbacks: tuple[Callable[..., Any], ...]) -> None:
-        self._by_kind[kind] = callbacks
-        self.interests = bool(self._by_kind["transaction"]), bool(self._by_kind["reducer"])
+            self._by_kind[kind] = tuple(found)
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
@@ -154,6 +148,12 @@ class Callbacks:
     def _each(self, kind: str, *args: Any) -> Calls:
         for callback in self._by_kind[kind]:
             yield callback, args
+
+    @property
+    def interests(self) -> tuple[bool, bool]:
+        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
+        by_kind = self._by_kind
+        return bool(by_kind["transaction"]), bool(by_kind["reducer"])
 
 
 _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {
