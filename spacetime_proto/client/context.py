@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
     from .causes import Why
     from .subscriptions import Subscription
 
-__all__ = [
-    "Context",
-    "ContextCallback",
-    "ContextOwner",
-    "DbT",
-    "Returned",
-    "SubscriptionErrorCallback",
-]
+__all__ = ["Context", "ContextOwner", "DbT", "OnApplied", "OnEnd", "OnError"]
 
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
 DbT = TypeVar("DbT", default=Any)
@@ -97,9 +90,9 @@ class Context(Generic[DbT]):
     def subscribe(
         self,
         *queries: object,
-        on_applied: ContextCallback[DbT] | None = None,
-        on_error: SubscriptionErrorCallback[DbT] | None = None,
-        on_end: ContextCallback[DbT] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
     ) -> Subscription:
         """Queue a subscription and return its pending handle without waiting.
 
@@ -120,11 +113,9 @@ class Context(Generic[DbT]):
         return f"<Context {self.event!r}>"
 
 
-Returned: TypeAlias = Awaitable[None] | None
-"""What a callback returns: nothing, at once or when it is awaited."""
-
-ContextCallback: TypeAlias = Callable[[Context[DbT]], Returned]
-"""``callback(ctx)``: `on_applied`, `on_end`, `on_subscription_applied`, `on_reducer`."""
-
-SubscriptionErrorCallback: TypeAlias = Callable[[Context[DbT], SpacetimeError], Returned]
-"""``on_error(ctx, error)`` of a subscription."""
+#: ``(ctx)``
+OnApplied: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(ctx, error)``
+OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
+#: ``(ctx)``
+OnEnd: TypeAlias = Callable[[Context[DbT]], object]
