@@ -108,7 +108,7 @@ class Calls:
             if function is None:
                 raise LocalProtocolError(f"the module has no {call.kind} {call.name!r}")
             request_id = key = self._outbox.new_id()
-            payload = dialect.call(request_id, call.kind, function, call.args)
+            payload = dialect.call(request_id, function, call.args)
         self._outbox.put(payload, pending)
         pending.request_id = request_id
         self._waiting[key] = pending

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
     from ..meaning import Incoming, Outgoing
 
 __all__ = ["Dialect"]
@@ -33,9 +32,7 @@ class Dialect(ABC):
     # --- out ----------------------------------------------------------------------------------
 
     @abstractmethod
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes | str:
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes | str:
         """Encode a call; EncodeError when the arguments do not fit."""
 
     @abstractmethod

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
     from ..causes import Status
     from ..meaning import Incoming, Outgoing
 
@@ -65,14 +64,9 @@ class _V1(Dialect):
 
     # --- out ----------------------------------------------------------------------------------
 
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes | str:
-        encoded = self._args(function, args)
-        name = function.definition.name
-        if kind == "reducer":
-            return self._encode(v1.CallReducer(name, encoded, request_id))
-        return self._encode(v1.CallProcedure(name, encoded, request_id))
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes | str:
+        message = v1.CallProcedure if function.is_procedure else v1.CallReducer
+        return self._encode(message(function.name, self._args(function, args), request_id))
 
     def query(self, request_id: int, sql: str) -> bytes | str:
         return self._encode(v1.OneOffQuery(self.query_key(request_id), sql))

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
     from ..meaning import CallCommitted, Incoming, Outgoing, RowChanged
     from .v2_short import Heads
 
@@ -72,9 +71,7 @@ class V2(Dialect):
         # Then a short message alone in its payload is within the budget of rows, whatever its size.
         self._is_generous = limits.rows_for(0) >= MAX_COST
 
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes:
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes:
         encoded = function.encode_args(args)
         name = self._names.get(function) or self._name(function)
         # What `v2.encode_client` makes of a message, at a quarter of its time.

@@ -79,8 +79,8 @@ def test_what_is_sent_is_what_was_asked_for(dialect: type[Dialect]) -> None:
         made.subscribe(1, 2, ["a", "b"]): SubscribeSent(1, 2, ("a", "b")),
         made.unsubscribe(3, 2): UnsubscribeSent(3, 2),
         made.query(4, "SELECT 1"): QuerySent(made.query_key(4), "SELECT 1"),
-        made.call(5, "reducer", REDUCER, ["Ada"]): CallSent(5, "reducer", "set_name"),
-        made.call(6, "procedure", PROCEDURE, []): CallSent(6, "procedure", "will_panic"),
+        made.call(5, REDUCER, ["Ada"]): CallSent(5, "reducer", "set_name"),
+        made.call(6, PROCEDURE, []): CallSent(6, "procedure", "will_panic"),
     }
     if made.has_legacy_set:
         asked[made.subscribe_legacy(7, ["a"])] = SubscribeSent(7, None, ("a",))

@@ -227,7 +227,7 @@ def test_a_call_is_encoded_as_its_message_is(request_id: int, name: str) -> None
     dialect = V2(CHAT, Limits())
     function = CHAT.reducers["set_name"]
     for _ in range(2):
-        made = dialect.call(request_id, "reducer", function, (name,))
+        made = dialect.call(request_id, function, (name,))
         args = function.encode_args((name,))
         assert made == v2.encode_client(v2.CallReducer(request_id, "set_name", args))
 
@@ -236,7 +236,7 @@ def test_a_call_of_a_procedure_is_encoded_as_its_message_is() -> None:
     module = golden_module("sdk-test-procedure").bound
     function = module.procedures["return_primitive"]
     args = tuple(range(len(function.definition.params.elements)))
-    made = V3(module, Limits()).call(7, "procedure", function, args)
+    made = V3(module, Limits()).call(7, function, args)
     encoded = function.encode_args(args)
     assert made == v2.encode_client(v2.CallProcedure(7, "return_primitive", encoded))
 
