@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ..errors import DecodeError
+from ..errors import ProtocolError
 from ..sats.order import TOP, sort_key
 from .sorted_keys import SortedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from ..errors import DecodeError
     from ..sats.algebraic import Typespace
     from ..schema.bound import BoundTable
     from .sorted_keys import Bound
@@ -77,7 +78,7 @@ class CacheIndex(Generic[Row]):
         rows = self.store.rows
         try:
             keys = self.keys_of(rows)
-        except DecodeError as error:
+        except ProtocolError as error:
             if self.store.on_damage is not None:
                 self.store.on_damage(error)
             raise

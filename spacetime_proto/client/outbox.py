@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError
+from ..limits import sent_size
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -57,9 +58,9 @@ class Outbox:
             payload: the request.
             pending: the call that it makes; told when it is sent.
         """
-        if len(payload) > self._max_size:
+        if (size := sent_size(payload)) > self._max_size:
             raise LocalProtocolError(
-                f"a request of {len(payload)} bytes is too large to send "
+                f"a request of {size} bytes is too large to send "
                 f"(limit outgoing_size = {self._max_size})"
             )
         self._payloads.append(payload)

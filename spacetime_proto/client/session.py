@@ -82,7 +82,7 @@ class ClientSession(Requests, Generic[DbT]):
 
     def _new_cache(self) -> Cache:
         cache = Cache(
-            self.module.bound,
+            self.module.bound.within(self.options.limits),
             strict_deletes=self.options.strict_deletes,
             verify_rows=self.options.limits.verify_rows,
         )
@@ -290,10 +290,11 @@ class ClientSession(Requests, Generic[DbT]):
         protocol = accepted.subprotocol
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again, limits = self._was_open, self.options.limits
+        bound = self.module.bound.within(limits)
         self._connection = connection = Connection(
-            self.module.bound,
+            bound,
             limits,
-            dialect_for(protocol, self.module.bound, limits),
+            dialect_for(protocol, bound, limits),
             cache=self._new_cache() if again else self.cache,
             db=self._tables,
             owner=self,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .fuse import fuse
-from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import GeneratedFunction, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart, state_of
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -66,7 +65,7 @@ class Skipper:
         elif is_apart(self.program, ty, level):
             self.flush()
             name = self.program.call("skip", ty, lambda name: _skip_part(self.program, name, ty))
-            self.function.line(f"pos = {name}(data, pos, depth)")
+            self.function.line(f"pos = {name}(data, pos, {self.function.state(ty)})")
             self.decoder.is_checked = False
         else:
             self.inline(ty, level)
@@ -127,9 +126,9 @@ class Skipper:
     def _array(self, element: AlgebraicType, level: int) -> None:
         count = self._length()
         size = self.program.layout.size(element)
-        if size.minimum == 0:
-            self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
-        if size.fixed is not None and is_plain(self.program.shapes, element):
+        if size.fixed == 0:
+            self.function.count_empty(count)
+        elif size.fixed is not None and is_plain(self.program.shapes, element):
             self.function.line(f"pos += {count} * {size.fixed}")
         else:
             self.decoder.uses_length = True
@@ -144,7 +143,7 @@ class Skipper:
 
 
 def _skip_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
-    function = GeneratedFunction(program, name, "data, pos, depth")
+    function = GeneratedFunction(program, name, f"data, pos, {state_of(program, ty)}")
     function.enter(ty)
     skipper = Skipper(Decoder(function))
     skipper.inline(ty)
@@ -159,6 +158,7 @@ def skip_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     skipper = Skipper(
         Decoder(GeneratedFunction(program, program.name("skip"), "data, pos, depth=0"))
     )
+    skipper.function.begin(ty)
     skipper.value(ty)
     skipper.flush()
     return skipper.decoder.finish("pos")
@@ -166,7 +166,7 @@ def skip_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
 
 def skip_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write ``(data, pos, ends) -> object`` that checks where each row ends."""
-    return _over_rows(program, "skip", lambda skipper: skipper.value(ty), "pos != end", "")
+    return _over_rows(program, "skip", [ty], lambda skipper: skipper.value(ty), "pos != end", "")
 
 
 def column_function(
@@ -175,6 +175,7 @@ def column_function(
     """Write ``(data, pos) -> value`` that reads one column of the row at ``pos``."""
     decoder = Decoder(GeneratedFunction(program, program.name("column"), "data, pos, depth=0"))
     skipper = Skipper(decoder)
+    decoder.function.begin(*columns[: index + 1])
     for ty in columns[:index]:
         skipper.value(ty)
     skipper.flush()
@@ -196,12 +197,13 @@ def keys_function(
         skipper.decoder.flush()
         return expression
 
-    return _over_rows(program, "keys", read, "pos > end", "pos = end")
+    return _over_rows(program, "keys", columns[: index + 1], read, "pos > end", "pos = end")
 
 
 def _over_rows(
     program: Program,
     name: str,
+    types: Sequence[AlgebraicType],
     body: Callable[[Skipper], str | None],
     failure: str,
     then: str,
@@ -212,6 +214,7 @@ def _over_rows(
     line("result = []")
     line("for end in ends:")
     function.indent()
+    function.begin(*types)
     expression = body(skipper)
     skipper.flush()
     function.fail(failure, WRONG_LENGTH)
