@@ -16,7 +16,6 @@ from .sorted_keys import SortedKeys
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from ..errors import DecodeError
     from ..sats.algebraic import Typespace
     from ..schema.bound import BoundTable
     from .sorted_keys import Bound
@@ -32,7 +31,7 @@ class IndexedTable(Protocol[Row]):
     table: BoundTable
     rows: dict[bytes, Row | None]
     live: list[CacheIndex[Row]]
-    on_damage: Callable[[DecodeError], object] | None
+    on_damage: Callable[[ProtocolError], object] | None
 
     def row(self, data: bytes) -> Row: ...
 

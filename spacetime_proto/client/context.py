@@ -29,9 +29,14 @@ class ContextOwner(Protocol):
     wants_outcomes: bool
     """Whether the outcomes of calls are told to others than those who made them."""
 
-    db: Any
-    identity: Identity | None
-    connection_id: ConnectionId | None
+    @property
+    def db(self) -> Any: ...
+
+    @property
+    def identity(self) -> Identity | None: ...
+
+    @property
+    def connection_id(self) -> ConnectionId | None: ...
 
     def submit(self, call: Call[Any]) -> None: ...
 
