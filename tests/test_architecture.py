@@ -91,6 +91,61 @@ def test_the_core_is_imported_without_the_wire() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def import_graph(*, run_time_only: bool) -> dict[str, set[str]]:
+    """Return which files import which, by module name; imports in functions happen later."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in [*sources(CORE), *sources(TRANSPORTS)]
+    }
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        found = {module for module, _ in imports(path, run_time_only=run_time_only)}
+        # `from . import events` is an import of the module, not of the package around it.
+        packages = {module.rpartition(".")[0] for module in found if module in files}
+        found = {module for module in found if module in files and module != name}
+        graph[name] = found - packages
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the sets of files that all import each other, however indirectly."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = [start]
+        while ahead:
+            for module in graph[ahead.pop()] - seen:
+                seen.add(module)
+                ahead.append(module)
+        return seen
+
+    reachable = {name: reached(name) for name in graph}
+    tied = {
+        frozenset(other for other in found if name in reachable[other])
+        for name, found in reachable.items()
+    }
+    return [set(files) for files in tied if files]
+
+
+def test_no_file_imports_itself_by_a_detour() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [{"b", "c"}]
+    assert circles(import_graph(run_time_only=True)) == []
+
+
+#: Files that name each other in annotations and are yet to be taken apart.
+TIED = [
+    {"database", "procedures", "queries", "reducer_context"},
+    {"host", "routes", "server_session"},
+    {"driver", "handles", "marks"},
+]
+
+
+def test_annotations_tie_no_more_than_two_files_together() -> None:
+    for files in circles(import_graph(run_time_only=False)):
+        names = {name.rpartition(".")[2] for name in files}
+        assert len(files) <= 2 or names in TIED, sorted(files)
+
+
 def test_every_folder_of_the_core_has_a_folder_of_tests() -> None:
     for folder in {path.parent.relative_to(CORE) for path in sources(CORE)}:
         mirror = ROOT / "tests" / "proto" / folder

@@ -209,4 +209,4 @@ async def test_cancelled_waits_harm_nobody(kit: Kit) -> None:
 
 def _live_subscriptions(client: Any) -> list[Any]:
     session = client.raw._driver.session
-    return session._connection.subscriptions if session._connection is not None else []
+    return session._connection.sets.subscriptions if session._connection is not None else []
