@@ -123,7 +123,11 @@ class Sets:
 
     def unsubscribe_sent(self, request_id: int, set_id: int) -> None:
         """Note that an Unsubscribe with these ids is on its way (used by playback)."""
-        subscription = self.live.get(set_id) or Subscription(())
+        subscription = self.live.get(set_id)
+        if subscription is None:  # a recording may end what was never asked for
+            subscription = Subscription(())
+            subscription.move(SubscriptionInput.SEND)
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)
         self._requests[request_id] = SetRequest(subscription, False)
 
     # --- which rows concern this client -------------------------------------------------------
@@ -237,10 +241,9 @@ class Sets:
         request_id, set_id, text = message.request_id, message.set_id, message.error
         if request_id is not None:
             subscription, is_subscribe = self._request(request_id, "SubscriptionError")
-            if is_subscribe or subscription.state is SubscriptionState.PENDING:
+            if is_subscribe:
                 del self._requests[request_id]
-                # Only a recording ends a set that was never asked for: nothing comes of it.
-                return self._fail(subscription, text, drop=()) if is_subscribe else ()
+                return self._fail(subscription, text, drop=())
             # The server has no such set any more, so its rows are stale here too.
             set_id = subscription.set_id
             is_live = self.live.get(set_id) is subscription and not self._dialect.shares_rows
