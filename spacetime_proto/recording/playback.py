@@ -22,7 +22,7 @@ from ..errors import DecodeError
 from ..sats.sats_json import dumps, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..bindings.client_module import Module
     from ..client.meaning import Greeting, Outgoing
@@ -109,14 +109,18 @@ class Replay:
         Raises:
             ProtocolError: it does not decode, names unknown tables, or contradicts the recording.
         """
+        for event in self.events(payload):
+            if type(event) is ev.TableChanged:
+                counts = self.counts.setdefault(event.table.table_name, Counter())
+                counts["insert"] += len(event.inserted)
+                counts["update"] += len(event.updated)
+                counts["delete"] += len(event.deleted)
+
+    def events(self, payload: bytes | str) -> Iterator[ev.Event]:
+        """Yield what a payload of the server brings; raises as `received`."""
         inbox = deque([payload])
         while (events := self.connection.receive(inbox)) is not None:
-            for event in events:
-                if type(event) is ev.TableChanged:
-                    counts = self.counts.setdefault(event.table.table_name, Counter())
-                    counts["insert"] += len(event.inserted)
-                    counts["update"] += len(event.updated)
-                    counts["delete"] += len(event.deleted)
+            yield from events
 
     # --- the outcome ----------------------------------------------------------------------------
 
