@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.imports import ROOT, imports, sources
+
 CORE = ROOT / "spacetime_proto"
 TRANSPORTS = ROOT / "spacetime_transports"
 
@@ -25,34 +26,6 @@ LAYERS = {
     "wire": 2, "dataframes": 3, "cache": 3, "client": 4, "server": 4, "query": 4, "bindings": 5,
     "recording": 5, "codegen": 6, "testing": 6,
 }  # fmt: skip
-
-
-def sources(package: Path) -> list[Path]:
-    return sorted(package.rglob("*.py"))
-
-
-def imports(path: Path, *, run_time_only: bool = False) -> list[tuple[str, int]]:
-    """Return (absolute module, line) for every import of a file."""
-    tree = ast.parse(path.read_text())
-    package = path.relative_to(ROOT).parts[:-1]
-    skipped: set[ast.AST] = set()
-    if run_time_only:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-                for statement in node.body:
-                    skipped.update(ast.walk(statement))
-    found = []
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            found += [(alias.name, node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            found.append((module, node.lineno))
-            found += [(f"{module}.{alias.name}", node.lineno) for alias in node.names]
-    return found
 
 
 @pytest.mark.parametrize("path", sources(CORE), ids=lambda path: str(path.relative_to(ROOT)))
