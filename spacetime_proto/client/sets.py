@@ -237,10 +237,14 @@ class Sets:
         request_id, set_id, text = message.request_id, message.set_id, message.error
         if request_id is not None:
             subscription, is_subscribe = self._request(request_id, "SubscriptionError")
-            if is_subscribe or subscription.state is SubscriptionState.PENDING:
+            if is_subscribe:
                 del self._requests[request_id]
-                # Only a recording ends a set that was never asked for: nothing comes of it.
-                return self._fail(subscription, text, drop=()) if is_subscribe else ()
+                return self._fail(subscription, text, drop=())
+            if subscription.state is SubscriptionState.PENDING:
+                # Only a recording ends a set that was never asked for: there is nothing to end.
+                del self._requests[request_id]
+                ctx = Context(self._owner, UnsubscribeApplied(subscription))
+                return (SetEnded(ctx, subscription),)
             # The server has no such set any more, so its rows are stale here too.
             set_id = subscription.set_id
             is_live = self.live.get(set_id) is subscription and not self._dialect.shares_rows
