@@ -103,24 +103,24 @@ class Replay:
     def _on_greeting(self, greeting: Greeting) -> None:
         self.identity, self.connection_id = greeting.identity, greeting.connection_id
 
-    def received(self, payload: bytes | str) -> None:
-        """Take a payload of the server.
+    def events(self, payload: bytes | str) -> Iterator[ev.Event]:
+        """Take a payload of the server and yield what it brings, as `ClientSession.events` does.
 
         Raises:
             ProtocolError: it does not decode, names unknown tables, or contradicts the recording.
         """
+        inbox = deque([payload])
+        while (events := self.connection.receive(inbox)) is not None:
+            yield from events
+
+    def received(self, payload: bytes | str) -> None:
+        """Take a payload of the server and count its row callbacks; errors as `events`."""
         for event in self.events(payload):
             if type(event) is ev.TableChanged:
                 counts = self.counts.setdefault(event.table.table_name, Counter())
                 counts["insert"] += len(event.inserted)
                 counts["update"] += len(event.updated)
                 counts["delete"] += len(event.deleted)
-
-    def events(self, payload: bytes | str) -> Iterator[ev.Event]:
-        """Yield what a payload of the server brings; raises as `received`."""
-        inbox = deque([payload])
-        while (events := self.connection.receive(inbox)) is not None:
-            yield from events
 
     # --- the outcome ----------------------------------------------------------------------------
 
