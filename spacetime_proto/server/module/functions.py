@@ -12,7 +12,6 @@ from ...sats import sats_json
 from ...sats.algebraic import UNIT, AlgebraicType
 from ...sats.compile import TypeContext
 from ...schema.model import Lifecycle, ProcedureDef, ReducerDef
-from ..explain import explain
 from .blueprint import FunctionPlan
 from .convert import Converters
 
@@ -81,11 +80,10 @@ class Function:
             ArgumentError: they do not decode.
         """
         try:
-            values, _ = self._context.codec(self._params).decode(data, 0)
+            values, _ = self._context.codec(self._params).decode_first(data)
             return self._arguments(values)
-        except Exception as error:
-            problem = explain(self._params, self._context.typespace, data) or str(error)
-            raise ArgumentError(self.name, problem) from error
+        except Exception as error:  # classes of the module may refuse what decodes
+            raise ArgumentError(self.name, getattr(error, "detail", str(error))) from error
 
     def decode_json(self, text: str) -> list[Any]:
         """Return the arguments written as a JSON array, or an object by parameter name.

@@ -86,7 +86,7 @@ def test_version_8_is_refused() -> None:
     """In words."""
     with pytest.raises(SchemaError, match="version 8 are not supported"):
         load_raw_module(b"\0anything")
-    with pytest.raises(SchemaError, match="unknown tag 3"):
+    with pytest.raises(SchemaError, match="unknown tag 0x3"):
         load_raw_module(b"\3")
     with pytest.raises(SchemaError, match="module description"):
         load_raw_module(b"")
