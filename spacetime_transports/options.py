@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, c
 
 import msgspec
 
-from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions, Compression
+from spacetime_proto.client.session_options import (
+    ALL_PROTOCOLS,
+    ClientOptions,
+    Compression,
+    FrameParser,
+)
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
 
@@ -131,6 +136,9 @@ class Options(TypedDict, total=False):
     """For https; default verifies certificates against the system's authorities."""
     proxy: str | None
     """``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``."""
+    frames: FrameParser
+    """What reads and writes WebSocket frames: ``"fast"`` (default), this project's own codec, or
+    ``"wsproto"``, which is several times slower and has been proven elsewhere."""
     limits: Limits
     """Every size limit."""
     strict_deletes: bool
@@ -199,6 +207,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         close_timeout=_seconds("close_timeout", given.get("close_timeout", 5.0)),
         offline=offline,
         strict_deletes=bool(given.get("strict_deletes", False)),
+        frames=given.get("frames", "fast"),
         limits=_instance("limits", given.get("limits"), Limits) or Limits(),
     )
     connect_timeout = given.get("connect_timeout", 10.0)

@@ -199,6 +199,7 @@ class ClientSession(Generic[DbT]):
             header_size=limits.header_size,
             handshake_time=limits.handshake_time,
             close_timeout=self.options.close_timeout,
+            codec=self.options.frame_codec(),
         )
         headers = list(target.headers)
         if target.token is not None:

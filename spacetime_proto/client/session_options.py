@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ..errors import LocalProtocolError
 from ..limits import Limits
+
+if TYPE_CHECKING:
+    from ..wire.frames import CodecFactory
 
 __all__ = [
     "ALL_PROTOCOLS",
@@ -17,10 +20,12 @@ __all__ = [
     "V3_BSATN",
     "ClientOptions",
     "Compression",
+    "FrameParser",
     "Target",
 ]
 
 Compression = Literal["brotli", "gzip", "none"]
+FrameParser = Literal["fast", "wsproto"]
 
 V1_JSON: Final = "v1.json.spacetimedb"
 V1_BSATN: Final = "v1.bsatn.spacetimedb"
@@ -52,6 +57,8 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of calls made while there is no open connection but one may come back."""
     strict_deletes: bool = False
     """Treat the delete of a row that is not in the cache as a protocol error."""
+    frames: FrameParser = "fast"
+    """What reads and writes WebSocket frames: this project's own codec, or wsproto."""
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -65,6 +72,19 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise LocalProtocolError(
                 f"compression must be 'brotli', 'gzip' or 'none', not {self.compression!r}"
             )
+
+        if self.frames not in ("fast", "wsproto"):
+            raise LocalProtocolError(f"frames must be 'fast' or 'wsproto', not {self.frames!r}")
+
+    def frame_codec(self) -> CodecFactory:
+        """Return what makes the frame codec of a connection; wsproto is imported when chosen."""
+        if self.frames == "wsproto":
+            from ..wire.frames_wsproto import WsprotoCodec
+
+            return WsprotoCodec
+        from ..wire.frames_fast import FastCodec
+
+        return FastCodec
 
     def offered(self) -> tuple[str, ...]:
         """Return the subprotocols to offer, best first."""

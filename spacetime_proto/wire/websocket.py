@@ -52,7 +52,7 @@ class ClientWebSocket(Endpoint):
             header_size: largest header section of the server's answer, in bytes.
             handshake_time: seconds from `start` to the end of the answer.
             close_timeout: seconds to wait for the server's close frame after ours.
-            codec: makes the frame codec.
+            codec: makes the frame codec (the option `frames` of a client chooses it).
         """
         super().__init__(
             client=True,

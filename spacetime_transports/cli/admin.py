@@ -195,13 +195,15 @@ def _identity_of(token: str) -> str:
     Raises:
         CommandError: it is no token, or one of an issuer that leaves the identity out.
     """
-    import jwt
+    import base64
+    import json
 
     try:
-        claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError as error:
+        _, payload, _ = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        found = claims.get("hex_identity")
+    except (ValueError, AttributeError) as error:
         raise CommandError(f"the token is not a JSON web token: {error}") from None
-    found = claims.get("hex_identity")
     if not isinstance(found, str):
         raise CommandError("the token does not say its identity; connect with it to learn it")
     return found

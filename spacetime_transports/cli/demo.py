@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,6 +141,10 @@ class Peer:
     ) -> None:
         from anyio.from_thread import start_blocking_portal
 
+        if find_spec(backend) is None:
+            raise CommandError(
+                f"this part of the demo runs under {backend}: pip install 'spacetimedb-client[demo]'"
+            )
         from ..aio.client import connect
 
         self.name = name

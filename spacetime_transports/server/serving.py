@@ -24,7 +24,6 @@ from anyio.streams.tls import TLSListener
 from spacetime_proto.server import Authority, Database, Faults, Host, Module, ServerSession
 from spacetime_proto.types import Timestamp
 
-from .authority import Es256Authority
 from .fetching import BackgroundFetcher
 
 __all__ = ["Server", "ThreadServer", "serve", "serve_forever", "serve_in_thread"]
@@ -222,13 +221,19 @@ async def serve(
         verbose: report connections on stderr.
 
     Raises:
+        LocalProtocolError: no `authority` is given, and what signs tokens by default is not
+            installed (the extra ``server``).
         SchemaError: the module has no valid schema.
         ReducerError: its ``init`` failed.
         OSError: the port cannot be listened on.
     """
+    if authority is None:
+        from .authority import Es256Authority
+
+        authority = Es256Authority()
     fetcher = BackgroundFetcher(lambda: server._reschedule())
     core = Host(
-        authority=authority if authority is not None else Es256Authority(),
+        authority=authority,
         entropy=os.urandom,
         epoch=Timestamp(time.time_ns() // 1000 - round(time.monotonic() * 1_000_000)),
         on_panic=_print_traceback,
