@@ -1,4 +1,4 @@
-"""Asks a compiled module for its description, by running its ``__describe_module__`` (MODULE_ABI.md).
+"""Asks a compiled module for its description, by running its ``__describe_module__`` (docs/protocol.md section 9).
 
 Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is somebody's program: it gets no
 host function that does anything but take the description, an amount of work that it may do, and a
@@ -71,7 +71,7 @@ def _describe(wasmtime: Any, data: bytes) -> bytes:
             )
     instance = linker.instantiate(store, module)
     functions = instance.exports(store)
-    # The order in which the host starts an instance: MODULE_ABI.md section 4.1.
+    # The order in which the host starts an instance: docs/protocol.md section 9.
     if "_initialize" in exports:
         functions["_initialize"](store)
     for name in sorted(name for name in exports if name.startswith("__preinit__")):

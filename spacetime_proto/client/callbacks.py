@@ -1,6 +1,6 @@
 """Events to callbacks: which functions run, with which arguments, in which order.
 
-Order within one message (DESIGN section 4): ``on_applied``; then table by table inserts, deletes,
+Order within one message (docs/cache.md, "Order"): ``on_applied``; then table by table inserts, deletes,
 updates; then ``on_transaction``; then the reply of the call. The events come in that order already;
 this module only looks up who listens. Callback lists are tuples that are replaced, never changed,
 so whoever registers or unregisters during a dispatch does so for the next message.

@@ -138,7 +138,7 @@ SUBSCRIPTION_TRANSITIONS: Final[
     dict[tuple[SubscriptionState, SubscriptionInput], SubscriptionState]
 ] = {
     (_T.PENDING, _J.SEND): _T.SENT,
-    # Not sent yet, so nothing has to be taken back (FEATURES b.6: cancelled silently).
+    # Not sent yet, so nothing has to be taken back (docs/protocol.md section 6.5).
     (_T.PENDING, _J.UNSUBSCRIBE): _T.ENDED,
     (_T.PENDING, _J.LOST): _T.FAILED,
     (_T.PENDING, _J.REPLAY): _T.PENDING,

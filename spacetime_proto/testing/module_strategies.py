@@ -49,7 +49,7 @@ _KEY_TYPES: Final[tuple[AlgebraicType, ...]] = (
 
 @st.composite
 def modules(draw: Callable[..., Any], *, max_tables: int = 3, hostile: bool = True) -> ModuleDef:
-    """Draw a module that keeps the rules of docs/protocol.md section 8.6.
+    """Draw a module that keeps the rules of docs/protocol.md section 8.7.
 
     Every table, event table and view has a named row type of its own; a primary key is unique, a
     unique column has an index; names are unique within their kind. Columns may be of any type.

@@ -9,7 +9,7 @@ Programs for it run with their imports changed and bindings regenerated::
     asyncio.run(client.run(token, "localhost:3000", "chat", False, on_connect, queries))
 
 This is `SpacetimeDBAsyncClient`, for asyncio and trio; `SpacetimeDBClient` of `legacy_client` needs
-no event loop. Their surface is that of FEATURES.md section c; its bugs (c.7) are gone: nothing is
+no event loop. docs/legacy.md lists their surface. The bugs of 0.7 are gone: nothing is
 polled, messages stay in order, a client can be run again, and several clients live in one process.
 """
 

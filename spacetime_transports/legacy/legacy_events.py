@@ -1,6 +1,6 @@
 """What callbacks of the 0.7 API get, and how events of the core become calls of them.
 
-The order within one message is that of 0.7 (FEATURES.md section c.6): row callbacks table by table;
+The order within one message is that of 0.7: row callbacks table by table;
 then ``on_subscription_applied``, or ``on_event`` and the reducer's own callbacks.
 """
 

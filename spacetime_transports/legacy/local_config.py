@@ -3,7 +3,7 @@
 What programs keep here is above all the token, so the file is written for its owner only (mode
 0600) and replaced as a whole, never half written. Values may contain anything, ``%`` included.
 Two clients on one machine keep apart by ``--client N`` on the command line, which turns
-``settings.ini`` into ``settings_N.ini`` (FEATURES.md section c.3).
+``settings.ini`` into ``settings_N.ini`` (docs/legacy.md).
 """
 
 from __future__ import annotations

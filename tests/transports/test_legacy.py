@@ -1,4 +1,4 @@
-"""The API of the 0.7 SDK (FEATURES.md section c), on asyncio, trio and without an event loop."""
+"""The API of the 0.7 SDK (docs/legacy.md), on asyncio, trio and without an event loop."""
 
 from __future__ import annotations
 

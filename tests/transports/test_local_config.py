@@ -1,4 +1,4 @@
-"""`local_config`: the settings file of the 0.7 API (FEATURES.md section c.3)."""
+"""`local_config`: the settings file of the 0.7 API (docs/legacy.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protocols v2 and v3: the same messages, on v3 several to a payload (docs/protocol.md section 4.2)."""
+"""Protocols v2 and v3: the same messages, on v3 several to a payload (docs/protocol.md sections 3.6, 4.2)."""
 
 from __future__ import annotations
 

@@ -370,7 +370,7 @@ def test_deletes_of_events_are_absent(kit: Any) -> None:
     assert cache.absent_deletes == 1
 
 
-# --- the properties of the C# SDK's MultiDictionary (FEATURES.md section f.4) -------------------
+# --- the properties of the C# SDK's MultiDictionary -------------------
 
 
 def _content(cache: Cache) -> dict[bytes, int]:

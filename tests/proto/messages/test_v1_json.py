@@ -252,7 +252,7 @@ def test_bad_server_messages(codec: JsonCodec, text: str, match: str) -> None:
 
 @pytest.mark.parametrize("row", ["[1,null]", '{\\"big\\":1,\\"small\\":null}'])
 def test_a_float_that_json_cannot_say_names_table_and_column(codec: JsonCodec, row: str) -> None:
-    """The server writes NaN and the infinities as null (docs/protocols.md)."""
+    """The server writes NaN and the infinities as null (docs/choosing-a-protocol.md)."""
     text = f'{{"TransactionUpdateLight":[1,[[[1,"numbers",1,[[[],["{row}"]]]]]]]}}'
     match = "a number expected, not null in small of row of table 'numbers' of Transaction"
     with pytest.raises(DecodeError, match=match):

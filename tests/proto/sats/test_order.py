@@ -1,4 +1,4 @@
-"""The order of SATS values, as docs/protocol.md and the Rust types define it."""
+"""The order of SATS values, as docs/protocol.md section 1.4 and the Rust types define it."""
 
 from __future__ import annotations
 
