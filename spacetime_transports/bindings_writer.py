@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from spacetime_proto.codegen.package import MARKER, generate
-from spacetime_proto.errors import HttpError, SchemaError, SpacetimeError
+from spacetime_proto.errors import SchemaError, SpacetimeError
 from spacetime_proto.schema.load import load_schema
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spacetime_proto.schema.model import ModuleDef
+
+    from .options import TokenSource
 
 __all__ = [
     "GenerateError",
@@ -141,7 +143,7 @@ def module_from_server(
     host: str,
     database: str,
     *,
-    token: str | None = None,
+    token: TokenSource = None,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | None = None,
 ) -> ModuleDef:
@@ -155,12 +157,7 @@ def module_from_server(
     from .http.clients import HttpClient
 
     with HttpClient(host, token=token, ssl_context=ssl_context, proxy=proxy) as client:
-        try:
-            return client.schema(database)
-        except HttpError as error:
-            if error.status != 400:
-                raise
-            return client.schema(database, version=9)  # a server from before version 10
+        return client.schema(database)
 
 
 def _read(path: str | Path) -> bytes:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .algebraic import AlgebraicType, Typespace
+    from .program import GeneratedFunction
     from .rows import RowList
     from .shapes import Shape
 
@@ -57,21 +58,19 @@ class Codec(Generic[T]):
         self.min_size = size.minimum
         self._context = context
 
+    def _finish(
+        self, write: Callable[[Program, AlgebraicType], GeneratedFunction]
+    ) -> Callable[..., Any]:
+        return self._context.program.finish(write(self._context.program, self.type))
+
     @cached_property
     def decode(self) -> Callable[[bytes, int], tuple[T, int]]:
         """``(data, pos) -> (value, position after it)``; raises `RAW_DECODE_ERRORS`."""
-        program = self._context.program
-        return cast(
-            "Callable[[bytes, int], tuple[T, int]]",
-            program.finish(decode_function(program, self.type)),
-        )
+        return self._finish(decode_function)
 
     @cached_property
     def _encode(self) -> Callable[[T, bytearray], None]:
-        program = self._context.program
-        return cast(
-            "Callable[[T, bytearray], None]", program.finish(encode_function(program, self.type))
-        )
+        return self._finish(encode_function)
 
     def decode_first(self, data: bytes, *, what: str = "") -> tuple[T, int]:
         """Decode the value that `data` begins with; return it and the position after it.
@@ -224,14 +223,12 @@ class RowCodec(Codec[T]):
 
     @cached_property
     def _rows(self) -> Callable[..., list[Any]]:
-        program = self._context.program
-        return cast("Callable[..., list[Any]]", program.finish(rows_function(program, self.type)))
+        return self._finish(rows_function)
 
     @cached_property
     def decode_row(self) -> Callable[[bytes], T]:
         """``(bytes of one row) -> row``; raises `RAW_DECODE_ERRORS`, also for bytes too many."""
-        program = self._context.program
-        return cast("Callable[[bytes], T]", program.finish(row_function(program, self.type)))
+        return self._finish(row_function)
 
     @cached_property
     def _equal_rows(self) -> Callable[..., list[Any]] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ..errors import SchemaError
-from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType
+from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType, parts
 from .shapes import PrimitiveShape
 
 if TYPE_CHECKING:
@@ -154,16 +154,7 @@ def _cap(weight: int) -> int:
 
 def _references(ty: AlgebraicType) -> Iterator[int]:
     """Yield the references that stand in a type, not those behind them."""
-    todo = [ty]
-    while todo:
-        match todo.pop():
-            case RefType(index):
-                yield index
-            case ArrayType(element):
-                todo.append(element)
-            case ProductType(elements):
-                todo.extend(element.type for element in elements)
-            case SumType(variants):
-                todo.extend(variant.type for variant in variants)
-            case _:
-                pass
+    if isinstance(ty, RefType):
+        yield ty.index
+    for part in parts(ty):
+        yield from _references(part)

@@ -244,9 +244,7 @@ class Database:
         if function is None or (function.definition.is_private and not caller.is_owner):
             return ReducerOutcome("refused", commit, "no such reducer")
         try:
-            values = (
-                function.decode(args) if isinstance(args, bytes) else function.decode_json(args)
-            )
+            values = function.arguments(args)
         except ArgumentError as error:
             about = f"invalid arguments for reducer {name}"
             return ReducerOutcome(
@@ -271,8 +269,7 @@ class Database:
         after: Callable[[], object] | None = None,
     ) -> ReducerOutcome:
         """Run a function as a transaction, `after` it (in the same one) what comes after."""
-        caller = commit.caller
-        context = ReducerContext(self, caller.identity, caller.connection_id, commit.timestamp)
+        context = ReducerContext(self, commit.caller, commit.timestamp)
         try:
             with self._transactions.run() as journal:
                 function.call(context, values)

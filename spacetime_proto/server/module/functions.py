@@ -13,7 +13,7 @@ from ...sats.algebraic import UNIT, AlgebraicType
 from ...sats.compile import TypeContext
 from ...schema.model import Lifecycle, ProcedureDef, ReducerDef
 from .blueprint import FunctionPlan
-from .convert import Converters
+from .convert import Convert, Converters
 
 __all__ = ["ArgumentError", "Function"]
 
@@ -73,6 +73,10 @@ class Function:
 
     # --- arguments ----------------------------------------------------------------------------
 
+    def arguments(self, args: bytes | str) -> list[Any]:
+        """Return the arguments in BSATN, or in JSON text; errors as `decode` and `decode_json`."""
+        return self.decode(args) if isinstance(args, bytes) else self.decode_json(args)
+
     def decode(self, data: bytes) -> list[Any]:
         """Return the arguments encoded in BSATN; bytes after them are ignored, as by the server.
 
@@ -106,11 +110,7 @@ class Function:
 
     def encode(self, args: Sequence[Any]) -> bytes:
         """Return module values as BSATN arguments."""
-        values = [
-            value if convert is None else convert(value)
-            for value, convert in zip(args, self._to_wire, strict=True)
-        ]
-        return self._context.codec(self._params).encode(tuple(values))
+        return self._context.codec(self._params).encode(tuple(_converted(args, self._to_wire)))
 
     def args_json(self, data: bytes) -> str:
         """Return BSATN arguments as the JSON array that v1.json reports."""
@@ -146,7 +146,11 @@ class Function:
 
     def _arguments(self, values: Any) -> list[Any]:
         fields = () if values == () else msgspec.structs.astuple(values)
-        return [
-            value if convert is None else convert(value)
-            for value, convert in zip(fields, self._from_wire, strict=True)
-        ]
+        return _converted(fields, self._from_wire)
+
+
+def _converted(values: Sequence[Any], converts: Sequence[Convert | None]) -> list[Any]:
+    return [
+        value if convert is None else convert(value)
+        for value, convert in zip(values, converts, strict=True)
+    ]
