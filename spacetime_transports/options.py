@@ -29,8 +29,8 @@ from spacetime_proto.client.session_options import (
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
 
-from .private_file import write_private
 from .retry import ReconnectPolicy
+from .whole_file import write_private
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

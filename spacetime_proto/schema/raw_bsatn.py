@@ -30,7 +30,6 @@ from ..sats.algebraic import (
 )
 from ..sats.compile import TypeContext
 from ..sats.sats_json import to_json
-from ..sats.type_bsatn import TYPE_TAGS
 from .assemble import resolve
 from .case import camel_case, snake_case
 from .reader import Reader
@@ -184,6 +183,11 @@ _SECTION: Final = _sum(
     Submodules=_list(namespace=_STRING, module=_V10),
 )
 
+_TYPE_TAGS: Final = (
+    "Ref", "Sum", "Product", "Array", "String", "Bool", "I8", "U8", "I16", "U16", "I32", "U32",
+    "I64", "U64", "I128", "U128", "I256", "U256", "F32", "F64",
+)  # fmt: skip
+"""The variants of ``AlgebraicType`` by tag (docs/protocol.md section 1.2)."""
 _PAYLOADS: Final[dict[str, AlgebraicType]] = {
     "Ref": _U32,
     "Sum": _product(variants=_PARTS),
@@ -193,7 +197,7 @@ _PAYLOADS: Final[dict[str, AlgebraicType]] = {
 
 RAW_TYPES: Final = Typespace(
     (
-        _sum(**{name: _PAYLOADS.get(name, UNIT) for name in TYPE_TAGS}),
+        _sum(**{name: _PAYLOADS.get(name, UNIT) for name in _TYPE_TAGS}),
         _product(elements=_PARTS),
         _product(sections=ArrayType(_SECTION)),
     )

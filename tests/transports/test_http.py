@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,6 +17,7 @@ from spacetime_proto.errors import (
     CallTimeout,
     ConnectError,
     Disconnected,
+    HttpError,
     LocalProtocolError,
     ProtocolError,
     QueryError,
@@ -28,11 +30,11 @@ from spacetime_transports.options import InsecureTokenWarning, TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Handler = Callable[[HttpRequest], HttpResponse | bytes]
 
 HEX = "c2" * 32
+GOLDEN = Path(__file__).parent.parent / "golden" / "schema"
 
 
 class MockServer:
@@ -172,6 +174,26 @@ def test_every_method_asks_its_question(call: Caller, server: MockServer) -> Non
         "PUT /v1/database/x?clear=true",
         "DELETE /v1/database/x",
     ]
+
+
+def test_a_server_that_knows_no_version_10(call: Caller, server: MockServer) -> None:
+    """It is asked for version 9 then; any other refusal stands."""
+    old = (GOLDEN / "quickstart-chat.v9.json").read_bytes()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.query == "version=9":
+            return HttpResponse(200, Headers(), old)
+        return HttpResponse(400, Headers(), b"unknown version `10`, expected `9`")
+
+    server.handler = answer
+    assert [table.name for table in call(server.url, "schema", "chat").tables] == [
+        "message",
+        "user",
+    ]
+    assert [request.query for request in server.requests] == ["version=10", "version=9"]
+    server.handler = lambda request: HttpResponse(400, Headers(), b"no")
+    with pytest.raises(HttpError):
+        call(server.url, "schema", "chat")
 
 
 def test_prefix_token_and_headers_travel(call: Caller, server: MockServer) -> None:

@@ -310,7 +310,7 @@ def test_module_files_that_cannot_be_served(run: Run, tmp_path: Path, text: str,
 
 
 def test_a_module_file_may_call_its_module_anything(tmp_path: Path) -> None:
-    from spacetime_transports.cli.loading import load_module
+    from spacetime_transports.server.module_file import load_module
 
     path = tmp_path / "any_name.py"
     path.write_text("from spacetime_proto.server import Module\nchat = Module()\n")

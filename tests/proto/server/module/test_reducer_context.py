@@ -20,7 +20,7 @@ def context() -> tuple[Any, Context]:
         text: str
 
     database = make_database(module)
-    return database, Context(database, identity(5), None, NOW)
+    return database, Context(database, database.caller(identity(5)), NOW)
 
 
 def test_a_context_says_who_called_and_when() -> None:
@@ -51,7 +51,7 @@ def test_random_uuids_are_version_4() -> None:
 def test_time_ordered_uuids_sort_in_the_order_they_were_made() -> None:
     database, ctx = context()
     made = [ctx.new_uuid_v7() for _ in range(500)]
-    made += [Context(database, identity(5), None, Timestamp(0)).new_uuid_v7()]
+    made += [Context(database, database.caller(identity(5)), Timestamp(0)).new_uuid_v7()]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
     first = made[0].to_uuid()
