@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -12,12 +12,33 @@ from ...types import Identity, TimeDuration, Timestamp, Uuid
 from ..engine.procedure_http import Http
 
 if TYPE_CHECKING:
-    from ..engine.database import Database
     from ..engine.outcomes import Caller
 
 __all__ = ["ProcedureContext", "ReducerContext", "Sleep", "ViewContext"]
 
 T = TypeVar("T")
+
+
+class Home(Protocol):
+    """The database, as far as the functions of its module see it."""
+
+    identity: Identity
+    tables: Any
+    """``ctx.db``."""
+    entropy: Callable[[int], bytes]
+    """Returns that many unpredictable bytes."""
+
+    def next_v7(self, bits: int) -> int:
+        """Return `bits`, or more where that many are taken; the bits of a version 7 UUID."""
+        ...
+
+    def log(self, level: str, message: str, now: Timestamp) -> None:
+        """Write a line to the log."""
+        ...
+
+    def write(self, caller: Caller, now: Timestamp) -> AbstractContextManager[None]:
+        """Run the body as a transaction."""
+        ...
 
 
 class _Base:
@@ -30,7 +51,7 @@ class _Base:
         identity: the database's own identity, which is the sender of scheduled functions.
     """
 
-    def __init__(self, database: Database, caller: Caller, timestamp: Timestamp) -> None:
+    def __init__(self, database: Home, caller: Caller, timestamp: Timestamp) -> None:
         self._database = database
         self._caller = caller
         self.sender = caller.identity
