@@ -14,6 +14,7 @@ import selectors
 import socket
 import sys
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from spacetime_proto import ClientOptions, ClientSession, Target
@@ -83,7 +84,7 @@ def main(url: str, database: str) -> None:
         raise SystemExit(f"error: {session.close_error}")
 
 
-def handle(session: ClientSession, event: events.Event) -> None:
+def handle(session: ClientSession[Any], event: events.Event) -> None:
     """Do what a program does: ask for rows, print them, say something, leave."""
     match event:
         case events.Connected(identity=identity):
@@ -102,6 +103,8 @@ def handle(session: ClientSession, event: events.Event) -> None:
         case events.SetFailed(error=error):
             print(f"refused: {error}")
             session.close()
+        case _:
+            pass
 
 
 if __name__ == "__main__":

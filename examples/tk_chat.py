@@ -37,7 +37,7 @@ class TkDriver:
     """
 
     def __init__(
-        self, root: Any, session: ClientSession, url: str, database: str, on_event: Any
+        self, root: Any, session: ClientSession[Any], url: str, database: str, on_event: Any
     ) -> None:
         self.is_over = False
         self._root = root
@@ -147,6 +147,8 @@ class ChatWindow:
             case events.Ended() | events.ConnectFailed():
                 self._show(f"* {event.error or 'closed'}")
                 self._root.after(0, self._root.quit)
+            case _:
+                pass
 
     def _name(self, identity: object) -> str:
         user = self.session.db.user.identity.find(identity)

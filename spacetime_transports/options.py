@@ -35,10 +35,19 @@ from .whole_file import write_private
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from spacetime_proto.client.callback_types import (
+        CallbackErrorHandler,
+        ConnectCallback,
+        ConnectErrorCallback,
+        DisconnectCallback,
+    )
+    from spacetime_proto.recording.format import Recorder
+
 __all__ = [
     "ConnectOptions",
     "InsecureTokenWarning",
     "Options",
+    "RecorderTarget",
     "TokenFile",
     "TokenSource",
     "TokenVia",
@@ -49,6 +58,7 @@ __all__ = [
 
 V = TypeVar("V")
 TokenVia: TypeAlias = Literal["header", "websocket-token"]
+RecorderTarget: TypeAlias = "Recorder | str | os.PathLike[str]"
 _RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"})
 
 
@@ -143,15 +153,16 @@ class Options(TypedDict, total=False):
     """Every size limit."""
     strict_deletes: bool
     """Make the delete of a row that the cache does not hold an error."""
-    on_connect: Callable[..., Any] | None
+    on_connect: ConnectCallback[Any] | None
     """``on_connect(ctx, identity, token)``, also after each reconnect."""
-    on_connect_error: Callable[..., Any] | None
+    on_connect_error: ConnectErrorCallback[Any] | None
     """``on_connect_error(ctx, error)``: an attempt ended before the server greeted."""
-    on_disconnect: Callable[..., Any] | None
+    on_disconnect: DisconnectCallback[Any] | None
     """``on_disconnect(ctx, error | None)``."""
-    on_callback_error: Callable[[BaseException], Any] | None
-    """Takes what a callback raised; without it, a raising callback ends the connection."""
-    recorder: Any
+    on_callback_error: CallbackErrorHandler | None
+    """Takes what a callback raised and, if it takes a second argument, that callback; without it, a
+    raising callback ends the connection."""
+    recorder: RecorderTarget | None
     """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
     after the first goes to a file of its own."""
 
@@ -167,11 +178,11 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
     proxy: str | None = None
-    on_connect: Callable[..., Any] | None = None
-    on_connect_error: Callable[..., Any] | None = None
-    on_disconnect: Callable[..., Any] | None = None
-    on_callback_error: Callable[[BaseException], Any] | None = None
-    recorder: Any = None
+    on_connect: ConnectCallback[Any] | None = None
+    on_connect_error: ConnectErrorCallback[Any] | None = None
+    on_disconnect: DisconnectCallback[Any] | None = None
+    on_callback_error: CallbackErrorHandler | None = None
+    recorder: RecorderTarget | None = None
 
     def __repr__(self) -> str:
         return f"ConnectOptions(client={self.client!r}, reconnect={self.reconnect!r})"

@@ -6,7 +6,7 @@ A recording is what ``spacetime-py replay`` reads. Tokens in it are replaced by 
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
 from spacetime_proto.errors import LocalProtocolError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spacetime_proto.client.session_options import ClientOptions, Target
+
+    from .options import RecorderTarget
 
 __all__ = ["RecordingTap"]
 
@@ -32,7 +34,7 @@ class RecordingTap:
         LocalProtocolError: it is neither.
     """
 
-    def __init__(self, recorder: Any) -> None:
+    def __init__(self, recorder: RecorderTarget) -> None:
         self._path: str | None = None
         self._recorder: Recorder | None = None
         if isinstance(recorder, Recorder):

@@ -27,6 +27,7 @@ import module_bindings.set_name_reducer as set_name_reducer
 from module_bindings.message import Message
 from module_bindings.user import User
 
+from spacetime_proto import Identity
 from spacetime_proto.errors import AuthError
 from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBException
 from spacetime_transports.legacy import local_config
@@ -35,29 +36,31 @@ HOST = os.environ.get("SPACETIMEDB_URL", "http://localhost:3000")
 DATABASE = os.environ.get("SPACETIMEDB_DATABASE", "chat")
 
 input_queue: Queue[tuple[str, str]] = Queue()
-local_identity = None
+local_identity: Identity | None = None
 
 
-def display_name(user):
+def display_name(user: User | None) -> str:
     if user is None:
         return "unknown"
     return user.name or str(user.identity)[:8]
 
 
-def print_message(message):
+def print_message(message: Message) -> None:
     print(f"{display_name(User.filter_by_identity(message.sender))}: {message.text}", flush=True)
 
 
-def on_subscription_applied():
+def on_subscription_applied() -> None:
     print("SYSTEM: Connected.", flush=True)
     for message in sorted(Message.iter(), key=lambda message: message.sent):
         print_message(message)
 
 
-def on_user_row_update(row_op, user_old, user, reducer_event):
-    if row_op == "insert" and user.online:
+def on_user_row_update(
+    row_op: str, user_old: User | None, user: User | None, reducer_event: object
+) -> None:
+    if row_op == "insert" and user and user.online:
         print(f"User {display_name(user)} connected.", flush=True)
-    elif row_op == "update":
+    elif user_old and user:  # an update
         if user.online and not user_old.online:
             print(f"User {display_name(user)} connected.", flush=True)
         elif user_old.online and not user.online:
@@ -66,23 +69,25 @@ def on_user_row_update(row_op, user_old, user, reducer_event):
             print(f"User {display_name(user_old)} renamed to {display_name(user)}.", flush=True)
 
 
-def on_message_row_update(row_op, message_old, message, reducer_event):
+def on_message_row_update(
+    row_op: str, message_old: Message | None, message: Message | None, reducer_event: object
+) -> None:
     # Without a reducer event it is part of the backlog, which is printed in order above.
-    if reducer_event is not None and row_op == "insert":
+    if reducer_event is not None and row_op == "insert" and message:
         print_message(message)
 
 
-def on_set_name_reducer(sender, status, message, name):
+def on_set_name_reducer(sender: Identity, status: str, message: str | None, name: str) -> None:
     if sender == local_identity and status == "failed":
         print(f"Failed to set name: {message}", flush=True)
 
 
-def on_send_message_reducer(sender, status, message, text):
+def on_send_message_reducer(sender: Identity, status: str, message: str | None, text: str) -> None:
     if sender == local_identity and status == "failed":
         print(f"Failed to send message: {message}", flush=True)
 
 
-def check_commands():
+def check_commands() -> None:
     try:
         while True:
             command, argument = input_queue.get_nowait()
@@ -94,13 +99,13 @@ def check_commands():
         spacetime_client.schedule_event(0.1, check_commands)
 
 
-def on_connect(auth_token, identity):
+def on_connect(auth_token: str, identity: Identity) -> None:
     global local_identity
     local_identity = identity
     local_config.set_string("auth_token", auth_token)
 
 
-def register_callbacks(client):
+def register_callbacks(client: SpacetimeDBAsyncClient) -> None:
     client.register_on_subscription_applied(on_subscription_applied)
     User.register_row_update(on_user_row_update)
     Message.register_row_update(on_message_row_update)
@@ -108,7 +113,7 @@ def register_callbacks(client):
     send_message_reducer.register_on_send_message(on_send_message_reducer)
 
 
-def run_client(client):
+def run_client(client: SpacetimeDBAsyncClient) -> None:
     try:
         run_with_token(client, local_config.get_string("auth_token"))
     except SpacetimeDBException as error:
@@ -119,13 +124,13 @@ def run_client(client):
         run_with_token(client, None)
 
 
-def run_with_token(client, token):
+def run_with_token(client: SpacetimeDBAsyncClient, token: str | None) -> None:
     client.schedule_event(0.1, check_commands)
     queries = ["SELECT * FROM User", "SELECT * FROM Message"]
     asyncio.run(client.run(token, HOST, DATABASE, False, on_connect, queries))
 
 
-def input_loop():
+def input_loop() -> None:
     for line in sys.stdin:
         line = line.rstrip("\n")
         if not line:

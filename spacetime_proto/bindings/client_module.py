@@ -11,6 +11,7 @@ classes made at run time, for programs without generated bindings.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from ..cache.views import IndexView, Range, UniqueColumn
 from ..client.calls import Call
+from ..client.context import Context, DbT
 from ..client.db import Db as DbBase
 from ..client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 from ..dataframes.export import FrameMethods
@@ -73,6 +75,7 @@ __all__ = [
     "Column",
     "Columns",
     "ConnectionId",
+    "Context",
     "DbBase",
     "Err",
     "EventTable",
@@ -108,7 +111,6 @@ __all__ = [
 
 Row = TypeVar("Row")
 C = TypeVar("C", bound=Columns)
-DbT = TypeVar("DbT")
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -151,15 +153,15 @@ class _Searchable(FrameMethods, Generic[Row, C]):
         return handle.table, list(islice(handle.iter(), maximum)), handle.count()
 
 
-class Table(TableHandle[Row], _Searchable[Row, C]):
+class Table(TableHandle[Row, DbT], _Searchable[Row, C], Generic[Row, C, DbT]):
     """A table without a primary key."""
 
 
-class KeyedTable(KeyedTableHandle[Row], _Searchable[Row, C]):
+class KeyedTable(KeyedTableHandle[Row, DbT], _Searchable[Row, C], Generic[Row, C, DbT]):
     """A table with a primary key."""
 
 
-class EventTable(EventTableHandle[Row], _Searchable[Row, C]):
+class EventTable(EventTableHandle[Row, DbT], _Searchable[Row, C], Generic[Row, C, DbT]):
     """An event table."""
 
 
@@ -196,8 +198,8 @@ class Namespace:
 class Module(Generic[DbT]):
     """A module as bindings know it; `DbT` is the type of ``client.db``.
 
-    Its schema is read, and its codecs are compiled, when they are first needed. One module serves
-    any number of clients.
+    Its schema is read, and its codecs and namespaces are made, when they are first needed, once. One
+    module serves any number of clients.
 
     Attributes:
         legacy: the callbacks registered through the 0.7 surface of the same package.
@@ -214,36 +216,30 @@ class Module(Generic[DbT]):
         self._load = load
         self._db_class = db
         self._classes = classes or {}
-        self._definition: ModuleDef | None = None
-        self._bound: BoundModule | None = None
         self._relations: dict[str, Relation] = {}
         self.legacy = LegacyRegistry() if legacy is None else legacy
 
-    @property
+    @cached_property
     def definition(self) -> ModuleDef:
         """The description of the module.
 
         Raises:
             SchemaError: the embedded schema is damaged.
         """
-        if self._definition is None:
-            self._definition = self._load()
-        return self._definition
+        return self._load()
 
-    @property
+    @cached_property
     def bound(self) -> BoundModule:
         """The description with its classes and codecs.
 
         Raises:
             SchemaError: a class does not fit the embedded schema.
         """
-        if self._bound is None:
-            from ..schema.bound import BoundModule
+        from ..schema.bound import BoundModule
 
-            names = {type_def.ref: type_def.name for type_def in self.definition.types}
-            classes = {names[ref]: cls for ref, cls in self._classes.items()}
-            self._bound = BoundModule(self.definition, classes)
-        return self._bound
+        names = {type_def.ref: type_def.name for type_def in self.definition.types}
+        classes = {names[ref]: cls for ref, cls in self._classes.items()}
+        return BoundModule(self.definition, classes)
 
     def create_db(self, owner: HandleOwner | None = None) -> DbT:
         """Make the table handles of one client; `owner` is that client's session."""
@@ -283,7 +279,7 @@ class Module(Generic[DbT]):
 
     # --- the same by name, without generated code ---------------------------------------------
 
-    @property
+    @cached_property
     def tables(self) -> Namespace:
         """Every table as a query, by the name it has on ``client.db``."""
         names = table_attributes(self.definition.tables)
@@ -295,19 +291,19 @@ class Module(Generic[DbT]):
             },
         )
 
-    @property
+    @cached_property
     def reducers(self) -> Namespace:
         """A function for every reducer that clients can call; it makes a `Call`."""
         callable_ones = [r.name for r in self.definition.reducers if not r.is_private]
         return self._functions("reducer", self.bound.reducers, callable_ones)
 
-    @property
+    @cached_property
     def procedures(self) -> Namespace:
         """A function for every procedure that clients can call; it makes a `Call`."""
         callable_ones = [p.name for p in self.definition.procedures if not p.is_private]
         return self._functions("procedure", self.bound.procedures, callable_ones)
 
-    @property
+    @cached_property
     def types(self) -> Namespace:
         """The class of every named type that has one."""
         classes = self.bound.types.classes
@@ -348,10 +344,8 @@ class Module(Generic[DbT]):
             )
 
     def __repr__(self) -> str:
-        state = (
-            "not read yet" if self._definition is None else f"{len(self.definition.tables)} tables"
-        )
-        return f"<Module {state}>"
+        is_read = "definition" in vars(self)
+        return f"<Module {f'{len(self.definition.tables)} tables' if is_read else 'not read yet'}>"
 
 
 def _call_maker(kind: Any, function: BoundFunction) -> Callable[..., Call[Any]]:

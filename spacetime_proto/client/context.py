@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from typing_extensions import TypeVar
+
+from ..errors import LocalProtocolError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import TypeVar
-
     from ..types import ConnectionId, Identity
+    from .callback_types import ContextCallback, SubscriptionErrorCallback
     from .calls import Call
     from .events import Why
     from .subscriptions import Subscription
 
-__all__ = ["Context", "ContextOwner"]
+__all__ = ["Context", "ContextOwner", "DbT"]
 
-if TYPE_CHECKING:
-    # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
-    DbT = TypeVar("DbT", default=Any)
-else:
-    from typing import TypeVar
-
-    DbT = TypeVar("DbT")
+# With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
+DbT = TypeVar("DbT", default=Any)
 
 
 class ContextOwner(Protocol):
@@ -47,9 +43,9 @@ class ContextOwner(Protocol):
     def subscribe(
         self,
         *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: ContextCallback[Any] | None = None,
+        on_error: SubscriptionErrorCallback[Any] | None = None,
+        on_end: ContextCallback[Any] | None = None,
     ) -> Subscription: ...
 
 
@@ -72,9 +68,17 @@ class Context(Generic[DbT]):
         return self._owner.db  # type: ignore[no-any-return]  # generated class, known to the caller
 
     @property
-    def identity(self) -> Identity | None:
-        """This client's identity."""
-        return self._owner.identity
+    def identity(self) -> Identity:
+        """This client's identity.
+
+        Raises:
+            LocalProtocolError: no server has told it yet: in `on_connect_error`, before the first
+                connection.
+        """
+        identity = self._owner.identity
+        if identity is None:
+            raise LocalProtocolError("the identity is not known before the first connection")
+        return identity
 
     @property
     def connection_id(self) -> ConnectionId | None:
@@ -92,11 +96,21 @@ class Context(Generic[DbT]):
     def subscribe(
         self,
         *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: ContextCallback[DbT] | None = None,
+        on_error: SubscriptionErrorCallback[DbT] | None = None,
+        on_end: ContextCallback[DbT] | None = None,
     ) -> Subscription:
-        """Queue a subscription and return its pending handle without waiting."""
+        """Queue a subscription and return its pending handle without waiting.
+
+        Args:
+            queries: SQL texts or queries of the builder.
+            on_applied: ``on_applied(ctx)``, before the row callbacks of its first rows.
+            on_error: ``on_error(ctx, error)``, if it is refused or dies later.
+            on_end: ``on_end(ctx)``, after an unsubscribe.
+
+        Raises:
+            LocalProtocolError: the session is closed, or something is no query.
+        """
         return self._owner.subscribe(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )

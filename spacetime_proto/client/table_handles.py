@@ -13,11 +13,13 @@ import msgspec
 
 from ..cache.views import TableView
 from ..errors import LocalProtocolError
+from .context import DbT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from ..schema.bound import BoundTable
+    from .callback_types import Returned
     from .context import Context
 
 __all__ = [
@@ -123,7 +125,7 @@ class CallbackHandle:
         return f"<CallbackHandle {self.callback!r} {state}>"
 
 
-class TableHandle(TableView[Row]):
+class TableHandle(TableView[Row], Generic[Row, DbT]):
     """A table of the client cache with callbacks for its inserts and deletes.
 
     Callbacks get ``(ctx, row)``. They run after the whole message was applied, in the order in
@@ -156,19 +158,15 @@ class TableHandle(TableView[Row]):
             ) from None
         self.listeners = self.listeners.having(kind, tuple(found))
 
-    def on_insert(
-        self, callback: Callable[[Context, Row], Awaitable[None] | None]
-    ) -> CallbackHandle:
+    def on_insert(self, callback: Callable[[Context[DbT], Row], Returned]) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row that comes into the cache."""
         return self._add("insert", callback)
 
-    def on_delete(
-        self, callback: Callable[[Context, Row], Awaitable[None] | None]
-    ) -> CallbackHandle:
+    def on_delete(self, callback: Callable[[Context[DbT], Row], Returned]) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row that has left the cache."""
         return self._add("delete", callback)
 
-    def on_before_delete(self, callback: Callable[[Context, Row], None]) -> CallbackHandle:
+    def on_before_delete(self, callback: Callable[[Context[DbT], Row], None]) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row about to leave, while the old cache is visible.
 
         Always a plain function: nothing may happen between the look and the change. If it raises,
@@ -203,12 +201,10 @@ class TableHandle(TableView[Row]):
         return self._owner.change_stream(self, max_buffered)
 
 
-class KeyedTableHandle(TableHandle[Row]):
+class KeyedTableHandle(TableHandle[Row, DbT]):
     """A table with a primary key: a row replaced under its key is an update."""
 
-    def on_update(
-        self, callback: Callable[[Context, Row, Row], Awaitable[None] | None]
-    ) -> CallbackHandle:
+    def on_update(self, callback: Callable[[Context[DbT], Row, Row], Returned]) -> CallbackHandle:
         """Call `callback(ctx, old, new)` for every row replaced by one with the same key."""
         return self._add("update", callback)
 
@@ -217,7 +213,7 @@ class KeyedTableHandle(TableHandle[Row]):
         self._remove("update", _function(callback))
 
 
-class EventTableHandle(TableHandle[Row]):
+class EventTableHandle(TableHandle[Row, DbT]):
     """An event table: `on_insert` sees each event once; nothing is ever stored or deleted."""
 
     def on_delete(self, callback: Callable[..., Any]) -> CallbackHandle:

@@ -36,6 +36,7 @@ __all__ = ["ColumnModel", "FunctionModel", "PackageModel", "TableModel", "TypeMo
 #: File names that every package has, without ``.py``.
 FIXED_STEMS: Final = (
     "__init__",
+    "_db",
     "_legacy",
     "_module",
     "_schema",

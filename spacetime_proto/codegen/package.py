@@ -14,6 +14,7 @@ from .outline import build_model
 from .render_functions import render_functions, render_legacy_reducer
 from .render_package import (
     about_lines,
+    render_db,
     render_init,
     render_legacy,
     render_module,
@@ -56,6 +57,7 @@ def generate(
     in_tables = {table.row.ref for table in model.tables if table.has_own_row}
     files = {
         "__init__": render_init(model, header, about_lines(model, source)),
+        "_db": render_db(model, header),
         "_legacy": render_legacy(header),
         "_module": render_module(model, header),
         "_schema": render_schema(to_v10_json(part), header),

@@ -1,4 +1,4 @@
-"""Writes what holds a package together: `__init__`, `_module`, `_schema`, `_legacy`, `tables`."""
+"""Writes what holds a package together: `__init__`, `_db`, `_module`, `_schema`, `_legacy`, `tables`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from .outline import PackageModel
 
-__all__ = ["render_init", "render_legacy", "render_module", "render_schema", "render_tables"]
+__all__ = [
+    "about_lines",
+    "render_db",
+    "render_init",
+    "render_legacy",
+    "render_module",
+    "render_schema",
+    "render_tables",
+]
 
 _CHUNK: Final = WIDTH - 8
 # Lines of the embedded schema end where an entry of a list does, so that a change stays local.
@@ -50,14 +58,33 @@ def render_legacy(header: str) -> str:
     return file.render(header)
 
 
-def render_module(model: PackageModel, header: str) -> str:
-    """Return ``_module.py``: `Db` and `MODULE`."""
+def render_db(model: PackageModel, header: str) -> str:
+    """Return ``_db.py``: `Db` and `Context`.
+
+    A file of its own, because the files of tables need it and it needs them: it imports them for
+    type checkers only.
+    """
     attributes = [table.attribute for table in model.tables]
-    file = SourceFile(docstring("The module: its tables, its classes, its schema."), [
-        "MODULE", "Db", *attributes,
-    ])  # fmt: skip
-    base, module_class = file.use(BINDINGS, "DbBase"), file.use(BINDINGS, "Module")
-    make, schema = file.use(BINDINGS, "module"), file.use("._schema", "SCHEMA")
+    doc = docstring("The tables of this database, as a client and its callbacks see them.")
+    file = SourceFile(doc, ["Context", "Db", *attributes])
+    file.add(f"class Db({file.use(BINDINGS, 'DbBase')}):")
+    file.add(*docstring("The tables of this database: ``client.db``.", indent="    "))
+    if attributes:
+        file.add("")
+    for table in model.tables:
+        handle = file.use(f".{table.stem}", handle_class(table), runtime=False)
+        file.add(f"    {table.attribute}: {handle}")
+    file.add("", "", f"Context = {file.use(BINDINGS, 'Context')}[Db]")
+    file.add(*docstring("The first argument of callbacks: ``ctx.db`` is a `Db`."))
+    return file.render(header)
+
+
+def render_module(model: PackageModel, header: str) -> str:
+    """Return ``_module.py``: `MODULE`."""
+    doc = docstring("The module: its tables, its classes, its schema.")
+    file = SourceFile(doc, ["MODULE"])
+    module_class, make = file.use(BINDINGS, "Module"), file.use(BINDINGS, "module")
+    db, schema = file.use("._db", "Db"), file.use("._schema", "SCHEMA")
     legacy = file.use("._legacy", "LEGACY")
     handles = {
         table.definition.name: file.use(f".{table.stem}", handle_class(table))
@@ -67,13 +94,7 @@ def render_module(model: PackageModel, header: str) -> str:
         f"{kind.ref}: {file.use(f'.{kind.stem}', kind.name)}"
         for kind in sorted(model.types, key=lambda kind: kind.ref)
     ]
-    file.add(f"class Db({base}):")
-    file.add(*docstring("The tables of this database: ``client.db``.", indent="    "))
-    if attributes:
-        file.add("")
-    for table in model.tables:
-        file.add(f"    {table.attribute}: {handles[table.definition.name]}")
-    file.add("", "", f"MODULE: {module_class}[Db] = {make}(", f"    {schema},", "    db=Db,")
+    file.add(f"MODULE: {module_class}[{db}] = {make}(", f"    {schema},", f"    db={db},")
     entries = [f"{literal(name)}: {handle}" for name, handle in handles.items()]
     file.layout("", Group("tables={", tuple(entries), "}"), ",", "    ")
     file.layout("", Group("classes={", tuple(classes), "}"), ",", "    ")
@@ -108,7 +129,8 @@ def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:
     file = SourceFile(docstring(about[0], "\n".join(about[1:])), ())
     names = [
         *(file.use(".", name) for name in ("procedures", "reducers", "tables")),
-        *(file.use("._module", name) for name in ("MODULE", "Db")),
+        *(file.use("._db", name) for name in ("Context", "Db")),
+        file.use("._module", "MODULE"),
         *(file.use(f".{kind.stem}", kind.name) for kind in model.types),
     ]
     file.add("__all__ = [", *(f"    {literal(name)}," for name in all_names(names)), "]")

@@ -100,7 +100,7 @@ def _add_handle(file: SourceFile, table: TableModel) -> None:
     base = file.use(BINDINGS, _HANDLES[table.kind])
     columns = columns_class(table)
     file.add("", "")
-    bases = Group(f"{base}[", (_row(file, table), columns), "]")
+    bases = Group(f"{base}[", (_row(file, table), columns, file.use("._db", "Db")), "]")
     items = (bases, f"columns={columns}")
     file.layout("class ", Group(f"{handle_class(table)}(", items, ")"), ":")
     text = f"``client.db.{plain(table.attribute)}``: the rows in the cache, and callbacks on them."

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["PACKAGE_NAMES", "class_kind", "visible_part"]
 
 #: What every package of bindings exports besides its classes.
-PACKAGE_NAMES = frozenset(("MODULE", "Db", "procedures", "reducers", "tables"))
+PACKAGE_NAMES = frozenset(("MODULE", "Context", "Db", "procedures", "reducers", "tables"))
 
 
 def class_kind(ty: AlgebraicType) -> str | None:

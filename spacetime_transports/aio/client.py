@@ -214,10 +214,17 @@ class AsyncClient(Generic[DbT]):
         return self._driver.lock
 
     @property
-    def identity(self) -> Identity | None:
-        """Who this client is; None before it was connected."""
+    def identity(self) -> Identity:
+        """Who this client is.
+
+        Raises:
+            LocalProtocolError: it was never connected.
+        """
         session = self._driver.session
-        return None if session is None else session.identity
+        identity = None if session is None else session.identity
+        if identity is None:
+            raise LocalProtocolError("the identity is not known before the first connection")
+        return identity
 
     @property
     def connection_id(self) -> ConnectionId | None:

@@ -41,7 +41,7 @@ EVIL_NAMES = [
     "", "_", "__", "___x", "__init__", "__class__", "__slots__", "__struct_fields__", "_x_", "1", "9lives",
     "class", "None", "True", "import", "match", "type", "self", "cls", "mro", "name", "value",
     "int", "str", "bool", "list", "tuple", "object", "classmethod", "property", "builtins",
-    "Identity", "Call", "LEGACY", "MODULE", "Db", "DbBase", "Struct", "Columns", "ClassVar", "Enum",
+    "Identity", "Call", "LEGACY", "MODULE", "Context", "Db", "DbBase", "Struct", "Columns", "ClassVar", "Enum",
     "TYPE_CHECKING", "annotations", "tables", "reducers", "procedures", "_schema", "_module",
     "reducer_name", "callback", "iter", "primary_key", "is_table_class", "filter_by_name", "where",
     "register_row_update", "attach", "_tables", "count", "index", "rows", "UserTable", "UserColumns",

@@ -10,12 +10,14 @@ Tables: `message`, `user`.
 from __future__ import annotations
 
 from . import procedures, reducers, tables
-from ._module import MODULE, Db
+from ._db import Context, Db
+from ._module import MODULE
 from .message import Message
 from .user import User
 
 __all__ = [
     "MODULE",
+    "Context",
     "Db",
     "Message",
     "User",

@@ -3,20 +3,13 @@
 
 from __future__ import annotations
 
-from spacetime_proto.bindings import DbBase, Module, module
+from spacetime_proto.bindings import Module, module
 
+from ._db import Db
 from ._legacy import LEGACY
 from ._schema import SCHEMA
 from .message import Message, MessageTable
 from .user import User, UserTable
-
-
-class Db(DbBase):
-    """The tables of this database: ``client.db``."""
-
-    message: MessageTable
-    user: UserTable
-
 
 MODULE: Module[Db] = module(
     SCHEMA,

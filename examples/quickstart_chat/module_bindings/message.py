@@ -15,6 +15,7 @@ from spacetime_proto.bindings import (
     Timestamp,
 )
 
+from ._db import Db
 from ._legacy import LEGACY
 
 
@@ -73,5 +74,5 @@ class MessageColumns(Columns):
     text: Column[str]
 
 
-class MessageTable(Table[Message, MessageColumns], columns=MessageColumns):
+class MessageTable(Table[Message, MessageColumns, Db], columns=MessageColumns):
     """``client.db.message``: the rows in the cache, and callbacks on them."""

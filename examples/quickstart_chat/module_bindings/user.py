@@ -17,6 +17,7 @@ from spacetime_proto.bindings import (
     UniqueColumn,
 )
 
+from ._db import Db
 from ._legacy import LEGACY
 
 
@@ -76,7 +77,7 @@ class UserColumns(Columns):
     online: BoolColumn
 
 
-class UserTable(KeyedTable[User, UserColumns], columns=UserColumns):
+class UserTable(KeyedTable[User, UserColumns, Db], columns=UserColumns):
     """``client.db.user``: the rows in the cache, and callbacks on them."""
 
     identity: UniqueColumn[User, Identity]

@@ -54,6 +54,14 @@ def test_a_dynamic_module_has_everything_by_name():
     assert repr(made) == "<Module 2 tables>"
 
 
+@pytest.mark.parametrize(
+    "name", ["definition", "bound", "tables", "reducers", "procedures", "types"]
+)
+def test_what_a_module_shows_is_made_once(name):
+    made = dynamic_module(CHAT)
+    assert getattr(made, name) is getattr(made, name)
+
+
 def test_names_that_do_not_exist_are_answered_with_those_that_do():
     made = dynamic_module(CHAT)
     with pytest.raises(AttributeError, match="no table 'users'; there are: message, user"):
@@ -127,7 +135,7 @@ class UserColumns(Columns):
     pass
 
 
-class UserTable(KeyedTable[User, UserColumns], columns=UserColumns):
+class UserTable(KeyedTable[User, UserColumns, "Db"], columns=UserColumns):
     pass
 
 
@@ -162,6 +170,13 @@ def test_a_package_uses_its_own_classes():
     assert type(db.user) is UserTable
     assert made.create_db().user is not db.user
     assert type(db.message).__name__ == "TableHandle"
+
+
+def test_the_type_of_client_db_may_be_left_out_of_a_handle():
+    class Users(KeyedTable[User, UserColumns], columns=UserColumns):
+        pass
+
+    assert type(package(tables={"user": Users}).create_db().user) is Users
 
 
 def test_a_package_keeps_its_registry():

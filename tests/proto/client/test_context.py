@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from spacetime_proto.client import callback_types
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.context import Context
+from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.messages import v2
 from tests.support.script import CONNECTION_ID, IDENTITY, Script
 
@@ -35,3 +39,16 @@ def test_requests_of_a_context_are_those_of_its_session() -> None:
     script.send(v2.SubscribeApplied(subscribe.request_id, subscribe.query_set_id, ()))
     script.events()
     assert subscription.is_active
+
+
+def test_there_is_no_identity_before_the_first_connection() -> None:
+    ctx = Context(Script().session, None)
+    with pytest.raises(LocalProtocolError, match="not known before the first connection"):
+        _ = ctx.identity
+    assert ctx.connection_id is None
+
+
+def test_the_types_of_callbacks_can_be_used_when_a_program_runs() -> None:
+    for name in callback_types.__all__:
+        if name not in ("Returned", "CallbackErrorHandler"):
+            assert getattr(callback_types, name)[int].__args__[0] == Context[int]

@@ -76,7 +76,7 @@ def test_private_tables_and_functions_are_there_for_their_owner():
 
 def test_an_empty_module_is_a_package(import_package):
     package = import_package(generate(ModuleDef(), source="nothing", version="1"))
-    assert package.__all__ == ["MODULE", "Db", "procedures", "reducers", "tables"]
+    assert package.__all__ == ["MODULE", "Context", "Db", "procedures", "reducers", "tables"]
     assert list(package.MODULE.create_db()) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 
+from spacetime_proto.client.context import Context
 from spacetime_proto.codegen.package import generate
 from spacetime_proto.codegen.render_package import render_schema
 from spacetime_proto.sats.algebraic import Primitive
@@ -18,9 +19,14 @@ def files(tables, **types):
     return generate(make_module({"User": ROW, **types}, tables), source="test", version="1")
 
 
-def test_the_module():
-    text = files({"user": "User", "old.user": ("User", {})})["_module.py"]
-    assert (
+def test_the_tables_of_a_client():
+    text = files({"user": "User", "old.user": ("User", {})})["_db.py"]
+    assert text.endswith(
+        "if TYPE_CHECKING:\n"
+        "    from .old_user import OldUserTable\n"
+        "    from .user import UserTable\n"
+        "\n"
+        "\n"
         "class Db(DbBase):\n"
         '    """The tables of this database: ``client.db``."""\n'
         "\n"
@@ -28,6 +34,14 @@ def test_the_module():
         "    user: UserTable\n"
         "\n"
         "\n"
+        "Context = Context_[Db]\n"
+        '"""The first argument of callbacks: ``ctx.db`` is a `Db`."""\n'
+    )
+
+
+def test_the_module():
+    text = files({"user": "User", "old.user": ("User", {})})["_module.py"]
+    assert (
         "MODULE: Module[Db] = module(\n"
         "    SCHEMA,\n"
         "    db=Db,\n"
@@ -36,6 +50,12 @@ def test_the_module():
         "    legacy=LEGACY,\n"
         ")\n"
     ) in text
+
+
+def test_the_context_of_callbacks_keeps_its_name(import_package):
+    package = import_package(files({"context": "Context"}, Context=ROW))
+    assert package.Context == Context[package.Db]
+    assert package.Context_(1).id == 1
 
 
 def test_the_tables_as_queries():
@@ -56,11 +76,12 @@ def test_the_front_door():
     assert "Tables: `user`.\n" in text
     assert text.endswith(
         "from . import procedures, reducers, tables\n"
-        "from ._module import MODULE, Db\n"
+        "from ._db import Context, Db\n"
+        "from ._module import MODULE\n"
         "from .user import User\n"
         "\n"
         "__all__ = [\n"
-        '    "MODULE",\n    "Db",\n    "User",\n    "procedures",\n    "reducers",\n    "tables",\n'
+        '    "MODULE",\n    "Context",\n    "Db",\n    "User",\n    "procedures",\n    "reducers",\n    "tables",\n'
         "]\n"
     )
 

@@ -59,7 +59,7 @@ def test_a_table_with_its_row():
         "    nick: LocalColumn[str | None]\n"
         "    banned: BoolColumn\n"
         "    size: Column[int]\n",
-        "class UserTable(KeyedTable[User, UserColumns], columns=UserColumns):\n"
+        "class UserTable(KeyedTable[User, UserColumns, Db], columns=UserColumns):\n"
         '    """``client.db.user``: the rows in the cache, and callbacks on them."""\n'
         "\n"
         "    id: UniqueColumn[User, int]\n"
@@ -77,7 +77,7 @@ def test_a_table_with_the_row_of_another():
     )
     text = made["old_user.py"]
     assert '"""View ``old_user``."""' in text
-    assert "class OldUserTable(Table[User, OldUserColumns], columns=OldUserColumns):" in text
+    assert "class OldUserTable(Table[User, OldUserColumns, Db], columns=OldUserColumns):" in text
     assert (
         "class OldUser:\n"
         '    """The table for programs written for the 0.7 SDK; its rows are `User`."""\n'
@@ -90,7 +90,7 @@ def test_a_table_with_the_row_of_another():
     assert "primary_key" not in text
     assert '"""Event table ``thing``."""' in made["thing.py"]
     assert (
-        "class ThingTable(EventTable[Thing, ThingColumns], columns=ThingColumns):"
+        "class ThingTable(EventTable[Thing, ThingColumns, Db], columns=ThingColumns):"
         in (made["thing.py"])
     )
     assert made["user.py"].count("class ") == 1

@@ -253,6 +253,8 @@ def test_generate_needs_one_source(run: Run, words: list[str]) -> None:
 def test_the_example_s_bindings_are_up_to_date(run: Run, tmp_path: Path) -> None:
     run("generate", "--schema", CHAT, "--out-dir", tmp_path / "b", "-q")
     committed = ROOT / "examples" / "quickstart_chat" / "module_bindings"
+    names = {path.name for path in committed.glob("*.py")}
+    assert names == {path.name for path in (tmp_path / "b").glob("*.py")}
     for path in sorted((tmp_path / "b").glob("*.py")):
         # The first line names the version, which a source tree does not know.
         expected = path.read_text().splitlines()[1:]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, assert_type
 
 import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, Timestamp
+from spacetime_proto import Context, Identity, SpacetimeError, Timestamp
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
@@ -22,6 +23,7 @@ from spacetime_proto.bindings import (
     Selection,
     TableQuery,
 )
+from spacetime_proto.testing import Recorder
 from spacetime_transports import AsyncClient, blocking, connect
 from spacetime_transports.blocking import BlockingClient
 
@@ -71,26 +73,80 @@ def cache(db: mb.Db) -> None:
     assert_type(db.user.where(lambda u: u.color == mb.Color.red).first(), mb.User | None)
 
 
-def on_user(ctx: Context[mb.Db], row: mb.User) -> None:
+def on_user(ctx: mb.Context, row: mb.User) -> None:
+    assert_type(ctx, Context[mb.Db])
     assert_type(ctx.db.user.identity.find(row.identity), mb.User | None)
+    assert_type(ctx.db.user.identity.find(ctx.identity), mb.User | None)
+    ctx.submit(mb.reducers.set_name("a", None))
+    ctx.subscribe(mb.tables.log, on_applied=on_applied, on_error=on_error, on_end=on_end)
+    ctx.subscribe("SELECT * FROM log", on_applied=lambda ctx: print(ctx.db.log.count()))
 
 
-async def on_user_async(ctx: Context[Any], row: mb.User) -> None: ...
+def on_applied(ctx: mb.Context) -> None:
+    assert_type(ctx.db.log.count(), int)
+
+
+def on_error(ctx: mb.Context, error: SpacetimeError) -> None: ...
+
+
+async def on_end(ctx: mb.Context) -> None: ...
+
+
+async def on_user_async(ctx: Context, row: mb.User) -> None:
+    assert_type(ctx.db, Any)
 
 
 def on_update(ctx: Context[Any], old: mb.User, new: mb.User) -> None: ...
 
 
-def on_alert(ctx: Context[Any], row: mb.Alert) -> None: ...
+def on_alert(ctx: mb.Context, row: mb.Alert) -> None: ...
+
+
+def on_whatever(ctx: object, row: object) -> None: ...
 
 
 def callbacks(db: mb.Db) -> None:
     db.user.on_insert(on_user).cancel()
     db.user.on_insert(on_user_async)
+    db.user.on_insert(on_whatever)
+    db.user.on_insert(lambda ctx, row: print(ctx.db.user.age.filter(row.age)[0].name))
     db.user.on_delete(on_user)
     db.user.on_update(on_update)
     db.user.on_before_delete(on_user)
     db.alert.on_insert(on_alert)
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+def on_connect(ctx: mb.Context, identity: Identity, token: str) -> None: ...
+
+
+async def on_connect_error(ctx: mb.Context, error: BaseException) -> None: ...
+
+
+def on_disconnect(ctx: mb.Context, error: BaseException | None) -> None: ...
+
+
+def one_argument(error: Exception) -> None: ...
+
+
+def two_arguments(error: Exception, callback: Callable[..., Any]) -> None: ...
+
+
+async def awaited(error: BaseException) -> None: ...
+
+
+def options(file: Path) -> None:
+    connect("localhost:3000", "typed", mb.MODULE, on_connect=on_connect, recorder=file)
+    connect("localhost:3000", "typed", mb.MODULE, on_connect_error=on_connect_error)
+    blocking.connect("localhost:3000", "typed", mb.MODULE, on_disconnect=on_disconnect)
+    connect("localhost:3000", "typed", on_connect=lambda ctx, identity, token: print(token))
+    connect("localhost:3000", "typed", on_callback_error=one_argument, recorder="session.jsonl")
+    connect("localhost:3000", "typed", on_callback_error=two_arguments, recorder=None)
+    connect("localhost:3000", "typed", on_callback_error=awaited, recorder=Recorder(print))
+    connect("localhost:3000", "typed", on_callback_error=lambda error: print(error))
+    connect("localhost:3000", "typed", on_callback_error=lambda error, callback: print(callback))
 
 
 # --- queries ------------------------------------------------------------------------------------
@@ -135,6 +191,7 @@ async def asynchronous() -> None:
     async with connect("http://localhost:3000", "typed", mb.MODULE) as client:
         assert_type(client, AsyncClient[mb.Db])
         assert_type(client.db, mb.Db)
+        assert_type(client.identity, Identity)
         assert_type(await client.call(mb.procedures.add(1, 2)), int)
         assert_type(await client.call(mb.procedures.look("x")), mb.User | None)
         await client.call(mb.reducers.set_name("a", nick="b"), timeout=5)
@@ -147,6 +204,7 @@ async def asynchronous() -> None:
 def synchronous() -> None:
     with blocking.connect("http://localhost:3000", "typed", mb.MODULE) as client:
         assert_type(client, BlockingClient[mb.Db])
+        assert_type(client.identity, Identity)
         assert_type(client.db.user.name.find("x"), mb.User | None)
         assert_type(client.call(mb.procedures.add(1, 2)), int)
         print(client.call(mb.procedures.add(1, 2)))  # an int is good enough for an object

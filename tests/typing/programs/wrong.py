@@ -9,6 +9,8 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 
 from spacetime_proto import Context, Identity
+from spacetime_proto.bindings import DbBase
+from spacetime_transports import connect
 
 SOMEONE = Identity.from_int(1)
 
@@ -43,7 +45,40 @@ def on_log_sync(ctx: Context[Any], row: mb.Log) -> int:
 async def on_user_async(ctx: Context[Any], row: mb.User) -> None: ...
 
 
+def on_user(ctx: mb.Context, row: mb.User) -> None:
+    ctx.db.users  # wrong
+    ctx.db.user.identity.find(row.name)  # wrong
+    ctx.subscribe("SELECT * FROM user", on_applied=on_user)  # wrong
+    ctx.subscribe("SELECT * FROM user", on_error=on_end)  # wrong
+    ctx.subscribe("SELECT * FROM user", on_end=on_end)
+    ctx.subscribe("SELECT * FROM user", on_end=lambda ctx: ctx.db.users)  # wrong
+
+
+def on_end(ctx: mb.Context) -> None: ...
+
+
+class OtherDb(DbBase): ...
+
+
+def on_user_elsewhere(ctx: Context[OtherDb], row: mb.User) -> None: ...
+
+
+def on_error(error: ValueError) -> None: ...
+
+
+def options() -> None:
+    connect("localhost:3000", "typed", on_connect=on_end)  # wrong
+    connect("localhost:3000", "typed", on_connect_error=on_end)  # wrong
+    connect("localhost:3000", "typed", on_disconnect=on_end)  # wrong
+    connect("localhost:3000", "typed", on_callback_error=on_error)  # wrong
+    connect("localhost:3000", "typed", on_callback_error=lambda: None)  # wrong
+    connect("localhost:3000", "typed", recorder=1)  # wrong
+    connect("localhost:3000", "typed", recorder=print)  # wrong
+
+
 def callbacks(db: mb.Db) -> None:
+    db.user.on_insert(on_user_elsewhere)  # wrong
+    db.user.on_insert(lambda ctx, row: print(ctx.db.users))  # wrong
     db.user.on_insert(on_log)  # wrong
     db.user.on_update(on_log)  # wrong
     db.user.on_before_delete(on_user_async)  # wrong
