@@ -93,7 +93,10 @@ class Codec(Generic[T]):
         Raises:
             DecodeError: they are damaged, cut short or too many.
         """
-        value, pos = self.decode_first(data, what=what)
+        try:
+            value, pos = self.decode(data, 0)
+        except RAW_DECODE_ERRORS as error:
+            raise self._damage(data, 0, what, error) from error
         if pos != len(data):
             raise DecodeError(f"{len(data) - pos} bytes too many", what=what, offset=pos)
         return value

@@ -154,7 +154,9 @@ def _cap(weight: int) -> int:
 
 def _references(ty: AlgebraicType) -> Iterator[int]:
     """Yield the references that stand in a type, not those behind them."""
-    if isinstance(ty, RefType):
-        yield ty.index
-    for part in parts(ty):
-        yield from _references(part)
+    todo = [ty]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, RefType):
+            yield part.index
+        todo.extend(parts(part))

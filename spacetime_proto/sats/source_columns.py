@@ -31,13 +31,7 @@ if TYPE_CHECKING:
     from .algebraic import AlgebraicType
     from .shapes import Shapes
 
-__all__ = [
-    "Skipper",
-    "column_function",
-    "fixed_keys_function",
-    "is_plain",
-    "keys_function",
-]
+__all__ = ["Skipper", "column_function", "fixed_keys_function", "is_plain", "keys_function"]
 
 
 class Skipper:

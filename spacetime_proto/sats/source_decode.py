@@ -31,13 +31,7 @@ if TYPE_CHECKING:
 
     from .algebraic import AlgebraicType
 
-__all__ = [
-    "BAD_BOOL",
-    "BAD_TAG",
-    "CUT_SHORT",
-    "Decoder",
-    "decode_function",
-]
+__all__ = ["BAD_BOOL", "BAD_TAG", "CUT_SHORT", "Decoder", "decode_function"]
 
 BAD_BOOL: Final = "a bool is neither 0 nor 1"
 BAD_TAG: Final = "unknown tag"
