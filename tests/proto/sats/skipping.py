@@ -6,6 +6,7 @@ from typing import Any
 
 from spacetime_proto.sats.algebraic import Element, Primitive, ProductType, Typespace
 from spacetime_proto.sats.compile import TypeContext
+from spacetime_proto.sats.rows import RowList
 
 _MARK = b"\x2a"
 
@@ -20,5 +21,5 @@ def skip(made: TypeContext, ty: Any, data: bytes) -> bool:
     beside = TypeContext(Typespace((*made.typespace.types, row)))
     codec = beside.row_codec(len(made.typespace.types))
     assert codec.column_decoder(1)(b"?" + data + _MARK, 1) == _MARK[0]
-    with_keys = codec._keys(1)(b"?" + data + _MARK, 1, (len(data) + 2,))
-    return bool(with_keys == [_MARK[0]])
+    row = RowList(b"?" + data + _MARK, 1, len(data) + 2, 0, (0,))
+    return codec.keys(row, 1) == [_MARK[0]]
