@@ -19,7 +19,9 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from spacetime_proto.limits import Limits
-from spacetime_proto.messages import frames, v1, v2
+from spacetime_proto.messages import payloads, v1, v2
+from spacetime_proto.messages.compression import BROTLI, GZIP, deflate
+from spacetime_proto.protocols import V3_BSATN
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 
@@ -69,7 +71,7 @@ def measure(rounds: int) -> dict[str, float]:
             TimeDuration(1),
         )
     )
-    batch = frames.compress(insert * 100)
+    batch = b"\0" + insert * 100
 
     same = RowList.from_rows([ROW] * SNAPSHOT_ROWS)
     mixed = RowList.from_rows([ROW[: 40 + number % 4] for number in range(SNAPSHOT_ROWS)])
@@ -83,7 +85,7 @@ def measure(rounds: int) -> dict[str, float]:
         for name, data in small.items()
     }
     found["v3 payload of 100 such messages, per message (us)"] = (
-        best_of(rounds, lambda: list(frames.split_server(batch, batched=True)), 50) * 1e4
+        best_of(rounds, lambda: list(payloads.decode_server_payload(V3_BSATN, batch)), 50) * 1e4
     )
     message = update(one)
     found["v2 TransactionUpdate, one insert, encode (us)"] = (
@@ -99,15 +101,19 @@ def measure(rounds: int) -> dict[str, float]:
         best_of(rounds, lambda: v1.decode_server(old), 5_000) * 1e6
     )
     for name, rows in (("one size", same), ("offsets", mixed)):
-        body = v2.encode_server(v2.SubscribeApplied(1, 1, (v2.SingleTableRows("player", rows),)))
+        body = v2.encode_server(
+            v2.SubscribeAppliedMessage(1, 1, (v2.SingleTableRows("player", rows),))
+        )
         found[f"snapshot of {SNAPSHOT_ROWS:,} rows, {name}, decode (us)"] = (
             best_of(rounds, lambda body=body: v2.decode_server(body), 5) * 1e6
         )
-    body = v2.encode_server(v2.SubscribeApplied(1, 1, (v2.SingleTableRows("player", mixed),)))
+    body = v2.encode_server(
+        v2.SubscribeAppliedMessage(1, 1, (v2.SingleTableRows("player", mixed),))
+    )
     limits = Limits()
-    for algorithm in ("gzip", "brotli"):
-        payload = frames.compress(body, algorithm)  # type: ignore[arg-type]
-        seconds = best_of(rounds, lambda payload=payload: frames.decompress(payload, limits), 5)
+    for algorithm, tag in (("gzip", GZIP), ("brotli", BROTLI)):
+        payload = bytes((tag,)) + deflate(body, tag)
+        seconds = best_of(rounds, lambda payload=payload: payloads.decompress(payload, limits), 5)
         found[f"decompress {len(body) / 1e6:.1f} MB, {algorithm} (MB/s)"] = (
             len(body) / 1e6 / seconds
         )

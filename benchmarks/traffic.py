@@ -84,7 +84,7 @@ def _applied(table: str, rows: int) -> tuple[bytes, int]:
     """Return the frames of a SubscribeApplied, and where its ids are in them."""
     make = player if table == "player" else location
     listed = RowList.from_rows([make(number) for number in range(rows)])
-    message = v2.SubscribeApplied(0, 0, (v2.SingleTableRows(table, listed),))
+    message = v2.SubscribeAppliedMessage(0, 0, (v2.SingleTableRows(table, listed),))
     sent = frames([PLAIN + v2.encode_server(message)])
     header = 2 if sent[1] < 126 else 4
     return sent, header + 2  # after the compression tag and the message's

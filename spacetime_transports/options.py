@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from spacetime_proto.client.callback_types import (
-        CallbackErrorHandler,
-        ConnectCallback,
-        ConnectErrorCallback,
-        DisconnectCallback,
+        OnCallbackError,
+        OnConnect,
+        OnConnectError,
+        OnDisconnect,
     )
     from spacetime_proto.recording.format import Recorder
 
@@ -153,13 +153,13 @@ class Options(TypedDict, total=False):
     """Every size limit."""
     strict_deletes: bool
     """Make the delete of a row that the cache does not hold an error."""
-    on_connect: ConnectCallback[Any] | None
+    on_connect: OnConnect[Any] | None
     """``on_connect(ctx, identity, token)``, also after each reconnect."""
-    on_connect_error: ConnectErrorCallback[Any] | None
+    on_connect_error: OnConnectError[Any] | None
     """``on_connect_error(ctx, error)``: an attempt ended before the server greeted."""
-    on_disconnect: DisconnectCallback[Any] | None
+    on_disconnect: OnDisconnect[Any] | None
     """``on_disconnect(ctx, error | None)``."""
-    on_callback_error: CallbackErrorHandler | None
+    on_callback_error: OnCallbackError | None
     """Takes what a callback raised and, if it takes a second argument, that callback; without it, a
     raising callback ends the connection."""
     recorder: RecorderTarget | None
@@ -178,10 +178,10 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
     proxy: str | None = None
-    on_connect: ConnectCallback[Any] | None = None
-    on_connect_error: ConnectErrorCallback[Any] | None = None
-    on_disconnect: DisconnectCallback[Any] | None = None
-    on_callback_error: CallbackErrorHandler | None = None
+    on_connect: OnConnect[Any] | None = None
+    on_connect_error: OnConnectError[Any] | None = None
+    on_disconnect: OnDisconnect[Any] | None = None
+    on_callback_error: OnCallbackError | None = None
     recorder: RecorderTarget | None = None
 
     def __repr__(self) -> str:

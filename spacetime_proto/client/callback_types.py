@@ -1,12 +1,11 @@
-"""The types of the functions that a client calls back; those of row callbacks are in `table_handles`.
+"""The types of the callbacks that belong to a client or a subscription, not to a table.
 
-Each takes a `Context` first, and returns nothing; on an asyncio or trio client it may be an ``async
-def``. A package of generated bindings exports a `Context` that knows what ``ctx.db`` is.
+Each may be a function or a coroutine function; what it returns (or the coroutine) is ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import SpacetimeError
@@ -15,38 +14,34 @@ from .context import Context, DbT
 from .events import TableChanged
 
 __all__ = [
-    "CallbackErrorHandler",
-    "ConnectCallback",
-    "ConnectErrorCallback",
-    "ContextCallback",
-    "DisconnectCallback",
-    "Returned",
-    "SubscriptionErrorCallback",
-    "TransactionCallback",
+    "OnApplied",
+    "OnCallbackError",
+    "OnConnect",
+    "OnConnectError",
+    "OnDisconnect",
+    "OnEnd",
+    "OnError",
+    "OnReducer",
+    "OnTransaction",
 ]
 
-Returned: TypeAlias = Awaitable[None] | None
-"""What a callback returns: nothing, at once or when it is awaited."""
-
-ContextCallback: TypeAlias = Callable[[Context[DbT]], Returned]
-"""``callback(ctx)``: `on_applied`, `on_end`, `on_subscription_applied`, `on_reducer`."""
-
-SubscriptionErrorCallback: TypeAlias = Callable[[Context[DbT], SpacetimeError], Returned]
-"""``on_error(ctx, error)`` of a subscription."""
-
-ConnectCallback: TypeAlias = Callable[[Context[DbT], Identity, str], Returned]
-"""``on_connect(ctx, identity, token)``."""
-
-ConnectErrorCallback: TypeAlias = Callable[[Context[DbT], BaseException], Returned]
-"""``on_connect_error(ctx, error)``."""
-
-DisconnectCallback: TypeAlias = Callable[[Context[DbT], BaseException | None], Returned]
-"""``on_disconnect(ctx, error)``; the error is None if this side closed the connection."""
-
-TransactionCallback: TypeAlias = Callable[[Context[DbT], tuple[TableChanged, ...]], Returned]
-"""``on_transaction(ctx, changes)``."""
-
-CallbackErrorHandler: TypeAlias = (
-    Callable[[Exception], Returned] | Callable[[Exception, Callable[..., Any]], Returned]
+#: ``(ctx, identity, token)``
+OnConnect: TypeAlias = Callable[[Context[DbT], Identity, str], object]
+#: ``(ctx, error)``
+OnConnectError: TypeAlias = Callable[[Context[DbT], BaseException], object]
+#: ``(ctx, error)``; the error is None when this side closed the connection.
+OnDisconnect: TypeAlias = Callable[[Context[DbT], BaseException | None], object]
+#: ``(ctx, changes)``
+OnTransaction: TypeAlias = Callable[[Context[DbT], Sequence[TableChanged]], object]
+#: ``(ctx)``; ``ctx.event`` is a `ReducerEvent`.
+OnReducer: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(ctx)``
+OnApplied: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(ctx, error)``
+OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
+#: ``(ctx)``
+OnEnd: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(error)`` or ``(error, callback)``: what a callback raised, and that callback.
+OnCallbackError: TypeAlias = (
+    Callable[[Exception], object] | Callable[[Exception, Callable[..., Any]], object]
 )
-"""``on_callback_error(error)`` or ``on_callback_error(error, callback)``."""

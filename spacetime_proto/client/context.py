@@ -10,7 +10,7 @@ from ..errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
-    from .callback_types import ContextCallback, SubscriptionErrorCallback
+    from .callback_types import OnApplied, OnEnd, OnError
     from .calls import Call
     from .events import Why
     from .subscriptions import Subscription
@@ -43,9 +43,9 @@ class ContextOwner(Protocol):
     def subscribe(
         self,
         *queries: object,
-        on_applied: ContextCallback[Any] | None = None,
-        on_error: SubscriptionErrorCallback[Any] | None = None,
-        on_end: ContextCallback[Any] | None = None,
+        on_applied: OnApplied[Any] | None = None,
+        on_error: OnError[Any] | None = None,
+        on_end: OnEnd[Any] | None = None,
     ) -> Subscription: ...
 
 
@@ -96,9 +96,9 @@ class Context(Generic[DbT]):
     def subscribe(
         self,
         *queries: object,
-        on_applied: ContextCallback[DbT] | None = None,
-        on_error: SubscriptionErrorCallback[DbT] | None = None,
-        on_end: ContextCallback[DbT] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
     ) -> Subscription:
         """Queue a subscription and return its pending handle without waiting.
 

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from ..errors import LocalProtocolError
 from ..limits import Limits
+from ..protocols import ALL_PROTOCOLS
 
 if TYPE_CHECKING:
     from ..wire.frames import CodecFactory
 
-__all__ = [
-    "ALL_PROTOCOLS",
-    "V1_BSATN",
-    "V1_JSON",
-    "V2_BSATN",
-    "V3_BSATN",
-    "ClientOptions",
-    "Compression",
-    "FrameParser",
-    "Target",
-]
+__all__ = ["ALL_PROTOCOLS", "ClientOptions", "Compression", "FrameParser", "Target"]
 
 Compression = Literal["brotli", "gzip", "none"]
 FrameParser = Literal["fast", "wsproto"]
-
-V1_JSON: Final = "v1.json.spacetimedb"
-V1_BSATN: Final = "v1.bsatn.spacetimedb"
-V2_BSATN: Final = "v2.bsatn.spacetimedb"
-V3_BSATN: Final = "v3.bsatn.spacetimedb"
-
-#: Best first. The server has its own order of preference, which happens to be the same, and picks
-#: by that one whatever the order offered (docs/protocol.md section 3.3).
-ALL_PROTOCOLS: Final = (V3_BSATN, V2_BSATN, V1_BSATN, V1_JSON)
 
 
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,11 +16,13 @@ from ..errors import LocalProtocolError
 from .context import DbT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from typing import TypeAlias
 
     from ..schema.bound import BoundTable
-    from .callback_types import Returned
     from .context import Context
+
+    Returned: TypeAlias = Awaitable[None] | None
 
 __all__ = [
     "CallbackHandle",

@@ -1,12 +1,7 @@
-"""Read and write the few BSATN types that message envelopes are made of.
+"""What the generated readers of messages call: the errors of damaged data, and row lists.
 
-Readers take the whole payload and a position and return the value and the next position; nothing is
-sliced off to advance. They raise `DecodeError` with the offset of the damage and with the words
-that a SpacetimeDB server puts into its close reason, so that the server role can send them on.
-Writers append to one bytearray; what cannot be written surfaces as one of `RAW_ENCODE_ERRORS`.
-
-No reader trusts a count: a loop that makes one value per step ends at the first missing byte, and
-whatever is made for one wire byte counts against the row budget (`left`) of the payload.
+The words of the errors are those that a SpacetimeDB server puts into its close reason, so that the
+server role can send them on.
 """
 
 from __future__ import annotations
@@ -14,52 +9,35 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ..errors import DecodeError, EncodeError, LimitExceeded
+from ..errors import DecodeError, LimitExceeded
 from ..sats.rows import EMPTY_ROWS, RowList
-from ..types import ConnectionId, Identity
+from .compression import BROTLI, GZIP, inflate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from ..limits import Limits
 
 __all__ = [
-    "I64",
-    "RAW_ENCODE_ERRORS",
-    "U32",
-    "U64",
+    "CompressedUpdates",
+    "Read",
     "RowBudgetSpent",
-    "blob",
-    "connection_id",
-    "i64",
-    "identity",
-    "option_string",
-    "option_u32",
+    "cut_short",
+    "in_table",
+    "invalid_text",
     "over_budget",
-    "put_blob",
-    "put_option_string",
-    "put_option_u32",
-    "put_string",
-    "put_strings",
     "row_list",
-    "string",
-    "strings",
     "too_short",
-    "u8",
-    "u32",
-    "u64",
-    "u128",
-    "unencodable",
     "unknown_tag",
 ]
 
-U32: Final = struct.Struct("<I")
-U64: Final = struct.Struct("<Q")
-I64: Final = struct.Struct("<q")
+#: ``(data, pos, left, compressed) -> (value, position after it, what is left of the row budget)``.
+Read: TypeAlias = "Callable[[bytes, int, int, CompressedUpdates | None], tuple[Any, int, int]]"
 
+_U32: Final = struct.Struct("<I").unpack_from
 _FIXED_HEADER: Final = struct.Struct("<BHI").unpack_from
 _EMPTY: Final = bytes.fromhex("010000000000000000")
-
-#: What the writers raise for a value that does not fit its field.
-RAW_ENCODE_ERRORS: Final = (struct.error, ValueError, AttributeError, TypeError)
 
 
 def too_short(kind: str, needed: int, data: bytes, pos: int) -> NoReturn:
@@ -68,13 +46,35 @@ def too_short(kind: str, needed: int, data: bytes, pos: int) -> NoReturn:
     raise DecodeError(f"data too short for {kind}: Expected {needed}, given {given}", offset=pos)
 
 
+def cut_short(data: bytes, pos: int, parts: tuple[tuple[str, int], ...]) -> NoReturn:
+    """Raise the error for the first of `parts` (words and size of each) that is not all there."""
+    for kind, size in parts:
+        if pos + size > len(data):
+            too_short(kind, size, data, pos)
+        pos += size
+    raise AssertionError("all parts are there")
+
+
 def unknown_tag(tag: int, of: str, pos: int) -> NoReturn:
     """Raise the error for a sum tag that no variant has."""
     raise DecodeError(f"unknown tag {tag:#x} for sum type {of}", offset=pos)
 
 
+def invalid_text(error: UnicodeDecodeError, pos: int) -> NoReturn:
+    """Raise the error for a string at `pos` that is not UTF-8."""
+    raise DecodeError(f"invalid utf-8: {error.reason}", offset=pos + error.start) from error
+
+
+def in_table(error: DecodeError, table: str) -> DecodeError:
+    """Return the error of something that belongs to `table`."""
+    return error.within(f"table {table!r}") if table else error
+
+
 class RowBudgetSpent(Exception):
-    """Raised inside a decoder whose `left` fell below zero; `over_budget` makes it public."""
+    """Raised by a reader whose `left` fell below zero; `over_budget` makes it public.
+
+    Its text is the name of the message, once that is known.
+    """
 
 
 def over_budget(what: str, max_rows: int) -> LimitExceeded:
@@ -84,111 +84,6 @@ def over_budget(what: str, max_rows: int) -> LimitExceeded:
         limit="max_rows_per_message",
         maximum=max_rows,
     )
-
-
-def u8(data: bytes, pos: int) -> tuple[int, int]:
-    """Read one byte."""
-    if pos >= len(data):
-        too_short("u8", 1, data, pos)
-    return data[pos], pos + 1
-
-
-def u32(data: bytes, pos: int) -> tuple[int, int]:
-    """Read an unsigned 32-bit integer."""
-    end = pos + 4
-    if end > len(data):
-        too_short("u32", 4, data, pos)
-    return int.from_bytes(data[pos:end], "little"), end
-
-
-def u64(data: bytes, pos: int) -> tuple[int, int]:
-    """Read an unsigned 64-bit integer."""
-    end = pos + 8
-    if end > len(data):
-        too_short("u64", 8, data, pos)
-    return int.from_bytes(data[pos:end], "little"), end
-
-
-def i64(data: bytes, pos: int) -> tuple[int, int]:
-    """Read a signed 64-bit integer."""
-    end = pos + 8
-    if end > len(data):
-        too_short("i64", 8, data, pos)
-    return int.from_bytes(data[pos:end], "little", signed=True), end
-
-
-def u128(data: bytes, pos: int) -> tuple[int, int]:
-    """Read an unsigned 128-bit integer."""
-    end = pos + 16
-    if end > len(data):
-        too_short("u128", 16, data, pos)
-    return int.from_bytes(data[pos:end], "little"), end
-
-
-def blob(data: bytes, pos: int) -> tuple[bytes, int]:
-    """Read a length-prefixed byte string."""
-    length, pos = u32(data, pos)
-    end = pos + length
-    if end > len(data):
-        too_short("[u8]", length, data, pos)
-    return data[pos:end], end
-
-
-def string(data: bytes, pos: int) -> tuple[str, int]:
-    """Read a length-prefixed UTF-8 string."""
-    raw, end = blob(data, pos)
-    try:
-        return raw.decode(), end
-    except UnicodeDecodeError as error:
-        raise DecodeError(
-            f"invalid utf-8: {error.reason}", offset=end - len(raw) + error.start
-        ) from error
-
-
-def strings(data: bytes, pos: int, left: int) -> tuple[tuple[str, ...], int]:
-    """Read an array of strings, at most `left`."""
-    count, pos = u32(data, pos)
-    texts: list[str] = []
-    for _ in range(count):
-        if len(texts) >= left:
-            raise RowBudgetSpent
-        text, pos = string(data, pos)
-        texts.append(text)
-    return tuple(texts), pos
-
-
-def option_string(data: bytes, pos: int) -> tuple[str | None, int]:
-    """Read an optional string."""
-    return string(data, pos + 1) if _is_some(data, pos) else (None, pos + 1)
-
-
-def option_u32(data: bytes, pos: int) -> tuple[int | None, int]:
-    """Read an optional unsigned 32-bit integer."""
-    return u32(data, pos + 1) if _is_some(data, pos) else (None, pos + 1)
-
-
-def _is_some(data: bytes, pos: int) -> bool:
-    """Read the tag of an option: 0 is some, 1 is none (docs/protocol.md section 1.1)."""
-    tag, _ = u8(data, pos)
-    if tag > 1:
-        unknown_tag(tag, "Option", pos)
-    return tag == 0
-
-
-def identity(data: bytes, pos: int) -> tuple[Identity, int]:
-    """Read an Identity: 32 bytes, least significant first."""
-    end = pos + 32
-    if end > len(data):
-        too_short("u256", 32, data, pos)
-    return Identity(data[pos:end][::-1]), end
-
-
-def connection_id(data: bytes, pos: int) -> tuple[ConnectionId, int]:
-    """Read a ConnectionId: 16 bytes, least significant first."""
-    end = pos + 16
-    if end > len(data):
-        too_short("u128", 16, data, pos)
-    return ConnectionId(data[pos:end][::-1]), end
 
 
 def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
@@ -220,7 +115,7 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
     elif tag == 1:
         if data[pos : pos + 9] == _EMPTY:
             return EMPTY_ROWS, pos + 9, left
-        (count,) = U32.unpack_from(data, pos + 1)
+        (count,) = _U32(data, pos + 1)
         left -= count
         # A count beyond the end of the data is damage, not size: that is left to `decode`.
         if left < 0 and 8 * count <= len(data) - pos:
@@ -229,40 +124,42 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
     return rows, pos, left
 
 
-def put_blob(out: bytearray, value: bytes) -> None:
-    """Write a length-prefixed byte string."""
-    out += U32.pack(len(value))
-    out += value
+class CompressedUpdates:
+    """Opens the query updates of one v1 message that are compressed on their own.
 
+    What all of them together become is bounded like one payload. Otherwise a kilobyte of tiny
+    updates could each claim the whole floor of the decompression ratio.
+    """
 
-def put_string(out: bytearray, value: str) -> None:
-    """Write a length-prefixed UTF-8 string."""
-    put_blob(out, value.encode())
+    def __init__(self, limits: Limits, wire_size: int) -> None:
+        self._limits = limits
+        self._max_bytes = self._bytes_left = limits.decompressed_for(wire_size)
 
+    def read(self, tag: int, data: bytes, pos: int, left: int, read: Read) -> tuple[Any, int, int]:
+        """Open the update whose `tag` was read before `pos`, and `read` what it holds.
 
-def put_strings(out: bytearray, values: Sequence[str]) -> None:
-    """Write an array of strings."""
-    out += U32.pack(len(values))
-    for value in values:
-        put_blob(out, value.encode())
-
-
-def put_option_string(out: bytearray, value: str | None) -> None:
-    """Write an optional string."""
-    if value is None:
-        out.append(1)
-    else:
-        out.append(0)
-        put_string(out, value)
-
-
-def put_option_u32(out: bytearray, value: int | None) -> None:
-    """Write an optional unsigned 32-bit integer."""
-    out += b"\x01" if value is None else b"\x00" + U32.pack(value)
-
-
-def unencodable(message: object, cause: BaseException) -> EncodeError:
-    """Return the error for a message one of whose fields does not fit the wire."""
-    error = EncodeError(f"a field does not fit the wire: {cause}", what=type(message).__name__)
-    error.__cause__ = cause
-    return error
+        Raises:
+            DecodeError: an unknown tag, or damage, within the update too.
+            LimitExceeded: the updates of this message become too large.
+        """
+        if tag not in (BROTLI, GZIP):
+            unknown_tag(tag, "CompressableQueryUpdate", pos - 1)
+        if pos + 4 > len(data):
+            too_short("u32", 4, data, pos)
+        (length,) = _U32(data, pos)
+        pos += 4
+        end = pos + length
+        if end > len(data):
+            too_short("[u8]", length, data, pos)
+        inner = inflate(data[pos:end], tag, self._limits)
+        self._bytes_left -= len(inner)
+        if self._bytes_left < 0:
+            raise LimitExceeded(
+                f"the compressed updates of a message become more than {self._max_bytes:,} bytes",
+                limit="decompression_ratio",
+                maximum=self._limits.decompression_ratio,
+            )
+        value, at, left = read(inner, 0, left, self)
+        if at != len(inner):
+            raise DecodeError(f"{len(inner) - at} bytes after the update", what="compressed update")
+        return value, end, left

@@ -1,367 +1,325 @@
-"""Protocol v1 in BSATN, both roles (docs/protocol.md section 4.4): server messages, and all v1 names.
+"""The messages of protocol v1 and their shape on the wire (docs/protocol.md sections 4.4 and 4.5).
 
-Decoders take a payload and a position and return the message and the position after it. A query
-update inside a message may be compressed on its own; what all of them together become is bounded
-like one payload (see `_Budget`).
+Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
+the schema can turn one into the other, and a name that the schema lacks must not make a message
+undecodable. Rows are a `RowList` on both.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Annotated, Final, TypeAlias
 
-from ..errors import DecodeError, LimitExceeded
-from ..limits import DEFAULT_LIMITS, Limits
-from ..types import TimeDuration, Timestamp
-from . import reading
-from .compression import BROTLI, GZIP, inflate
-from .v1_client import decode_client
-from .v1_encode import encode_client, encode_server
-from .v1_model import (
-    NO_SUCCESS_NOTIFY,
-    UNKNOWN_REDUCER_ID,
-    CallProcedure,
-    CallReducer,
-    ClientMessage,
-    Committed,
-    DatabaseUpdate,
-    Failed,
-    IdentityToken,
-    InitialSubscription,
-    OneOffQuery,
-    OneOffQueryResponse,
-    OneOffTable,
-    OutOfEnergy,
-    ProcedureInternalError,
-    ProcedureOutOfEnergy,
-    ProcedureResult,
-    ProcedureReturned,
-    ProcedureStatus,
-    QueryUpdate,
-    ReducerCallInfo,
-    ServerMessage,
-    Subscribe,
-    SubscribeApplied,
-    SubscribeMulti,
-    SubscribeMultiApplied,
-    SubscribeRows,
-    SubscribeSingle,
-    SubscriptionError,
-    TableUpdate,
-    TransactionUpdate,
-    TransactionUpdateLight,
-    Unsubscribe,
-    UnsubscribeApplied,
-    UnsubscribeMulti,
-    UnsubscribeMultiApplied,
-    UpdateStatus,
+import msgspec
+
+# None of these is under TYPE_CHECKING: the annotations of the structs are evaluated.
+from ..sats.rows import RowList
+from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+from .composite_fields import Compressable, Wrapped
+from .declare import U32, U64, U128, JsonOrBsatn, Messages, OneOf, TableName
+from .fields import Flags
+
+#: `CallReducer.flags` that asks for silence unless the caller subscribes to what changed.
+NO_SUCCESS_NOTIFY: Final = 1
+#: `ReducerCallInfo.reducer_id` of a call to a reducer that does not exist.
+UNKNOWN_REDUCER_ID: Final = 0xFFFF_FFFF
+
+#: Chosen by the client. In JSON it is a product of one field.
+QueryId: TypeAlias = Annotated[U32, partial(Wrapped, "id")]
+
+
+# --- client messages --------------------------------------------------------------------------
+
+
+class CallReducer(msgspec.Struct, frozen=True, gc=False):
+    """Run a reducer; answered by a TransactionUpdate."""
+
+    reducer: str
+    args: JsonOrBsatn
+    request_id: U32
+    flags: Annotated[int, Flags(NO_SUCCESS_NOTIFY, "invalid call reducer flag {}")] = 0
+    """0, or `NO_SUCCESS_NOTIFY`."""
+
+
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
+    """Replace the legacy set; answered by InitialSubscription or SubscriptionError."""
+
+    query_strings: tuple[str, ...]
+    request_id: U32
+
+
+class OneOffQuery(msgspec.Struct, frozen=True, gc=False):
+    """Run one query now; answered by OneOffQueryResponse with the same `message_id`."""
+
+    message_id: bytes
+    query_string: str
+
+
+class SubscribeSingle(msgspec.Struct, frozen=True, gc=False):
+    """Register one query; answered by SubscribeApplied or SubscriptionError."""
+
+    query: str
+    request_id: U32
+    query_id: QueryId
+
+
+class SubscribeMulti(msgspec.Struct, frozen=True, gc=False):
+    """Register queries; answered by SubscribeMultiApplied or SubscriptionError."""
+
+    query_strings: tuple[str, ...]
+    request_id: U32
+    query_id: QueryId
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, gc=False):
+    """End what SubscribeSingle registered. `UnsubscribeMulti` does that too, and better."""
+
+    request_id: U32
+    query_id: QueryId
+
+
+class UnsubscribeMulti(msgspec.Struct, frozen=True, gc=False):
+    """End what SubscribeMulti (or Single) registered."""
+
+    request_id: U32
+    query_id: QueryId
+
+
+class CallProcedure(msgspec.Struct, frozen=True, gc=False):
+    """Run a procedure; answered by ProcedureResult."""
+
+    procedure: str
+    args: JsonOrBsatn
+    request_id: U32
+    flags: Annotated[int, Flags(0, "invalid call procedure flag {}")] = 0
+    """Always 0."""
+
+
+ClientMessage: TypeAlias = (
+    CallReducer
+    | Subscribe
+    | OneOffQuery
+    | SubscribeSingle
+    | SubscribeMulti
+    | Unsubscribe
+    | UnsubscribeMulti
+    | CallProcedure
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from ..sats.rows import RowList
+# --- parts of server messages -----------------------------------------------------------------
 
-__all__ = [
-    "NO_SUCCESS_NOTIFY",
-    "UNKNOWN_REDUCER_ID",
-    "CallProcedure",
-    "CallReducer",
-    "ClientMessage",
-    "Committed",
-    "DatabaseUpdate",
-    "Failed",
-    "IdentityToken",
-    "InitialSubscription",
-    "OneOffQuery",
-    "OneOffQueryResponse",
-    "OneOffTable",
-    "OutOfEnergy",
-    "ProcedureInternalError",
-    "ProcedureOutOfEnergy",
-    "ProcedureResult",
-    "ProcedureReturned",
-    "ProcedureStatus",
-    "QueryUpdate",
-    "ReducerCallInfo",
-    "ServerMessage",
-    "Subscribe",
-    "SubscribeApplied",
-    "SubscribeMulti",
-    "SubscribeMultiApplied",
-    "SubscribeRows",
-    "SubscribeSingle",
-    "SubscriptionError",
-    "TableUpdate",
-    "TransactionUpdate",
-    "TransactionUpdateLight",
-    "Unsubscribe",
-    "UnsubscribeApplied",
-    "UnsubscribeMulti",
-    "UnsubscribeMultiApplied",
-    "UpdateStatus",
-    "decode_client",
-    "decode_server",
-    "encode_client",
-    "encode_server",
+
+class QueryUpdate(msgspec.Struct, frozen=True, gc=False):
+    """What one query lost and gained. Deletes come first here, unlike in v2."""
+
+    deletes: RowList
+    inserts: RowList
+
+
+class TableUpdate(msgspec.Struct, frozen=True, gc=False):
+    """The changes of one table, one entry per query."""
+
+    table_id: U32
+    table_name: TableName
+    num_rows: U64
+    """Inserts plus deletes of all entries."""
+    updates: tuple[Annotated[QueryUpdate, Compressable], ...]
+
+
+DatabaseUpdate: TypeAlias = Annotated[tuple[TableUpdate, ...], partial(Wrapped, "tables")]
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """The reducer's transaction committed; this client's share of it."""
+
+    update: DatabaseUpdate
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """The reducer returned an error, panicked or could not be run."""
+
+    message: str
+
+
+class OutOfEnergy(msgspec.Struct, frozen=True, gc=False):
+    """The budget of the database was exhausted."""
+
+
+UpdateStatus: TypeAlias = Annotated[Committed | Failed | OutOfEnergy, OneOf("UpdateStatus")]
+
+
+class ReducerCallInfo(msgspec.Struct, frozen=True, gc=False):
+    """Which call caused a TransactionUpdate."""
+
+    reducer_name: str
+    reducer_id: U32
+    args: JsonOrBsatn
+    request_id: U32
+    """0 when the call failed before it ran, whatever the client had sent."""
+
+
+class SubscribeRows(msgspec.Struct, frozen=True, gc=False):
+    """The rows of one query."""
+
+    table_id: U32
+    table_name: str
+    table_rows: TableUpdate
+
+
+class OneOffTable(msgspec.Struct, frozen=True, gc=False):
+    """The rows of a one-off query."""
+
+    table_name: TableName
+    rows: RowList
+
+
+class ProcedureReturned(msgspec.Struct, frozen=True, gc=False):
+    """The procedure returned `value`."""
+
+    value: JsonOrBsatn
+
+
+class ProcedureOutOfEnergy(msgspec.Struct, frozen=True, gc=False):
+    """The budget of the database was exhausted."""
+
+
+class ProcedureInternalError(msgspec.Struct, frozen=True, gc=False):
+    """The procedure failed or could not be run."""
+
+    message: str
+
+
+ProcedureStatus: TypeAlias = Annotated[
+    ProcedureReturned | ProcedureOutOfEnergy | ProcedureInternalError,
+    OneOf("ProcedureStatus", "Returned", "OutOfEnergy", "InternalError"),
 ]
 
 
-# --- server messages, read by the client role -------------------------------------------------
+# --- server messages --------------------------------------------------------------------------
 
 
-def decode_server(
-    data: bytes, pos: int = 0, limits: Limits = DEFAULT_LIMITS, *, wire_size: int | None = None
-) -> tuple[ServerMessage, int]:
-    """Decode the server message at `pos` (after the compression tag; see `frames.decompress`).
+class InitialSubscription(msgspec.Struct, frozen=True, gc=False):
+    """The whole content of the legacy set, which replaces what it held before."""
 
-    Args:
-        data: the payload, decompressed; the message's row lists keep it alive.
-        pos: where the message starts.
-        limits: of this connection.
-        wire_size: size of the payload as it came, if that was compressed; bounds follow from it.
-
-    Returns:
-        the message, and the position after it.
-
-    Raises:
-        DecodeError: names the message, the table and the offset of the damage.
-        LimitExceeded: more rows, or more bytes out of inner compression, than allowed.
-    """
-    tag, at = reading.u8(data, pos)
-    if tag >= len(_SERVER_DECODERS):
-        reading.unknown_tag(tag, "ServerMessage", pos)
-    name, decode = _SERVER_DECODERS[tag]
-    budget = _Budget(limits, len(data) if wire_size is None else wire_size)
-    try:
-        return decode(data, at, budget)
-    except DecodeError as error:
-        raise error.within(name) from error.__cause__
-    except reading.RowBudgetSpent:
-        raise reading.over_budget(name, budget.max_rows) from None
+    database_update: DatabaseUpdate
+    request_id: U32
+    total_host_execution_duration: TimeDuration
 
 
-class _Budget:
-    """What is left for one message: rows, and bytes that inner compression may produce.
+class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A reducer ran: the caller's answer, and on old modules everybody's news."""
 
-    Without the second, a kilobyte of tiny compressed updates could each claim the whole floor of
-    the decompression ratio.
-    """
-
-    def __init__(self, limits: Limits, wire_size: int) -> None:
-        self.limits = limits
-        self.max_rows = self.left = limits.rows_for(wire_size)
-        self.max_bytes = self.bytes_left = limits.decompressed_for(wire_size)
-
-    def charge(self) -> None:
-        """Pay for one list or value that holds rows."""
-        self.left -= 1
-        if self.left < 0:
-            raise reading.RowBudgetSpent
-
-    def inflate(self, body: bytes, algorithm: int) -> bytes:
-        """Decompress an inner update."""
-        data = inflate(body, algorithm, self.limits)
-        self.bytes_left -= len(data)
-        if self.bytes_left < 0:
-            raise LimitExceeded(
-                f"the compressed updates of a message become more than {self.max_bytes:,} bytes",
-                limit="decompression_ratio",
-                maximum=self.limits.decompression_ratio,
-            )
-        return data
-
-
-def _rows(data: bytes, pos: int, budget: _Budget) -> tuple[RowList, int]:
-    rows, pos, budget.left = reading.row_list(data, pos, budget.left)
-    return rows, pos
-
-
-def _query_update(data: bytes, pos: int, budget: _Budget) -> tuple[QueryUpdate, int]:
-    budget.charge()
-    tag, pos = reading.u8(data, pos)
-    if tag == 0:
-        deletes, pos = _rows(data, pos, budget)
-        inserts, pos = _rows(data, pos, budget)
-        return QueryUpdate(deletes, inserts), pos
-    if tag not in (BROTLI, GZIP):
-        reading.unknown_tag(tag, "CompressableQueryUpdate", pos - 1)
-    body, pos = reading.blob(data, pos)
-    inner = budget.inflate(body, tag)
-    deletes, at = _rows(inner, 0, budget)
-    inserts, at = _rows(inner, at, budget)
-    if at != len(inner):
-        raise DecodeError(f"{len(inner) - at} bytes after the update", what="compressed update")
-    return QueryUpdate(deletes, inserts), pos
-
-
-def _table_update(data: bytes, pos: int, budget: _Budget) -> tuple[TableUpdate, int]:
-    budget.charge()
-    table_id, pos = reading.u32(data, pos)
-    name, pos = reading.string(data, pos)
-    try:
-        num_rows, pos = reading.u64(data, pos)
-        count, pos = reading.u32(data, pos)
-        updates = []
-        for _ in range(count):
-            update, pos = _query_update(data, pos, budget)
-            updates.append(update)
-    except DecodeError as error:
-        raise error.within(f"table {name!r}") from error.__cause__
-    return TableUpdate(table_id, name, num_rows, tuple(updates)), pos
-
-
-def _database_update(data: bytes, pos: int, budget: _Budget) -> tuple[DatabaseUpdate, int]:
-    count, pos = reading.u32(data, pos)
-    tables = []
-    for _ in range(count):
-        table, pos = _table_update(data, pos, budget)
-        tables.append(table)
-    return tuple(tables), pos
-
-
-def _duration(data: bytes, pos: int) -> tuple[TimeDuration, int]:
-    micros, pos = reading.i64(data, pos)
-    return TimeDuration(micros), pos
-
-
-def _initial_subscription(
-    data: bytes, pos: int, budget: _Budget
-) -> tuple[InitialSubscription, int]:
-    update, pos = _database_update(data, pos, budget)
-    request_id, pos = reading.u32(data, pos)
-    duration, pos = _duration(data, pos)
-    return InitialSubscription(update, request_id, duration), pos
-
-
-def _transaction_update(data: bytes, pos: int, budget: _Budget) -> tuple[TransactionUpdate, int]:
-    tag, pos = reading.u8(data, pos)
     status: UpdateStatus
-    if tag == 0:
-        update, pos = _database_update(data, pos, budget)
-        status = Committed(update)
-    elif tag == 1:
-        text, pos = reading.string(data, pos)
-        status = Failed(text)
-    elif tag == 2:
-        status = OutOfEnergy()
-    else:
-        reading.unknown_tag(tag, "UpdateStatus", pos - 1)
-    micros, pos = reading.i64(data, pos)
-    identity, pos = reading.identity(data, pos)
-    connection_id, pos = reading.connection_id(data, pos)
-    name, pos = reading.string(data, pos)
-    reducer_id, pos = reading.u32(data, pos)
-    args, pos = reading.blob(data, pos)
-    request_id, pos = reading.u32(data, pos)
-    energy, pos = reading.u128(data, pos)
-    duration, pos = _duration(data, pos)
-    call = ReducerCallInfo(name, reducer_id, args, request_id)
-    return (
-        TransactionUpdate(
-            status, Timestamp(micros), identity, connection_id, call, energy, duration
-        ),
-        pos,
-    )
+    timestamp: Timestamp
+    caller_identity: Identity
+    caller_connection_id: ConnectionId
+    reducer_call: ReducerCallInfo
+    energy_quanta_used: Annotated[U128, partial(Wrapped, "quanta")]
+    total_host_execution_duration: TimeDuration
 
 
-def _transaction_update_light(
-    data: bytes, pos: int, budget: _Budget
-) -> tuple[TransactionUpdateLight, int]:
-    request_id, pos = reading.u32(data, pos)
-    update, pos = _database_update(data, pos, budget)
-    return TransactionUpdateLight(request_id, update), pos
+class TransactionUpdateLight(msgspec.Struct, frozen=True, gc=False):
+    """A transaction without its cause. `request_id` is the caller's: never match it."""
+
+    request_id: U32
+    update: DatabaseUpdate
 
 
-def _identity_token(data: bytes, pos: int, budget: _Budget) -> tuple[IdentityToken, int]:
-    identity, pos = reading.identity(data, pos)
-    token, pos = reading.string(data, pos)
-    connection_id, pos = reading.connection_id(data, pos)
-    return IdentityToken(identity, token, connection_id), pos
+class IdentityToken(msgspec.Struct, frozen=True, gc=False):
+    """The first message of a connection. The token is not part of the repr."""
+
+    identity: Identity
+    token: str
+    connection_id: ConnectionId
+
+    def __repr__(self) -> str:
+        return f"IdentityToken({self.identity!r}, <token>, {self.connection_id!r})"
 
 
-def _one_off_query_response(
-    data: bytes, pos: int, budget: _Budget
-) -> tuple[OneOffQueryResponse, int]:
-    message_id, pos = reading.blob(data, pos)
-    error, pos = reading.option_string(data, pos)
-    count, pos = reading.u32(data, pos)
-    tables = []
-    for _ in range(count):
-        budget.charge()
-        name, pos = reading.string(data, pos)
-        rows, pos = _rows(data, pos, budget)
-        tables.append(OneOffTable(name, rows))
-    duration, pos = _duration(data, pos)
-    return OneOffQueryResponse(message_id, error, tuple(tables), duration), pos
+class OneOffQueryResponse(msgspec.Struct, frozen=True, gc=False):
+    """The answer to OneOffQuery: an error, or exactly one table."""
+
+    message_id: bytes
+    error: str | None
+    tables: tuple[OneOffTable, ...]
+    total_host_execution_duration: TimeDuration
 
 
-def _applied_header(data: bytes, pos: int) -> tuple[int, int, int, int]:
-    request_id, pos = reading.u32(data, pos)
-    micros, pos = reading.u64(data, pos)
-    query_id, pos = reading.u32(data, pos)
-    return request_id, micros, query_id, pos
+class SubscribeAppliedMessage(msgspec.Struct, frozen=True, gc=False):
+    """The query of SubscribeSingle is registered; all its rows."""
+
+    request_id: U32
+    total_host_execution_duration_micros: U64
+    query_id: QueryId
+    rows: SubscribeRows
 
 
-def _single(make: Callable[..., Any]) -> Callable[[bytes, int, _Budget], tuple[Any, int]]:
-    def decode(data: bytes, pos: int, budget: _Budget) -> tuple[Any, int]:
-        request_id, micros, query_id, pos = _applied_header(data, pos)
-        table_id, pos = reading.u32(data, pos)
-        name, pos = reading.string(data, pos)
-        table, pos = _table_update(data, pos, budget)
-        return make(request_id, micros, query_id, SubscribeRows(table_id, name, table)), pos
+class UnsubscribeAppliedMessage(msgspec.Struct, frozen=True, gc=False):
+    """The query of SubscribeSingle is gone; its rows as deletes."""
 
-    return decode
+    request_id: U32
+    total_host_execution_duration_micros: U64
+    query_id: QueryId
+    rows: SubscribeRows
 
 
-def _multi(make: Callable[..., Any]) -> Callable[[bytes, int, _Budget], tuple[Any, int]]:
-    def decode(data: bytes, pos: int, budget: _Budget) -> tuple[Any, int]:
-        request_id, micros, query_id, pos = _applied_header(data, pos)
-        update, pos = _database_update(data, pos, budget)
-        return make(request_id, micros, query_id, update), pos
+class SubscriptionErrorMessage(msgspec.Struct, frozen=True, gc=False):
+    """A request was refused; with neither id, everything this client subscribed to is gone."""
 
-    return decode
-
-
-def _subscription_error(data: bytes, pos: int, budget: _Budget) -> tuple[SubscriptionError, int]:
-    micros, pos = reading.u64(data, pos)
-    request_id, pos = reading.option_u32(data, pos)
-    query_id, pos = reading.option_u32(data, pos)
-    table_id, pos = reading.option_u32(data, pos)
-    text, pos = reading.string(data, pos)
-    return SubscriptionError(micros, request_id, query_id, table_id, text), pos
+    total_host_execution_duration_micros: U64
+    request_id: U32 | None
+    query_id: U32 | None
+    table_id: U32 | None
+    """Always None."""
+    error: str
 
 
-def _procedure_result(data: bytes, pos: int, budget: _Budget) -> tuple[ProcedureResult, int]:
-    tag, pos = reading.u8(data, pos)
+class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
+    """The queries are registered; the rows of those that this client did not hold yet."""
+
+    request_id: U32
+    total_host_execution_duration_micros: U64
+    query_id: QueryId
+    update: DatabaseUpdate
+
+
+class UnsubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
+    """The queries are gone; as deletes the rows of those that this client holds no more."""
+
+    request_id: U32
+    total_host_execution_duration_micros: U64
+    query_id: QueryId
+    update: DatabaseUpdate
+
+
+class ProcedureResult(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CallProcedure."""
+
     status: ProcedureStatus
-    if tag == 0:
-        value, pos = reading.blob(data, pos)
-        status = ProcedureReturned(value)
-    elif tag == 1:
-        status = ProcedureOutOfEnergy()
-    elif tag == 2:
-        text, pos = reading.string(data, pos)
-        status = ProcedureInternalError(text)
-    else:
-        reading.unknown_tag(tag, "ProcedureStatus", pos - 1)
-    micros, pos = reading.i64(data, pos)
-    duration, pos = _duration(data, pos)
-    request_id, pos = reading.u32(data, pos)
-    return ProcedureResult(status, Timestamp(micros), duration, request_id), pos
+    timestamp: Timestamp
+    total_host_execution_duration: TimeDuration
+    request_id: U32
 
 
-_SERVER_DECODERS: Final[
-    tuple[tuple[str, Callable[[bytes, int, _Budget], tuple[ServerMessage, int]]], ...]
-] = (
-    ("InitialSubscription", _initial_subscription),
-    ("TransactionUpdate", _transaction_update),
-    ("TransactionUpdateLight", _transaction_update_light),
-    ("IdentityToken", _identity_token),
-    ("OneOffQueryResponse", _one_off_query_response),
-    ("SubscribeApplied", _single(SubscribeApplied)),
-    ("UnsubscribeApplied", _single(UnsubscribeApplied)),
-    ("SubscriptionError", _subscription_error),
-    ("SubscribeMultiApplied", _multi(SubscribeMultiApplied)),
-    ("UnsubscribeMultiApplied", _multi(UnsubscribeMultiApplied)),
-    ("ProcedureResult", _procedure_result),
+ServerMessage: TypeAlias = (
+    InitialSubscription
+    | TransactionUpdate
+    | TransactionUpdateLight
+    | IdentityToken
+    | OneOffQueryResponse
+    | SubscribeAppliedMessage
+    | UnsubscribeAppliedMessage
+    | SubscriptionErrorMessage
+    | SubscribeMultiApplied
+    | UnsubscribeMultiApplied
+    | ProcedureResult
 )
+
+CLIENT: Final = Messages[ClientMessage]("ClientMessage", ClientMessage)
+SERVER: Final = Messages[ServerMessage]("ServerMessage", ServerMessage, may_compress=True)
+
+encode_client = CLIENT.encode
+decode_client = CLIENT.decode
+encode_server = SERVER.encode
+decode_server = SERVER.decode

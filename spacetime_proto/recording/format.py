@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from ..errors import DecodeError, ProtocolError
-from ..messages import frames, payloads, v1, v1_json, v2
+from ..messages import payloads, v1, v2
 from ..messages.compression import deflate
-from ..messages.json_rows import NO_ROWS
+from ..protocols import ALL_PROTOCOLS, V1_BSATN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from ..messages.json_rows import JsonCodec
     from ..messages.payloads import ClientMessage, ServerMessage
 
 __all__ = ["Direction", "Header", "Line", "RecordedClose", "RecordedMessage", "Recorder", "Session"]
@@ -104,7 +105,7 @@ class Session(msgspec.Struct, frozen=True):
         return "".join(out)
 
     def decode(
-        self, codec: v1_json.JsonCodec | None = None
+        self, codec: JsonCodec | None = None
     ) -> Iterator[tuple[Direction, ClientMessage | ServerMessage | ProtocolError]]:
         """Yield who said what, message by message.
 
@@ -195,7 +196,7 @@ class Recorder:
                 return _JWT_TEXT.sub(_filler, payload)
             if direction == "client":
                 return _JWT.sub(_filler_bytes, payload)
-            data, start = frames.decompress(payload)
+            data, start = payloads.decompress(payload)
             body = data[start:]
             redacted = _JWT.sub(_filler_bytes, body)
             return payload if redacted == body else _packed(payload, redacted)
@@ -218,9 +219,9 @@ def _redacted_greeting(protocol: str, payload: bytes | str) -> bytes | str:
             return payload.replace(quoted, json.dumps("x" * len(message.token)))
         # Written with escapes that are not ours: the message is written anew.
         filled = msgspec.structs.replace(message, token="x" * len(message.token))
-        return v1_json.encode_server(filled, NO_ROWS)
-    data, start = frames.decompress(payload)
-    if protocol == payloads.V1_BSATN:
+        return v1.SERVER.to_json(filled)
+    data, start = payloads.decompress(payload)
+    if protocol == V1_BSATN:
         greeting, end = v1.decode_server(data, start)
         if not isinstance(greeting, v1.IdentityToken):
             return payload
@@ -287,7 +288,7 @@ def _texts(value: dict[str, Any], name: str, number: int) -> dict[str, str]:
 
 def _read_header(value: dict[str, Any], number: int) -> Header:
     protocol = _field(value, "protocol", str, number)
-    if protocol not in payloads.PROTOCOLS:
+    if protocol not in ALL_PROTOCOLS:
         raise DecodeError(f"unknown protocol {protocol!r}", what=f"line {number}")
     note = value.get("note", "")
     return Header(

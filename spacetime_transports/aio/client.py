@@ -214,17 +214,10 @@ class AsyncClient(Generic[DbT]):
         return self._driver.lock
 
     @property
-    def identity(self) -> Identity:
-        """Who this client is.
-
-        Raises:
-            LocalProtocolError: it was never connected.
-        """
+    def identity(self) -> Identity | None:
+        """Who this client is; None before it was connected."""
         session = self._driver.session
-        identity = None if session is None else session.identity
-        if identity is None:
-            raise LocalProtocolError("the identity is not known before the first connection")
-        return identity
+        return None if session is None else session.identity
 
     @property
     def connection_id(self) -> ConnectionId | None:

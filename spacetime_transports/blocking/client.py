@@ -258,16 +258,9 @@ class BlockingClient(Generic[DbT]):
         return self._driver.lock
 
     @property
-    def identity(self) -> Identity:
-        """Who this client is.
-
-        Raises:
-            LocalProtocolError: it was never connected.
-        """
-        identity = self._driver.session.identity
-        if identity is None:
-            raise LocalProtocolError("the identity is not known before the first connection")
-        return identity
+    def identity(self) -> Identity | None:
+        """Who this client is."""
+        return self._driver.session.identity
 
     @property
     def connection_id(self) -> ConnectionId | None:

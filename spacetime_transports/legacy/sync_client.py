@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from spacetime_proto.client.calls import Call
 from spacetime_proto.client.pump import MESSAGE_DONE
-from spacetime_proto.client.session_options import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
+from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity
 
 from ..net.address import Address as ServerAddress

@@ -1,11 +1,12 @@
 """The embedded development server on real sockets.
 
-The names below are loaded when they are first used: pytest imports this package on every run, for the
-sake of `pytest_plugin`.
+The names below are loaded when they are first used: pytest imports this package in every run, for the
+plugin in it, and a run that needs no server shall not pay for one.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ __all__ = ["Server", "ThreadServer", "serve", "serve_forever", "serve_in_thread"
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import serving
-
-    return getattr(serving, name)
+    if name in __all__:
+        return getattr(importlib.import_module(".serving", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -112,7 +112,7 @@ class ScriptedClient(Script):
             self.send(v1.SubscribeMultiApplied(request.request_id, 0, request.query_id, update))
         else:
             found = tuple(self.single(table, *some) for table, some in rows.items())
-            self.send(v2.SubscribeApplied(request.request_id, request.query_set_id, found))
+            self.send(v2.SubscribeAppliedMessage(request.request_id, request.query_set_id, found))
 
     def result(self, request: Any, outcome: v2.ReducerOutcome) -> None:
         """Answer a CallReducer (v2 and v3)."""

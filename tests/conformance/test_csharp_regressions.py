@@ -199,7 +199,7 @@ def test_republishing_defaults_of_new_columns(protocol: str) -> None:
     client.session.subscribe("SELECT * FROM user")
     request = client.request()
     rows = v2.SingleTableRows("user", RowList.from_rows([new_row(7)]))
-    client.send(v2.SubscribeApplied(request.request_id, request.query_set_id, (rows,)))
+    client.send(v2.SubscribeAppliedMessage(request.request_id, request.query_set_id, (rows,)))
     [row] = client.db.user.iter()
     assert row.level == 7
 
@@ -214,7 +214,7 @@ def test_republishing_bindings_of_the_older_schema(protocol: str) -> None:
     client.watch("user")
     rows = v2.SingleTableRows("user", RowList.from_rows([new_row(7)]))
     with pytest.raises(DecodeError, match="user"):
-        client.send(v2.SubscribeApplied(request.request_id, request.query_set_id, (rows,)))
+        client.send(v2.SubscribeAppliedMessage(request.request_id, request.query_set_id, (rows,)))
         raise client.session.close_error or AssertionError("nothing was noticed")
     # Beforehand, the two can be compared.
     with pytest.raises(SchemaMismatch, match="user") as caught:

@@ -212,7 +212,7 @@ def test_subscriptionerror_without_request_id(protocol: str) -> None:
     )
     client.apply(client.request(), {"user": [user(1), user(2)]})
     client.watch("user")
-    client.send(v2.SubscriptionError(None, dies.set_id, "out of memory"))
+    client.send(v2.SubscriptionErrorMessage(None, dies.set_id, "out of memory"))
     [error] = errors
     assert isinstance(error, SubscriptionError)
     assert "out of memory" in str(error)
@@ -234,12 +234,14 @@ def test_subscriptionerror_with_request_id_calls_on_error(protocol: str) -> None
     if client.is_v1:
         from spacetime_proto.messages import v1
 
-        answer = v1.SubscriptionError(
+        answer = v1.SubscriptionErrorMessage(
             0, request.request_id, request.query_id, None, "no such table"
         )
         client.send(answer)
     else:
-        client.send(v2.SubscriptionError(request.request_id, request.query_set_id, "no such table"))
+        client.send(
+            v2.SubscriptionErrorMessage(request.request_id, request.query_set_id, "no such table")
+        )
     [error] = errors
     assert "no such table" in str(error)
     assert error.queries == ("SELECT * FROM nothing",)

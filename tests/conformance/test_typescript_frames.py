@@ -10,9 +10,12 @@
 
 from __future__ import annotations
 
-from spacetime_proto.messages import frames, v2
+from spacetime_proto.messages import payloads, v2
+from spacetime_proto.messages.payloads import decode_client_payload, decode_server_payload
+from spacetime_proto.protocols import V3_BSATN
 from tests.conformance.kit import protocols
 from tests.conformance.scripted import ScriptedClient
+from tests.support.payloads import compress
 
 
 def call(number: int, size: int) -> bytes:
@@ -23,28 +26,28 @@ def call(number: int, size: int) -> bytes:
 def test_how_many_messages_fit_in_a_frame_limit() -> None:
     one = len(call(1, 10))
     messages = [call(number, 10) for number in range(7)]
-    assert [len(body) // one for body in frames.join(messages, max_size=3 * one)] == [3, 3, 1]
-    assert [len(body) // one for body in frames.join(messages, max_size=3 * one - 1)] == [
+    assert [len(body) // one for body in payloads.join(messages, max_size=3 * one)] == [3, 3, 1]
+    assert [len(body) // one for body in payloads.join(messages, max_size=3 * one - 1)] == [
         2,
         2,
         2,
         1,
     ]
-    assert [len(body) // one for body in frames.join(messages, max_messages=4)] == [4, 3]
+    assert [len(body) // one for body in payloads.join(messages, max_messages=4)] == [4, 3]
 
 
 def test_one_oversized_message_still_goes() -> None:
     small, big = call(1, 10), call(2, 1000)
-    assert list(frames.join([small, big, small], max_size=100)) == [small, big, small]
+    assert list(payloads.join([small, big, small], max_size=100)) == [small, big, small]
 
 
 def test_round_trip_of_concatenated_messages() -> None:
     messages = [v2.CallReducer(number, "f", bytes(number)) for number in range(5)]
-    [body] = frames.join(v2.encode_client(message) for message in messages)
-    assert list(frames.split_client(body, batched=True)) == messages
+    [body] = payloads.join(v2.encode_client(message) for message in messages)
+    assert list(decode_client_payload(V3_BSATN, body)) == messages
     answers = [v2.OneOffQueryResult(number, f"error {number}") for number in range(5)]
-    payload = frames.compress(b"".join(v2.encode_server(answer) for answer in answers))
-    assert list(frames.split_server(payload, batched=True)) == answers
+    payload = compress(b"".join(v2.encode_server(answer) for answer in answers))
+    assert list(decode_server_payload(V3_BSATN, payload)) == answers
 
 
 @protocols("v3")
@@ -57,8 +60,8 @@ def test_partial_queue(protocol: str) -> None:
         client.call("send_message", text)
     assert client.server is not None
     client.server.receive_data(client.session.data_to_send(), 0.0)
-    payloads = [payload for payload in client.server.messages() if isinstance(payload, bytes)]
-    sizes = [len(list(frames.split_client(payload, batched=True))) for payload in payloads]
+    sent = [payload for payload in client.server.messages() if isinstance(payload, bytes)]
+    sizes = [len(list(decode_client_payload(V3_BSATN, payload))) for payload in sent]
     assert sizes == [2, 2, 2]
-    assert max(len(payload) for payload in payloads) <= frames.CLIENT_BATCH_SIZE
+    assert max(len(payload) for payload in sent) <= payloads.CLIENT_BATCH_SIZE
     assert client.session.data_to_send() == b""

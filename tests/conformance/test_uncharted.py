@@ -40,12 +40,13 @@ from spacetime_proto.errors import (
     SchemaMismatch,
     SubscriptionError,
 )
-from spacetime_proto.messages import frames, v1, v2
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.types import TimeDuration
 from tests.conformance.kit import columns, protocols
 from tests.conformance.scripted import ScriptedClient
 from tests.support.golden import golden_module, schema_text
+from tests.support.payloads import compress
 from tests.support.script import CONNECTION_ID, NOW, OTHER, message, user
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def test_query_set_dying_after_apply(protocol: str) -> None:
     client.apply(client.request(), {"message": [message("x")]})
     client.watch("user", "message")
     if client.is_v1:
-        client.send(v1.SubscriptionError(0, None, None, None, "evaluation failed"))
+        client.send(v1.SubscriptionErrorMessage(0, None, None, None, "evaluation failed"))
         assert sorted(errors) == [("first", SubscriptionError), ("second", SubscriptionError)]
         assert sorted(entry[:2] for entry in client.take()) == [
             ("delete", "message"),
@@ -119,7 +120,7 @@ def test_query_set_dying_after_apply(protocol: str) -> None:
         ]
         assert (first.is_ended, second.is_ended) == (True, True)
     else:
-        client.send(v2.SubscriptionError(None, second.set_id, "evaluation failed"))
+        client.send(v2.SubscriptionErrorMessage(None, second.set_id, "evaluation failed"))
         assert errors == [("second", SubscriptionError)]
         assert client.take() == [("delete", "message", message("x"))]
         assert (first.is_active, second.is_ended) == (True, True)
@@ -359,7 +360,7 @@ def test_split_batches(protocol: str) -> None:
             request = client.request()
             first = (client.single("user", user(1)),)
             messages: list[Any] = [
-                v2.SubscribeApplied(request.request_id, request.query_set_id, first),
+                v2.SubscribeAppliedMessage(request.request_id, request.query_set_id, first),
                 client.update(1, "user", (user(2),)),
                 client.update(1, "user", (user(2, "b"),), (user(2),)),
                 v2.TransactionUpdate(),
@@ -368,7 +369,7 @@ def test_split_batches(protocol: str) -> None:
             bodies = iter(v2.encode_server(message) for message in messages)
             for count in pattern:
                 body = b"".join(next(bodies) for _ in range(count))
-                client.send_raw(frames.compress(body, compression))  # type: ignore[arg-type]
+                client.send_raw(compress(body, compression))
             stories.append(client.take())
     assert len({repr(story) for story in stories}) == 1
     assert [entry[0] for entry in stories[0]] == ["insert", "insert", "update", "delete"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spacetime_proto.messages.v1_json import JsonCodec
+from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.schema.bound import BoundModule
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.testing import Session

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.errors import DecodeError
-from spacetime_proto.messages import (v1, v2)
-from spacetime_proto.sats.sats_json import (dumps, to_json)
+from spacetime_proto.messages import v1, v2
+from spacetime_proto.sats.sats_json import dumps, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def rows_of(message: object) -> Iterator[tuple[str, str, RowList]]:
             yield from _v2_rows(query_sets)
         case v2.TransactionUpdate(query_sets):
             yield from _v2_rows(query_sets)
-        case v2.SubscribeApplied(_, _, tables):
+        case v2.SubscribeAppliedMessage(_, _, tables):
             for one in tables:
                 yield "+", one.table, one.rows
 

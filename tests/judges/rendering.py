@@ -60,12 +60,12 @@ _WRAPPED = {
     "database_update": "tables",
 }
 _OPTIONAL = {
-    (v2.SubscriptionError, "request_id"),
-    (v2.UnsubscribeApplied, "rows"),
+    (v2.SubscriptionErrorMessage, "request_id"),
+    (v2.UnsubscribeAppliedMessage, "rows"),
     (v1.OneOffQueryResponse, "error"),
-    (v1.SubscriptionError, "request_id"),
-    (v1.SubscriptionError, "query_id"),
-    (v1.SubscriptionError, "table_id"),
+    (v1.SubscriptionErrorMessage, "request_id"),
+    (v1.SubscriptionErrorMessage, "query_id"),
+    (v1.SubscriptionErrorMessage, "table_id"),
 }
 
 
@@ -97,9 +97,9 @@ def _plain(owner: msgspec.Struct, name: str, value: Any) -> Any:
     match owner, name, value:
         case v2.Unsubscribe(), "flags", _:
             return {("Default", "SendDroppedRows")[value]: []}
-        case v1.SubscriptionError(), _, _:
+        case v1.SubscriptionErrorMessage(), _, _:
             return value
-        case ((v2.SubscribeApplied() | v2.UnsubscribeApplied()), "rows", _):
+        case ((v2.SubscribeAppliedMessage() | v2.UnsubscribeAppliedMessage()), "rows", _):
             return {"tables": _value(value)}
         case v2.OneOffQueryResult(), "result", str():
             return {"err": value}

@@ -18,9 +18,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import SpacetimeError
-from spacetime_proto.messages import v1, v1_json, v2
-from spacetime_proto.messages.frames import decompress
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.payloads import decompress
 from spacetime_proto.recording.format import RecordedMessage, Session
 from spacetime_proto.sats.sats_json import dumps, loads
 from spacetime_proto.testing import strategies as sts
@@ -105,12 +105,12 @@ def test_json_of_clients(rust: Judge) -> None:
     @settings(parent=JUDGED, max_examples=300)
     @given(st.lists(sts.v1_client_messages(json=True), min_size=1, max_size=12))
     def run(messages: list[Any]) -> None:
-        texts = list(map(v1_json.encode_client, messages))
+        texts = list(map(v1.CLIENT.to_json, messages))
         for message, text, verdict in zip(
             messages, texts, rust(of="v1.json client", json=texts)["json"], strict=True
         ):
             assert loads(verdict["objects"]) == loads(text)
-            assert v1_json.decode_client(verdict["objects"]) == message
+            assert v1.CLIENT.from_json(verdict["objects"]) == message
 
     run()
 
@@ -123,12 +123,12 @@ def test_json_of_servers(rust: Judge) -> None:
     @settings(parent=JUDGED, max_examples=300)
     @given(st.lists(sts.v1_server_messages(json=True), min_size=1, max_size=12))
     def run(messages: list[Any]) -> None:
-        texts = [v1_json.encode_server(message, codec) for message in messages]
+        texts = [v1.SERVER.to_json(message, codec) for message in messages]
         for message, text, verdict in zip(
             messages, texts, rust(of="v1.json server", json=texts)["json"], strict=True
         ):
             assert loads(verdict["objects"]) == loads(text), verdict
-            again = v1_json.decode_server(verdict["objects"], codec)
+            again = v1.SERVER.from_json(verdict["objects"], codec)
             assert comparable(again) == comparable(message)
 
     run()

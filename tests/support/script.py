@@ -8,14 +8,16 @@ from spacetime_proto.bindings import Module, dynamic_module
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import ClientOptions, Target
-from spacetime_proto.messages import frames, v1, v1_json, v2
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.payloads import decode_client_payload
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 from spacetime_proto.wire.websocket import ServerWebSocket
 from tests.support.golden import golden_module, schema_text
 from tests.support.pair import counting_entropy
+from tests.support.payloads import compress
 
 IDENTITY = Identity(bytes(range(32)))
 CONNECTION_ID = ConnectionId(bytes(range(16)))
@@ -85,14 +87,14 @@ class Script:
         if self.protocol == "v1.json.spacetimedb":
             codec = JsonCodec.for_module(self.module.bound)
             for message in messages:
-                self.server.send(v1_json.encode_server(message, codec))
+                self.server.send(v1.SERVER.to_json(message, codec))
         else:
             encode = v1.encode_server if self.protocol.startswith("v1") else v2.encode_server
             bodies = [encode(message) for message in messages]
             if self.protocol.startswith("v3"):
                 bodies = [b"".join(bodies)]
             for body in bodies:
-                self.server.send(frames.compress(body))
+                self.server.send(compress(body))
         self.deliver()
 
     def send_raw(self, payload: bytes | str) -> None:
@@ -112,12 +114,7 @@ class Script:
         self.server.receive_data(self.session.data_to_send(), self.now)
         found: list[Any] = []
         for payload in self.server.messages():
-            if isinstance(payload, str):
-                found.append(v1_json.decode_client(payload))
-            elif self.protocol.startswith("v1"):
-                found.append(v1.decode_client(payload)[0])
-            else:
-                found += frames.split_client(payload, batched=self.protocol.startswith("v3"))
+            found += decode_client_payload(self.protocol, payload)
         return found
 
     def lose(self) -> list[ev.Event]:

@@ -19,7 +19,8 @@ import pytest
 import trustme
 
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.frames import split_server
+from spacetime_proto.messages.payloads import decode_server_payload
+from spacetime_proto.protocols import V2_BSATN
 from spacetime_proto.server import U64, Context, Database, Faults, Module, column
 from spacetime_proto.types import ScheduleAt, TimeDuration
 from spacetime_proto.wire.http_exchange import HttpExchange, HttpRequest, HttpResponse
@@ -76,7 +77,7 @@ class Peer:
         """Return the next message."""
         while True:
             for payload in self.machine.messages():
-                [message] = split_server(payload, batched=False)  # type: ignore[arg-type]
+                [message] = decode_server_payload(V2_BSATN, payload)
                 return message
             assert await self.read(), self.machine.failure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..session_options import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
+from ...protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from .dialect import Dialect
 from .dialect_v2 import V2, V3
 

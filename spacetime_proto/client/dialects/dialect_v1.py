@@ -11,9 +11,10 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...cache.changes import TableChange
-from ...errors import DecodeError
-from ...messages import frames, v1, v1_json
+from ...messages import v1
 from ...messages.json_rows import JsonCodec
+from ...messages.payloads import decode_client_payload, decode_server_payload
+from ...protocols import V1_BSATN, V1_JSON
 from ..incoming import (
     Applied,
     Changed,
@@ -26,7 +27,6 @@ from ..incoming import (
 )
 from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from ..query_sets import SHARED_SET
-from ..session_options import V1_BSATN, V1_JSON
 from .dialect import Dialect
 
 if TYPE_CHECKING:
@@ -100,6 +100,15 @@ class _V1(Dialect):
                     changes.append(TableChange(SHARED_SET, name, rows.inserts, rows.deletes))
         return changes
 
+    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
+        return map(_sent, decode_client_payload(self.protocol, payload, self.limits))
+
+    def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
+        # The echo of a call's arguments; a call that never ran has none.
+        if isinstance(args, str):
+            return function.args_from_json(args) if args else ()
+        return function.decode_args(args) if args else ()
+
     def _meaning(self, message: v1.ServerMessage) -> Incoming:
         return _MEANINGS[type(message)](self, message)
 
@@ -112,18 +121,18 @@ class _V1(Dialect):
     def _multi_applied(self, message: v1.SubscribeMultiApplied) -> Incoming:
         return Applied(message.request_id, message.query_id, self._changes(message.update))
 
-    def _single_applied(self, message: v1.SubscribeApplied) -> Incoming:
+    def _single_applied(self, message: v1.SubscribeAppliedMessage) -> Incoming:
         changes = self._changes((message.rows.table_rows,))
         return Applied(message.request_id, message.query_id, changes)
 
     def _multi_ended(self, message: v1.UnsubscribeMultiApplied) -> Incoming:
         return Unapplied(message.request_id, message.query_id, self._changes(message.update))
 
-    def _single_ended(self, message: v1.UnsubscribeApplied) -> Incoming:
+    def _single_ended(self, message: v1.UnsubscribeAppliedMessage) -> Incoming:
         changes = self._changes((message.rows.table_rows,))
         return Unapplied(message.request_id, message.query_id, changes)
 
-    def _refused(self, message: v1.SubscriptionError) -> Incoming:
+    def _refused(self, message: v1.SubscriptionErrorMessage) -> Incoming:
         return Refused(message.request_id, message.query_id, message.error)
 
     def _light(self, message: v1.TransactionUpdateLight) -> Incoming:
@@ -186,20 +195,8 @@ class V1Bsatn(_V1):
         return function.encode_args(args)
 
     def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        if type(payload) is not bytes:
-            raise DecodeError(f"the server sent a text message on {self.protocol}")
-        data, pos = frames.decompress(payload, self.limits)
-        message, end = v1.decode_server(data, pos, self.limits, wire_size=len(payload))
-        if end != len(data):
-            name = type(message).__name__
-            raise DecodeError(f"{len(data) - end} bytes after the message", what=name, offset=end)
-        yield self._meaning(message)
-
-    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
-        yield _sent(_decode_client(payload, self.limits))
-
-    def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-        return _decode_args(function, args)
+        for message in decode_server_payload(self.protocol, payload, self.limits):
+            yield self._meaning(message)
 
     def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:
         assert isinstance(value, bytes)
@@ -216,39 +213,19 @@ class V1Json(_V1):
         self._codec = JsonCodec.for_module(module)
 
     def _encode(self, message: v1.ClientMessage) -> str:
-        return v1_json.encode_client(message)
+        return v1.CLIENT.to_json(message)
 
     def _args(self, function: BoundFunction, args: Sequence[Any]) -> str:
         return function.args_to_json(args)
 
     def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        if type(payload) is not str:
-            raise DecodeError(f"the server sent a binary message on {self.protocol}")
-        yield self._meaning(v1_json.decode_server(payload, self._codec, self.limits))
-
-    def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
-        yield _sent(_decode_client(payload, self.limits))
-
-    def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-        return _decode_args(function, args)
+        codec = self._codec
+        for message in decode_server_payload(self.protocol, payload, self.limits, codec=codec):
+            yield self._meaning(message)
 
     def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:
         assert isinstance(value, str)
         return function.return_from_json(value)
-
-
-def _decode_client(payload: bytes | str, limits: Limits) -> v1.ClientMessage:
-    """Decode as a server does: by the kind of frame, not by the protocol (section 3.6)."""
-    if isinstance(payload, str):
-        return v1_json.decode_client(payload, limits)
-    return v1.decode_client(payload)[0]
-
-
-def _decode_args(function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-    """Decode the echo of a call's arguments; a call that never ran has none."""
-    if isinstance(args, str):
-        return function.args_from_json(args) if args else ()
-    return function.decode_args(args) if args else ()
 
 
 def _sent(message: v1.ClientMessage) -> Outgoing:
@@ -272,10 +249,10 @@ _MEANINGS: dict[type, Callable[[Any, Any], Incoming]] = {
     v1.IdentityToken: _V1._identity_token,
     v1.InitialSubscription: _V1._initial,
     v1.SubscribeMultiApplied: _V1._multi_applied,
-    v1.SubscribeApplied: _V1._single_applied,
+    v1.SubscribeAppliedMessage: _V1._single_applied,
     v1.UnsubscribeMultiApplied: _V1._multi_ended,
-    v1.UnsubscribeApplied: _V1._single_ended,
-    v1.SubscriptionError: _V1._refused,
+    v1.UnsubscribeAppliedMessage: _V1._single_ended,
+    v1.SubscriptionErrorMessage: _V1._refused,
     v1.TransactionUpdate: _V1._transaction,
     v1.TransactionUpdateLight: _V1._light,
     v1.OneOffQueryResponse: _V1._query_result,

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ...cache.changes import TableChange
 from ...errors import DecodeError, ProtocolError
-from ...messages import frames, v2
+from ...messages import v2
+from ...messages.payloads import (
+    CLIENT_BATCH_SIZE,
+    MAX_BATCH_MESSAGES,
+    decode_client_payload,
+    decompress,
+    join,
+    read_server,
+)
+from ...protocols import V2_BSATN, V3_BSATN
 from ..incoming import (
     Applied,
     Changed,
@@ -19,7 +28,6 @@ from ..incoming import (
     Unapplied,
 )
 from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
-from ..session_options import V2_BSATN, V3_BSATN
 from .dialect import Dialect
 from .v2_short import (
     MAX_COST,
@@ -117,7 +125,7 @@ class V2(Dialect):
         if type(payload) is not bytes:
             raise DecodeError(f"the server sent a text message on {self.protocol}")
         batched, heads = self.is_batched, self._heads
-        data, pos = frames.decompress(payload, self.limits)
+        data, pos = decompress(payload, self.limits)
         max_rows = left = self.limits.rows_for(len(payload))
         end = len(data)
         while True:
@@ -126,7 +134,7 @@ class V2(Dialect):
                 pos, left = short.end, left - short.cost
                 yield short
             else:
-                message, pos, left = frames.read_server(data, pos, left, max_rows, batched=batched)
+                message, pos, left = read_server(data, pos, left, max_rows, batched=batched)
                 yield _MEANINGS[type(message)](message)
             if pos == end:
                 return
@@ -134,7 +142,7 @@ class V2(Dialect):
     def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
         if type(payload) is not bytes:
             raise DecodeError(f"a text message on {self.protocol}")
-        return map(_sent, frames.split_client(payload, self.limits, batched=self.is_batched))
+        return map(_sent, decode_client_payload(self.protocol, payload, self.limits))
 
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
         assert isinstance(args, bytes)
@@ -153,11 +161,11 @@ class V3(V2):
 
     def batch(self, payloads: list[bytes | str]) -> list[bytes | str]:
         bodies = cast("list[bytes]", payloads)
-        if len(bodies) <= frames.MAX_BATCH_MESSAGES:
+        if len(bodies) <= MAX_BATCH_MESSAGES:
             joined = b"".join(bodies)
-            if len(joined) <= frames.CLIENT_BATCH_SIZE:
+            if len(joined) <= CLIENT_BATCH_SIZE:
                 return [joined]
-        return list(frames.join(bodies))
+        return list(join(bodies))
 
 
 def _sent(message: v2.ClientMessage) -> Outgoing:
@@ -224,12 +232,12 @@ _MEANINGS: dict[type, Callable[[Any], Incoming]] = {
     v2.TransactionUpdate: lambda m: Changed(_changes(m)),
     v2.ReducerResult: _reducer_result,
     v2.ProcedureResult: _procedure_result,
-    v2.SubscribeApplied: lambda m: Applied(
+    v2.SubscribeAppliedMessage: lambda m: Applied(
         m.request_id, m.query_set_id, _rows(m.query_set_id, m.rows)
     ),
     # The rows that v2 may send here are not used: the set's own bag is what has to go.
-    v2.UnsubscribeApplied: lambda m: Unapplied(m.request_id, m.query_set_id, None),
-    v2.SubscriptionError: lambda m: Refused(m.request_id, m.query_set_id, m.error),
+    v2.UnsubscribeAppliedMessage: lambda m: Unapplied(m.request_id, m.query_set_id, None),
+    v2.SubscriptionErrorMessage: lambda m: Refused(m.request_id, m.query_set_id, m.error),
     v2.OneOffQueryResult: _query_result,
     v2.InitialConnection: lambda m: Greeting(m.identity, m.connection_id, m.token),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import msgspec
 
 from ...errors import QueryError
-from ...messages.v2_model import EventRows, PersistentRows
+from ...messages.v2 import EventRows, PersistentRows
 from ...sats.rows import RowList
 from ...types import Identity
 from ..sql.analyze import ResolvedQuery

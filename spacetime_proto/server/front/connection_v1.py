@@ -10,8 +10,10 @@ import json
 from typing import Final
 
 from ...errors import DecodeError, QueryError
-from ...messages import v1, v1_json
+from ...messages import v1
 from ...messages.json_rows import JsonCodec
+from ...messages.payloads import decode_client_payload
+from ...protocols import V1_JSON
 from ...sats.rows import EMPTY_ROWS, RowList
 from ...types import ConnectionId, Timestamp
 from ..engine.derived import DerivedError
@@ -48,18 +50,14 @@ class V1Connection(ServerConnection):
         self._sets: dict[int, list[LiveQuery]] = {}
         self._counts: dict[LiveQuery, int] = {}
         self._legacy: list[LiveQuery] = []
-        self._is_json = self.protocol == "v1.json.spacetimedb"
+        self._is_json = self.protocol == V1_JSON
         self._codec = JsonCodec.for_module(self.database.bound)
         connection_id = self.caller.connection_id or _NO_CONNECTION
         self._send(v1.IdentityToken(self.caller.identity, token, connection_id))
 
     def _receive(self, payload: Payload, now: Timestamp) -> None:
         # The kind of frame decides how it is read, the protocol how it is answered (section 3.6).
-        if isinstance(payload, str):
-            message = _read_json(payload)
-        else:
-            message, _ = v1.decode_client(payload)
-        match message:
+        match message := _read(self.protocol, payload):
             case v1.CallReducer():
                 self._call_reducer(message, now)
             case v1.CallProcedure(name, args, request_id):
@@ -189,7 +187,7 @@ class V1Connection(ServerConnection):
         if is_single and len(queries) == 1:
             query = queries[0]
             rows = _subscribe_rows(query, query.rows(self.database.version), are_deletes=False)
-            self._send(v1.SubscribeApplied(request_id, 0, query_id, rows))
+            self._send(v1.SubscribeAppliedMessage(request_id, 0, query_id, rows))
         else:
             content = self._content(fresh)
             self._send(v1.SubscribeMultiApplied(request_id, 0, query_id, content))
@@ -208,7 +206,7 @@ class V1Connection(ServerConnection):
             # With more than one query, or one that another id still holds, the real server fails
             # in the same way, after it has dropped the reference.
             dropped = _subscribe_rows(gone[0], rows[gone[0]], are_deletes=True)
-            self._send(v1.UnsubscribeApplied(request_id, 0, query_id, dropped))
+            self._send(v1.UnsubscribeAppliedMessage(request_id, 0, query_id, dropped))
         else:
             self._refuse(request_id, query_id, "Internal error")
 
@@ -279,25 +277,26 @@ class V1Connection(ServerConnection):
         return _database_update(tables)
 
     def _refuse(self, request_id: int | None, query_id: int | None, text: str) -> None:
-        self._send(v1.SubscriptionError(0, request_id, query_id, None, text))
+        self._send(v1.SubscriptionErrorMessage(0, request_id, query_id, None, text))
 
     def _send(self, message: v1.ServerMessage) -> None:
         self._queue(self._encode(message))
 
     def _encode(self, message: v1.ServerMessage) -> Outgoing | str:
         if self._is_json:
-            return v1_json.encode_server(message, self._codec)
+            return v1.SERVER.to_json(message, self._codec)
         return Outgoing(v1.encode_server(message))
 
 
-def _read_json(text: str) -> v1.ClientMessage:
-    """Read a text message.
+def _read(protocol: str, payload: Payload) -> v1.ClientMessage:
+    """Read a message.
 
     Raises:
         DecodeError: it is none; of what is no JSON at all in the server's words.
     """
     try:
-        return v1_json.decode_client(text)
+        message: v1.ClientMessage = next(decode_client_payload(protocol, payload))
+        return message
     except DecodeError as error:
         cause = error.__cause__
         if isinstance(cause, json.JSONDecodeError) and cause.msg == "Expecting value":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from ...errors import DecodeError, QueryError
+from ...errors import QueryError
 from ...messages import v2
-from ...messages.frames import split_client
+from ...messages.payloads import decode_client_payload
 from ...sats.rows import RowList
 from ...types import Timestamp
 from ..engine.derived import DerivedError
@@ -39,10 +39,7 @@ class V2Connection(ServerConnection):
         self._send(v2.InitialConnection(self.caller.identity, connection_id, token))
 
     def _receive(self, payload: Payload, now: Timestamp) -> None:
-        version = self.protocol[:2]
-        if isinstance(payload, str):
-            raise DecodeError(f"{version} websocket does not support text messages")
-        for message in split_client(payload, batched=version == "v3"):
+        for message in decode_client_payload(self.protocol, payload):
             self._handle(message, now)
 
     def _handle(self, message: v2.ClientMessage, now: Timestamp) -> None:
@@ -103,7 +100,7 @@ class V2Connection(ServerConnection):
         set_id = message.query_set_id
         if set_id in self._sets:
             text = already_exists(set_id)
-            self._send(v2.SubscriptionError(message.request_id, set_id, text))
+            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, text))
             return
         live = self.database.live
         try:
@@ -113,23 +110,23 @@ class V2Connection(ServerConnection):
                 lambda query: live.release(query, self, set_id),
             )
         except SetRefused as refused:
-            self._send(v2.SubscriptionError(message.request_id, set_id, refused.text))
+            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, refused.text))
             return
         self._sets[set_id] = queries
-        self._send(v2.SubscribeApplied(message.request_id, set_id, self._rows(queries)))
+        self._send(v2.SubscribeAppliedMessage(message.request_id, set_id, self._rows(queries)))
 
     def _unsubscribe(self, message: v2.Unsubscribe) -> None:
         set_id = message.query_set_id
         queries = self._sets.pop(set_id, None)
         if queries is None:
             text = not_found(self, set_id)
-            self._send(v2.SubscriptionError(message.request_id, set_id, text))
+            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, text))
             return
         wanted = message.flags == v2.SEND_DROPPED_ROWS
         rows = self._rows(queries) if wanted else None
         for query in queries:
             self.database.live.release(query, self, set_id)
-        self._send(v2.UnsubscribeApplied(message.request_id, set_id, rows))
+        self._send(v2.UnsubscribeAppliedMessage(message.request_id, set_id, rows))
 
     def _rows(self, queries: list[LiveQuery]) -> tuple[v2.SingleTableRows, ...]:
         """Return the rows of a set now; queries over a table without rows are left out."""
@@ -163,7 +160,7 @@ class V2Connection(ServerConnection):
             set_id = cast("int", slot)
             for query in self._sets.pop(set_id):
                 self.database.live.release(query, self, set_id)
-            self._send(v2.SubscriptionError(None, set_id, text))
+            self._send(v2.SubscriptionErrorMessage(None, set_id, text))
 
     def _update(self, share: Share) -> v2.TransactionUpdate:
         """Return a share as a message: sets by id, tables by name, one entry per query."""

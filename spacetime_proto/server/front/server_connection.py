@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from ...errors import ProtocolError, QueryError
 from ...messages.compression import BROTLI, GZIP, brotli_is_available, deflate
-from ...messages.frames import COMPRESS_ABOVE, MAX_BATCH_MESSAGES, SERVER_BATCH_SIZE, join
+from ...messages.payloads import COMPRESS_ABOVE, MAX_BATCH_MESSAGES, SERVER_BATCH_SIZE, join
+from ...protocols import V3_BSATN, ProtocolName
 from ...types import ConnectionId, Identity, TimeDuration, Timestamp
 from ..engine.database import Database
 from ..engine.derived import DerivedError
@@ -25,11 +26,9 @@ from .faults import Tag
 
 __all__ = [
     "NO_TIME",
-    "PROTOCOLS",
     "ConnectionOptions",
     "Outgoing",
     "Payload",
-    "ProtocolName",
     "ServerConnection",
     "SetRefused",
     "already_exists",
@@ -37,18 +36,7 @@ __all__ = [
     "share_key",
 ]
 
-ProtocolName: TypeAlias = Literal[
-    "v3.bsatn.spacetimedb", "v2.bsatn.spacetimedb", "v1.bsatn.spacetimedb", "v1.json.spacetimedb"
-]
 Payload: TypeAlias = bytes | str
-
-#: What the server speaks, best first: it picks by its own preference (docs/protocol.md section 3.3).
-PROTOCOLS: Final[tuple[ProtocolName, ...]] = (
-    "v3.bsatn.spacetimedb",
-    "v2.bsatn.spacetimedb",
-    "v1.bsatn.spacetimedb",
-    "v1.json.spacetimedb",
-)
 
 #: What this server reports as execution time: it does not measure any.
 NO_TIME: Final = TimeDuration(0)
@@ -183,7 +171,7 @@ class ServerConnection(ABC):
         if not outbox:
             return []
         faults = self.database.faults
-        batches = self.protocol == "v3.bsatn.spacetimedb"
+        batches = self.protocol == V3_BSATN
         if batches and len(outbox) < faults.hold_until and self.close_request is None:
             return []
         self._outbox = []

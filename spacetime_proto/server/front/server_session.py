@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
+from ...protocols import ALL_PROTOCOLS, ProtocolName
 from ...types import ConnectionId
 from ...wire.http_exchange import HttpRequest, HttpServer
 from ...wire.websocket import ServerWebSocket, State
@@ -19,7 +20,7 @@ from .connection_v2 import V2Connection
 from .faults import Tag
 from .host import Host
 from .routes import BadRequest, database_of, respond
-from .server_connection import PROTOCOLS, ConnectionOptions, ProtocolName, ServerConnection
+from .server_connection import ConnectionOptions, ServerConnection
 from .tokens import TokenRefused
 
 __all__ = ["ServerSession"]
@@ -230,7 +231,7 @@ class ServerSession:
 
 def _protocol(offered: list[str]) -> ProtocolName:
     """Pick the server's favourite among what the client offers."""
-    for protocol in PROTOCOLS:
+    for protocol in ALL_PROTOCOLS:
         if protocol in offered:
             return protocol
     raise BadRequest(400, "no valid protocol selected")

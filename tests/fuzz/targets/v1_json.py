@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
-from spacetime_proto.messages import v1_json
+from spacetime_proto.messages import v1
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.testing.comparing import comparable
 
@@ -16,11 +16,11 @@ def check(data: bytes) -> None:
     text = data[1:].decode("utf-8", "replace")
     try:
         if data[:1] == b"c":
-            sent = v1_json.decode_client(text)
-            assert v1_json.decode_client(v1_json.encode_client(sent)) == sent
+            sent = v1.CLIENT.from_json(text)
+            assert v1.CLIENT.from_json(v1.CLIENT.to_json(sent)) == sent
         else:
-            got = v1_json.decode_server(text, _CODEC)
-            again = v1_json.decode_server(v1_json.encode_server(got, _CODEC), _CODEC)
+            got = v1.SERVER.from_json(text, _CODEC)
+            again = v1.SERVER.from_json(v1.SERVER.to_json(got, _CODEC), _CODEC)
             assert comparable(again) == comparable(got)
     except (DecodeError, LimitExceeded):
         return

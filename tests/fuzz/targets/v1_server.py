@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.messages import v1
-from spacetime_proto.messages.payloads import V1_BSATN, decode_server_payload
+from spacetime_proto.messages.payloads import decode_server_payload
+from spacetime_proto.protocols import V1_BSATN
 from spacetime_proto.testing.comparing import comparable
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.frames import split_server
+from spacetime_proto.messages.payloads import decode_server_payload
+from spacetime_proto.protocols import V3_BSATN
 from spacetime_proto.testing.comparing import comparable
 
 
@@ -14,7 +15,7 @@ def check(data: bytes) -> None:
     Not always in the same bytes: an empty list of rows of no size is written as one with offsets.
     """
     try:
-        messages = list(split_server(data, batched=True))
+        messages = list(decode_server_payload(V3_BSATN, data))
     except (DecodeError, LimitExceeded):
         return
     for message in messages:

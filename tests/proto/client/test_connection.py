@@ -21,7 +21,7 @@ def test_payloads_can_be_received_without_a_websocket() -> None:
     assert connection.in_flight == 0
     connection.subscribe(Subscription(["SELECT * FROM user"]))
     assert connection.in_flight == 1
-    body = v2.encode_server(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    body = v2.encode_server(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
     kinds = [type(event) for event in connection.receive(b"\x00" + body)]
     assert kinds == [ev.SetApplied, ev.TableChanged]
     assert connection.identity == IDENTITY
@@ -65,7 +65,7 @@ def test_a_subscription_that_ended_before_the_greeting_is_not_replayed() -> None
     kept, left = (script.session.subscribe(f"SELECT * FROM {name}") for name in ("user", "message"))
     first, second = script.received()
     for sent in (first, second):
-        script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, ()))
+        script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, ()))
     script.events()
     script.lose()
     script.start()
@@ -76,7 +76,7 @@ def test_a_subscription_that_ended_before_the_greeting_is_not_replayed() -> None
     script.events()
     (again,) = script.received()
     assert again.query_strings == ("SELECT * FROM user",)
-    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(again.request_id, again.query_set_id, ()))
     script.events()
     assert kept.is_active
     assert left.is_ended

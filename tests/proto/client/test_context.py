@@ -36,7 +36,7 @@ def test_requests_of_a_context_are_those_of_its_session() -> None:
     assert isinstance(call, v2.CallReducer)
     assert isinstance(subscribe, v2.Subscribe)
     assert subscription.queries == ("SELECT * FROM user",)
-    script.send(v2.SubscribeApplied(subscribe.request_id, subscribe.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(subscribe.request_id, subscribe.query_set_id, ()))
     script.events()
     assert subscription.is_active
 
@@ -50,5 +50,5 @@ def test_there_is_no_identity_before_the_first_connection() -> None:
 
 def test_the_types_of_callbacks_can_be_used_when_a_program_runs() -> None:
     for name in callback_types.__all__:
-        if name not in ("Returned", "CallbackErrorHandler"):
+        if name != "OnCallbackError":
             assert getattr(callback_types, name)[int].__args__[0] == Context[int]

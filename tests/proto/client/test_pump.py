@@ -86,7 +86,7 @@ def subscribed(**options: Any) -> Driver:
     driver.script.session.subscribe("SELECT * FROM user")
     driver.script.received()
     rows = driver.script.single("user", user(1), user(2))
-    driver.script.send(v2.SubscribeApplied(1, 1, (rows,)))
+    driver.script.send(v2.SubscribeAppliedMessage(1, 1, (rows,)))
     driver.read()
     driver.log.clear()
     return driver
@@ -124,7 +124,7 @@ def test_applied_and_connect_callbacks() -> None:
     script.session.subscribe("SELECT * FROM user", on_applied=driver.note("applied"))
     script.received()
     driver.log.clear()
-    script.send(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    script.send(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
     driver.read()
     assert driver.log == ["applied", "any applied", "insert", "done"]
 
@@ -210,7 +210,7 @@ def test_subscriptions_that_wait_are_woken_when_a_callback_fails() -> None:
     second = script.session.subscribe("SELECT * FROM message")
     second.on_change = driver.note("second")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, ()))
+    script.send(v2.SubscribeAppliedMessage(1, 1, ()))
     driver.read()
     assert driver.is_over
     assert "woken" in driver.log
@@ -258,7 +258,7 @@ def test_a_damaged_row_that_a_callback_was_to_see_ends_it() -> None:
     script = driver.script
     script.session.subscribe("SELECT * FROM message")
     script.received()
-    script.send(v2.SubscribeApplied(2, 2, ()))
+    script.send(v2.SubscribeAppliedMessage(2, 2, ()))
     driver.read()
     script.session.db.message.on_insert(driver.note("never"))
     rows = script.rows("message", message("abcde"))
@@ -375,7 +375,7 @@ def test_callbacks_before_a_damaged_row_run() -> None:
         driver.read()
 
     # Nobody looks at the row when it comes, and it is found to be damaged when it goes.
-    send_damaged(v2.SubscribeApplied(2, 2, (script.single("message", message("abcde")),)))
+    send_damaged(v2.SubscribeAppliedMessage(2, 2, (script.single("message", message("abcde")),)))
     script.session.db.message.on_insert(driver.note("insert"))
     script.session.db.message.on_delete(driver.note("never"))
     driver.log.clear()

@@ -27,7 +27,7 @@ def subscribed(script: Script, *rows: Any, query: str = "SELECT * FROM user") ->
     subscription = script.session.subscribe(query)
     (sent,) = script.received()
     tables = (script.single("user", *rows),) if rows else ()
-    script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, tables))
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, tables))
     script.events()
     return subscription
 
@@ -48,7 +48,7 @@ def test_applied_comes_before_its_rows() -> None:
     script.open()
     subscription = script.session.subscribe("SELECT * FROM user")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    script.send(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
     applied, changed = script.events()
     assert isinstance(applied, ev.SetApplied)
     assert applied.subscription is subscription
@@ -69,7 +69,7 @@ def test_an_unsubscribed_set_takes_exactly_its_rows() -> None:
     assert first.state is SubscriptionState.ENDING
     (sent,) = script.received()
     assert (sent.query_set_id, sent.flags) == (1, 0)
-    script.send(v2.UnsubscribeApplied(sent.request_id, sent.query_set_id))
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, sent.query_set_id))
     over, changed = script.events()
     assert isinstance(over, ev.SetEnded)
     assert isinstance(over.ctx.event, ev.UnsubscribeApplied)
@@ -96,7 +96,7 @@ def test_a_set_that_dies_takes_exactly_its_rows_with_it() -> None:
     script.open()
     first = subscribed(script, user(1), user(2))
     subscribed(script, user(2), user(3))
-    script.send(v2.SubscriptionError(None, 1, "evaluation failed"))
+    script.send(v2.SubscriptionErrorMessage(None, 1, "evaluation failed"))
     changed, failed = script.events()
     assert isinstance(changed, ev.TableChanged)
     assert isinstance(changed.ctx.event, ev.SubscriptionFailed)
@@ -107,7 +107,7 @@ def test_a_set_that_dies_takes_exactly_its_rows_with_it() -> None:
     assert first.error.queries == ("SELECT * FROM user",)
     script.send(script.update(1, "user", inserts=(user(9),)))
     assert script.events() == []  # late words about it
-    script.send(v2.SubscriptionError(None, 1, "again"))
+    script.send(v2.SubscriptionErrorMessage(None, 1, "again"))
     assert script.events() == []
 
 
@@ -118,8 +118,8 @@ def test_a_set_that_dies_while_its_end_is_under_way_just_ends() -> None:
     first.unsubscribe()
     (sent,) = script.received()
     script.send(
-        v2.SubscriptionError(None, 1, "evaluation failed"),
-        v2.SubscriptionError(sent.request_id, 1, "no such set"),
+        v2.SubscriptionErrorMessage(None, 1, "evaluation failed"),
+        v2.SubscriptionErrorMessage(sent.request_id, 1, "no such set"),
     )
     assert kinds(script.events()) == ["TableChanged", "SetEnded", "SetEnded"]
     assert first.state is SubscriptionState.ENDED
@@ -131,7 +131,7 @@ def test_a_refused_subscription_changes_nothing() -> None:
     subscribed(script, user(1))
     bad = script.session.subscribe("SELECT * FROM nowhere")
     (sent,) = script.received()
-    script.send(v2.SubscriptionError(sent.request_id, sent.query_set_id, "no such table"))
+    script.send(v2.SubscriptionErrorMessage(sent.request_id, sent.query_set_id, "no such table"))
     (failed,) = script.events()
     assert isinstance(failed, ev.SetFailed)
     assert bad.state is SubscriptionState.FAILED
@@ -146,7 +146,7 @@ def test_a_refused_id_leaves_the_set_that_has_it() -> None:
     connection = script.session._connection
     assert connection is not None
     connection.register_subscribe(99, 1, Subscription(["again"]))
-    script.send(v2.SubscriptionError(99, 1, "duplicate"))
+    script.send(v2.SubscriptionErrorMessage(99, 1, "duplicate"))
     script.events()
     assert first.is_active
     assert users(script) == {1}
@@ -158,7 +158,7 @@ def test_an_end_that_the_server_knows_nothing_of_drops_the_rows_too() -> None:
     first = subscribed(script, user(1))
     first.unsubscribe()
     (sent,) = script.received()
-    script.send(v2.SubscriptionError(sent.request_id, 1, "no such set"))
+    script.send(v2.SubscriptionErrorMessage(sent.request_id, 1, "no such set"))
     assert kinds(script.events()) == ["SetEnded", "TableChanged"]
     assert users(script) == set()
     assert first.state is SubscriptionState.ENDED
@@ -171,8 +171,8 @@ def test_a_set_ended_before_its_answer_never_applies() -> None:
     first.unsubscribe()
     subscribe, unsubscribe = script.received()
     script.send(
-        v2.SubscribeApplied(subscribe.request_id, 1, (script.single("user", user(1)),)),
-        v2.UnsubscribeApplied(unsubscribe.request_id, 1),
+        v2.SubscribeAppliedMessage(subscribe.request_id, 1, (script.single("user", user(1)),)),
+        v2.UnsubscribeAppliedMessage(unsubscribe.request_id, 1),
     )
     assert kinds(script.events()) == ["TableChanged", "SetEnded", "TableChanged"]
     assert not first.was_applied
@@ -186,7 +186,7 @@ def test_one_set_in_place_of_another_is_one_difference() -> None:
     second = script.session.subscribe("SELECT * FROM user", replaces=first)
     (sent,) = script.received()
     rows = script.single("user", user(2), user(3))
-    script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, (rows,)))
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, (rows,)))
     applied, changed = script.events()
     assert isinstance(applied, ev.SetApplied)
     assert isinstance(changed, ev.TableChanged)
@@ -196,7 +196,7 @@ def test_one_set_in_place_of_another_is_one_difference() -> None:
     (end,) = script.received()
     assert end.query_set_id == 1
     script.send(script.update(1, "user", inserts=(user(8),)))
-    script.send(v2.UnsubscribeApplied(end.request_id, 1))
+    script.send(v2.UnsubscribeAppliedMessage(end.request_id, 1))
     assert kinds(script.events()) == ["SetEnded"]
     assert users(script) == {2, 3}
 
@@ -207,7 +207,7 @@ def test_a_replacement_that_is_refused_leaves_the_old_set() -> None:
     first = subscribed(script, user(1))
     script.session.subscribe("nonsense", replaces=first)
     (sent,) = script.received()
-    script.send(v2.SubscriptionError(sent.request_id, sent.query_set_id, "nonsense"))
+    script.send(v2.SubscriptionErrorMessage(sent.request_id, sent.query_set_id, "nonsense"))
     script.events()
     assert first.is_active
     assert users(script) == {1}
@@ -219,11 +219,11 @@ def test_replacing_what_is_over_is_just_subscribing() -> None:
     first = subscribed(script, user(1))
     first.unsubscribe()
     (sent,) = script.received()
-    script.send(v2.UnsubscribeApplied(sent.request_id, 1))
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, 1))
     script.events()
     second = script.session.subscribe("SELECT * FROM user", replaces=first)
     (sent,) = script.received()
-    script.send(v2.SubscribeApplied(sent.request_id, 2, (script.single("user", user(2)),)))
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, 2, (script.single("user", user(2)),)))
     script.events()
     assert second.is_active
     assert script.received() == []
@@ -238,11 +238,11 @@ def test_replacing_what_is_about_to_end_leaves_its_end_to_the_server() -> None:
     first.unsubscribe()
     (end,) = script.received()
     rows = script.single("user", user(2), user(3))
-    script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, (rows,)))
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, (rows,)))
     assert kinds(script.events()) == ["SetApplied", "TableChanged"]
     assert first.state is SubscriptionState.ENDING
     assert script.received() == []  # its end was asked for already
-    script.send(v2.UnsubscribeApplied(end.request_id, end.query_set_id))
+    script.send(v2.UnsubscribeAppliedMessage(end.request_id, end.query_set_id))
     assert kinds(script.events()) == ["SetEnded"]
     assert first.is_ended
     assert second.is_active
@@ -252,10 +252,10 @@ def test_replacing_what_is_about_to_end_leaves_its_end_to_the_server() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        v2.SubscribeApplied(77, 1, ()),
-        v2.UnsubscribeApplied(77, 1),
-        v2.SubscriptionError(77, 1, "x"),
-        v2.SubscriptionError(None, 77, "x"),
+        v2.SubscribeAppliedMessage(77, 1, ()),
+        v2.UnsubscribeAppliedMessage(77, 1),
+        v2.SubscriptionErrorMessage(77, 1, "x"),
+        v2.SubscriptionErrorMessage(None, 77, "x"),
     ],
 )
 def test_ids_that_were_never_given_out_are_errors(wrong: Any) -> None:
@@ -280,7 +280,7 @@ def test_before_delete_sees_the_old_cache() -> None:
     script.session.db.user.on_before_delete(lambda ctx, row: None)
     first.unsubscribe()
     (sent,) = script.received()
-    script.send(v2.UnsubscribeApplied(sent.request_id, 1))
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, 1))
     seen = [(type(event).__name__, users(script)) for event in script.session.events()]
     assert seen == [("BeforeDelete", {1}), ("SetEnded", set()), ("TableChanged", set())]
 
@@ -292,7 +292,7 @@ def test_a_message_that_is_left_before_it_is_applied_is_not_applied() -> None:
     script.session.db.user.on_before_delete(lambda ctx, row: None)
     first.unsubscribe()
     (sent,) = script.received()
-    script.send(v2.UnsubscribeApplied(sent.request_id, 1))
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, 1))
     (event,) = [next(iter(script.session.message_events() or ()))]
     assert isinstance(event, ev.BeforeDelete)
     script.session.fail(RuntimeError("refused"))
@@ -343,7 +343,7 @@ def test_v1_error_without_ids_empties_the_cache(old: Script) -> None:
     first = v1_subscribed(old, user(1))
     second = v1_subscribed(old)
     second.unsubscribe()
-    old.send(v1.SubscriptionError(5, None, None, None, "evaluation failed"))
+    old.send(v1.SubscriptionErrorMessage(5, None, None, None, "evaluation failed"))
     events = old.events()
     assert kinds(events) == ["TableChanged", "SetFailed", "SetEnded"]
     assert isinstance(events[0].ctx.event, ev.SubscriptionFailed)
@@ -356,7 +356,7 @@ def test_v1_error_without_ids_empties_the_cache(old: Script) -> None:
 def test_v1_refusal_of_a_request(old: Script) -> None:
     bad = old.session.subscribe("nonsense")
     (sent,) = old.received()
-    old.send(v1.SubscriptionError(5, sent.request_id, sent.query_id, None, "nonsense"))
+    old.send(v1.SubscriptionErrorMessage(5, sent.request_id, sent.query_id, None, "nonsense"))
     assert kinds(old.events()) == ["SetFailed"]
     assert bad.is_ended
 
@@ -365,7 +365,7 @@ def test_v1_end_that_the_server_knows_nothing_of(old: Script) -> None:
     first = v1_subscribed(old, user(1))
     first.unsubscribe()
     (sent,) = old.received()
-    old.send(v1.SubscriptionError(5, sent.request_id, sent.query_id, None, "unknown"))
+    old.send(v1.SubscriptionErrorMessage(5, sent.request_id, sent.query_id, None, "unknown"))
     assert kinds(old.events()) == ["SetEnded"]
     assert users(old) == {1}  # whose these rows are, v1 does not tell
 
@@ -458,11 +458,11 @@ def test_single_subscriptions_of_a_recording() -> None:
     subscription = Subscription(["SELECT * FROM user"])
     connection.register_subscribe(7, 3, subscription)
     rows = v1.SubscribeRows(4096, "user", script.v1_table("user", (user(1),)))
-    script.send(v1.SubscribeApplied(7, 5, 3, rows))
+    script.send(v1.SubscribeAppliedMessage(7, 5, 3, rows))
     assert kinds(script.events()) == ["SetApplied", "TableChanged"]
     connection.register_unsubscribe(8, 3)
     gone = v1.SubscribeRows(4096, "user", script.v1_table("user", (), (user(1),)))
-    script.send(v1.UnsubscribeApplied(8, 5, 3, gone))
+    script.send(v1.UnsubscribeAppliedMessage(8, 5, 3, gone))
     assert kinds(script.events()) == ["SetEnded", "TableChanged"]
     assert subscription.is_ended
 
@@ -480,7 +480,7 @@ def test_all_is_lost_while_replaying() -> None:
         v1.SubscribeMultiApplied(
             one.request_id, 5, one.query_id, (script.v1_table("user", (user(1),)),)
         ),
-        v1.SubscriptionError(5, None, None, None, "evaluation failed"),
+        v1.SubscriptionErrorMessage(5, None, None, None, "evaluation failed"),
     )
     assert script.events() == []
     script.send(v1.SubscribeMultiApplied(two.request_id, 5, two.query_id, ()))

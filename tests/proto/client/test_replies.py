@@ -30,7 +30,7 @@ def subscribed(script: Script, *rows: Any) -> None:
         tables = (script.v1_table("user", rows),)
         script.send(v1.SubscribeMultiApplied(sent.request_id, 5, sent.query_id, tables))
     else:
-        script.send(v2.SubscribeApplied(sent.request_id, 1, (script.single("user", *rows),)))
+        script.send(v2.SubscribeAppliedMessage(sent.request_id, 1, (script.single("user", *rows),)))
     script.events()
 
 

@@ -256,7 +256,7 @@ def test_messages_of_one_payload_are_applied_one_by_one() -> None:
     subscription = script.session.subscribe("SELECT * FROM user")
     script.received()
     script.send(
-        v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)),
+        v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)),
         script.update(1, "user", inserts=(user(2),)),
     )
     first = script.session.message_events()
@@ -276,7 +276,7 @@ def test_events_can_be_left_and_taken_up_again() -> None:
     script.open()
     script.session.subscribe("SELECT * FROM user")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    script.send(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
     for event in script.session.events():
         assert isinstance(event, ev.SetApplied)
         break
@@ -305,7 +305,7 @@ def test_nothing_of_a_damaged_message_is_applied() -> None:
     script.open()
     script.session.subscribe("SELECT * FROM user")
     script.received()
-    good = v2.encode_server(v2.SubscribeApplied(1, 1, (script.single("user", user(1)),)))
+    good = v2.encode_server(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
     bad = v2.encode_server(script.update(1, "user", inserts=(user(2),)))
     script.send_raw(b"\x00" + good + bad[:-3])
     events = script.events()
@@ -319,7 +319,7 @@ def test_a_damaged_row_that_is_read_ends_the_connection() -> None:
     script.open()
     script.session.subscribe("SELECT * FROM message")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, (script.single("message", message("hello")),)))
+    script.send(v2.SubscribeAppliedMessage(1, 1, (script.single("message", message("hello")),)))
     script.events()
     rows = script.rows("message", message("abcde"))
     damaged = rows.data.replace(b"abcde", b"ab\xffde")
@@ -482,7 +482,9 @@ def connected_with_rows(*rows: int, **options: object) -> Script:
     script.open()
     script.session.subscribe("SELECT * FROM user")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, (script.single("user", *[user(n) for n in rows]),)))
+    script.send(
+        v2.SubscribeAppliedMessage(1, 1, (script.single("user", *[user(n) for n in rows]),))
+    )
     script.events()
     return script
 
@@ -502,7 +504,7 @@ def test_a_reconnect_reports_only_what_changed() -> None:
     assert again.query_strings == ("SELECT * FROM user",)
     assert len(session.db.user) == 3
     rows = script.single("user", user(1), user(2, "new"), user(4))
-    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, (rows,)))
+    script.send(v2.SubscribeAppliedMessage(again.request_id, again.query_set_id, (rows,)))
     (changed,) = script.events()
     assert isinstance(changed, ev.TableChanged)
     assert isinstance(changed.ctx.event, ev.Reconnected)
@@ -523,7 +525,7 @@ def test_what_on_connect_asks_for_while_replaying_follows_the_replay() -> None:
     query = session.query("SELECT * FROM user")
     (again,) = script.received()
     assert isinstance(again, v2.Subscribe)
-    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(again.request_id, again.query_set_id, ()))
     script.events()
     call, one_off = script.received()
     assert isinstance(call, v2.CallReducer)
@@ -579,7 +581,7 @@ def test_calls_while_offline_fail_or_wait() -> None:
     script.open()
     (replayed,) = script.received()
     rows = script.single("user", user(1))
-    script.send(v2.SubscribeApplied(replayed.request_id, replayed.query_set_id, (rows,)))
+    script.send(v2.SubscribeAppliedMessage(replayed.request_id, replayed.query_set_id, (rows,)))
     script.events()
     (call,) = script.received()
     assert call.reducer == "set_name"
@@ -621,7 +623,7 @@ def test_a_set_that_is_refused_when_replayed_loses_its_rows() -> None:
     script.lose()
     script.open()
     (again,) = script.received()
-    script.send(v2.SubscriptionError(again.request_id, again.query_set_id, "gone"))
+    script.send(v2.SubscriptionErrorMessage(again.request_id, again.query_set_id, "gone"))
     changed, failed = script.events()
     assert isinstance(changed, ev.TableChanged)
     assert len(changed.deleted) == 2
@@ -633,20 +635,20 @@ def test_updates_while_replaying_are_not_told_twice() -> None:
     script = connected_with_rows(1)
     other = script.session.subscribe("SELECT * FROM message")
     (sent,) = script.received()
-    script.send(v2.SubscribeApplied(sent.request_id, sent.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, ()))
     script.events()
     script.lose()
     script.open()
     first, second = script.received()
     script.send(
-        v2.SubscribeApplied(
+        v2.SubscribeAppliedMessage(
             first.request_id, first.query_set_id, (script.single("user", user(1)),)
         ),
         script.update(first.query_set_id, "user", inserts=(user(2),)),
     )
     assert script.events() == []
     assert len(script.session.db.user) == 1
-    script.send(v2.SubscribeApplied(second.request_id, second.query_set_id, ()))
+    script.send(v2.SubscribeAppliedMessage(second.request_id, second.query_set_id, ()))
     (changed,) = script.events()
     assert isinstance(changed, ev.TableChanged)
     assert [row.identity for row in changed.inserted] == [user(2)[0]]
@@ -663,7 +665,7 @@ def test_a_loss_while_replaying_keeps_the_old_cache() -> None:
     script.open()
     (again,) = script.received()
     rows = script.single("user", user(1), user(2))
-    script.send(v2.SubscribeApplied(again.request_id, again.query_set_id, (rows,)))
+    script.send(v2.SubscribeAppliedMessage(again.request_id, again.query_set_id, (rows,)))
     assert script.events() == []
     assert script.session.state is SessionState.OPEN
 
@@ -683,7 +685,7 @@ def test_a_final_loss_ends_applied_and_fails_pending_subscriptions() -> None:
     script.open()
     applied = script.session.subscribe("SELECT * FROM user")
     script.received()
-    script.send(v2.SubscribeApplied(1, 1, ()))
+    script.send(v2.SubscribeAppliedMessage(1, 1, ()))
     script.events()
     pending = script.session.subscribe("SELECT * FROM message")
     ending = script.session.subscribe("SELECT * FROM message")

@@ -16,10 +16,12 @@ from spacetime_proto.client.dialects.dialect_v2 import V2, V3
 from spacetime_proto.client.pump import Invoke, Read, Received, pump
 from spacetime_proto.errors import SpacetimeError
 from spacetime_proto.limits import Limits
-from spacetime_proto.messages import frames, v2
+from spacetime_proto.messages import v2
+from spacetime_proto.messages.payloads import CLIENT_BATCH_SIZE, MAX_BATCH_MESSAGES
 from spacetime_proto.testing.byte_strategies import damaged
 from spacetime_proto.testing.message_strategies import v2_server_messages
 from tests.support.golden import golden_module
+from tests.support.payloads import compress
 from tests.support.script import NOW, Script, user
 
 CHAT = golden_module("quickstart-chat").bound
@@ -59,7 +61,7 @@ def messages(draw: Any, script: Script) -> Any:
                 v2.ReducerResult(request_id, NOW, v2.ReducerOk()),
                 v2.ReducerResult(request_id, NOW, v2.ReducerOk(draw(RETURNED), update)),
                 v2.ReducerResult(request_id, NOW, v2.ReducerInternalError("boom")),
-                v2.SubscriptionError(None, 2, "gone"),
+                v2.SubscriptionErrorMessage(None, 2, "gone"),
             )
         )
     )
@@ -73,7 +75,7 @@ def traffic(draw: Any, script: Script) -> list[bytes]:
         most = 3 if script.protocol == V3_NAME else 1
         drawn = [draw(messages(script)) for _ in range(draw(st.integers(1, most)))]
         body = b"".join(map(v2.encode_server, drawn))
-        payload = frames.compress(body, draw(st.sampled_from(("none", "none", "gzip"))))
+        payload = compress(body, draw(st.sampled_from(("none", "none", "gzip"))))
         if draw(st.integers(0, 5)) == 0:
             payload = draw(damaged(payload))
         payloads.append(payload)
@@ -91,7 +93,7 @@ def opened(protocol: str, sets: int, **options: Any) -> Script:
         script.session.subscribe("SELECT * FROM user")
         script.received()
         rows = (script.single("user", user(1), user(2)),)
-        script.send(v2.SubscribeApplied(set_id, set_id, rows))
+        script.send(v2.SubscribeAppliedMessage(set_id, set_id, rows))
     script.events()
     for _ in range(4):
         script.session.call(script.module.reducers.set_name("x"))
@@ -248,8 +250,8 @@ def test_a_call_of_a_procedure_is_encoded_as_its_message_is() -> None:
 
 def test_what_is_too_much_for_one_payload_goes_in_several() -> None:
     dialect = V3(CHAT, Limits())
-    many: list[bytes | str] = [b"x"] * (frames.MAX_BATCH_MESSAGES + 1)
-    large: list[bytes | str] = [b"x" * frames.CLIENT_BATCH_SIZE, b"y"]
+    many: list[bytes | str] = [b"x"] * (MAX_BATCH_MESSAGES + 1)
+    large: list[bytes | str] = [b"x" * CLIENT_BATCH_SIZE, b"y"]
     for payloads in (many, large):
         batches = dialect.batch(payloads)
         assert len(batches) == 2

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from spacetime_proto.client.tap import Tap
-from spacetime_proto.messages import frames, v2
+from spacetime_proto.messages import v2
+from tests.support.payloads import compress
 from tests.support.script import CONNECTION_ID, IDENTITY, TOKEN, Script
 
 
@@ -35,6 +36,6 @@ def test_a_tap_sees_a_connection_from_its_start_to_its_end() -> None:
     started, greeting, sent, closed = seen.log
     assert started[:2] == ("started", "v2.bsatn.spacetimedb")
     hello = v2.encode_server(v2.InitialConnection(IDENTITY, CONNECTION_ID, TOKEN))
-    assert greeting == ("server", frames.compress(hello))
+    assert greeting == ("server", compress(hello))
     assert sent == ("client", v2.encode_client(call))
     assert closed[0] == "closed"

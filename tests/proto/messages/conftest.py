@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spacetime_proto.messages.v1_json import JsonCodec
+from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.algebraic import (
     IDENTITY,
     Element,

@@ -10,7 +10,6 @@ from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1
 from spacetime_proto.messages.compression import BROTLI, GZIP, deflate
-from spacetime_proto.messages.reading import put_blob, put_string
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts
@@ -70,15 +69,15 @@ SERVER = [
         "04 00000000 00 02000000 6e6f 00000000 0100000000000000",
     ),
     (
-        v1.SubscribeApplied(1, 1378, 7, v1.SubscribeRows(4098, TABLE, INSERT_BO)),
+        v1.SubscribeAppliedMessage(1, 1378, 7, v1.SubscribeRows(4098, TABLE, INSERT_BO)),
         f"05 {APPLIED_HEX} 02100000 {NAME} {INSERT_BO_HEX}",
     ),
     (
-        v1.UnsubscribeApplied(1, 1378, 7, v1.SubscribeRows(4098, TABLE, INSERT_BO)),
+        v1.UnsubscribeAppliedMessage(1, 1378, 7, v1.SubscribeRows(4098, TABLE, INSERT_BO)),
         f"06 {APPLIED_HEX} 02100000 {NAME} {INSERT_BO_HEX}",
     ),
     (
-        v1.SubscriptionError(3, 1, 7, None, "no"),
+        v1.SubscriptionErrorMessage(3, 1, 7, None, "no"),
         "07 0300000000000000 00 01000000 00 07000000 01 02000000 6e6f",
     ),
     (
@@ -167,11 +166,10 @@ def test_bad_server_messages(raw: str, match: str) -> None:
 def light(*updates: tuple[int, bytes]) -> bytes:
     """Return a TransactionUpdateLight whose updates are these (tag, body)."""
     out = bytearray(b"\x02" + bytes(4) + b"\x01\0\0\0" + bytes(4))
-    put_string(out, "t")
-    out += bytes(8) + len(updates).to_bytes(4, "little")
+    out += b"\x01\0\0\0t" + bytes(8) + len(updates).to_bytes(4, "little")
     for tag, body in updates:
         out.append(tag)
-        put_blob(out, body)
+        out += len(body).to_bytes(4, "little") + body
     return bytes(out)
 
 
@@ -197,6 +195,14 @@ def test_bytes_after_a_compressed_update_are_refused() -> None:
     inner = query_update(b"a", b"b") + b"!"
     with pytest.raises(DecodeError, match="1 bytes after the update in compressed update of table"):
         v1.decode_server(light((GZIP, deflate(inner, GZIP))))
+
+
+@pytest.mark.parametrize(("size", "words"), [(-6, "u32: Expected 4"), (-1, r"\[u8\]: Expected 4")])
+def test_a_compressed_update_that_is_cut_short(size: int, words: str) -> None:
+    data = light((GZIP, b"junk"))
+    match = f"data too short for {words}.* in table 't' of TransactionUpdateLight at byte"
+    with pytest.raises(DecodeError, match=match):
+        v1.decode_server(data[:size])
 
 
 def test_a_damaged_compressed_update_names_its_table() -> None:
@@ -242,3 +248,9 @@ def test_the_budget_follows_the_size_on_the_wire() -> None:
     v1.decode_server(data, 0, limits)
     with pytest.raises(LimitExceeded):
         v1.decode_server(data, 0, limits, wire_size=20)
+
+
+def test_a_token_is_not_in_a_repr() -> None:
+    message = v1.IdentityToken(Identity(bytes(32)), "secret", ConnectionId(bytes(16)))
+    assert "secret" not in repr(message)
+    assert "<token>" in repr(message)

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from spacetime_proto.errors import EncodeError
 from spacetime_proto.messages import v1
-from spacetime_proto.messages.v1_encode import encode_client, encode_server
+from spacetime_proto.messages.declare import wire_name
+from spacetime_proto.messages.v1 import encode_client, encode_server
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
@@ -32,7 +33,7 @@ IDS = (Timestamp(1), Identity(bytes(32)), ConnectionId(bytes(16)))
     ],
 )
 def test_client_messages_that_do_not_fit(message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
         encode_client(message)
 
 
@@ -47,13 +48,13 @@ def test_client_messages_that_do_not_fit(message: Any) -> None:
         ),
         v1.ProcedureResult(v1.ProcedureReturned("1"), Timestamp(0), TimeDuration(0), 1),
         v1.ProcedureResult(None, Timestamp(0), TimeDuration(0), 1),  # type: ignore[arg-type]
-        v1.SubscriptionError(-1, None, None, None, ""),
+        v1.SubscriptionErrorMessage(-1, None, None, None, ""),
         v1.Unsubscribe(1, 1),
         None,
     ],
 )
 def test_server_messages_that_do_not_fit(message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
         encode_server(message)
 
 

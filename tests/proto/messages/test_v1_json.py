@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, EncodeError, LimitExceeded
 from spacetime_proto.limits import Limits
-from spacetime_proto.messages import v1, v1_json
-from spacetime_proto.messages.v1_json import JsonCodec
+from spacetime_proto.messages import v1
+from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts
@@ -62,8 +62,8 @@ CLIENT = [
 
 @pytest.mark.parametrize(("message", "text"), CLIENT)
 def test_client_messages(message: v1.ClientMessage, text: str) -> None:
-    assert v1_json.encode_client(message) == text
-    assert v1_json.decode_client(text) == message
+    assert v1.CLIENT.to_json(message) == text
+    assert v1.CLIENT.from_json(text) == message
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_client_messages(message: v1.ClientMessage, text: str) -> None:
     ],
 )
 def test_other_forms_of_client_messages(text: str) -> None:
-    assert v1_json.decode_client(text) == v1.OneOffQuery(b"\x0a\x0b", "q")
+    assert v1.CLIENT.from_json(text) == v1.OneOffQuery(b"\x0a\x0b", "q")
 
 
 @pytest.mark.parametrize(
@@ -97,21 +97,21 @@ def test_other_forms_of_client_messages(text: str) -> None:
 )
 def test_bad_client_messages(text: str, match: str) -> None:
     with pytest.raises(DecodeError, match=match):
-        v1_json.decode_client(text)
+        v1.CLIENT.from_json(text)
 
 
 @pytest.mark.parametrize("kind", ["Subscribe", "SubscribeMulti"])
 def test_too_many_queries(kind: str) -> None:
     rest = [1] if kind == "Subscribe" else [1, [1]]
     text = json.dumps({kind: [["a", "b"], *rest]})
-    v1_json.decode_client(text, Limits(max_rows_per_message=2))
+    v1.CLIENT.from_json(text, limits=Limits(max_rows_per_message=2))
     with pytest.raises(LimitExceeded, match=f"{kind} holds more rows"):
-        v1_json.decode_client(text, Limits(max_rows_per_message=1))
+        v1.CLIENT.from_json(text, limits=Limits(max_rows_per_message=1))
 
 
 @given(sts.v1_client_messages(json=True))
 def test_client_messages_round_trip(message: v1.ClientMessage) -> None:
-    assert v1_json.decode_client(v1_json.encode_client(message)) == message
+    assert v1.CLIENT.from_json(v1.CLIENT.to_json(message)) == message
 
 
 # --- server messages --------------------------------------------------------------------------
@@ -158,11 +158,11 @@ SERVER = [
         '"request_id":1,"total_host_execution_duration":{"__time_duration_micros__":1326}}}',
     ),
     (
-        v1.SubscribeApplied(2, 384, 3, SUBSCRIBED),
+        v1.SubscribeAppliedMessage(2, 384, 3, SUBSCRIBED),
         f'{{"SubscribeApplied":{{{APPLIED_JSON},{SUBSCRIBED_JSON}}}}}',
     ),
     (
-        v1.UnsubscribeApplied(2, 384, 3, SUBSCRIBED),
+        v1.UnsubscribeAppliedMessage(2, 384, 3, SUBSCRIBED),
         f'{{"UnsubscribeApplied":{{{APPLIED_JSON},{SUBSCRIBED_JSON}}}}}',
     ),
     (
@@ -204,7 +204,7 @@ SERVER = [
         '"total_host_execution_duration":{"__time_duration_micros__":222}}}',
     ),
     (
-        v1.SubscriptionError(286, 4, 55, None, "no such table"),
+        v1.SubscriptionErrorMessage(286, 4, 55, None, "no such table"),
         '{"SubscriptionError":{"total_host_execution_duration_micros":286,"request_id":{"some":4},'
         '"query_id":{"some":55},"table_id":{"none":[]},"error":"no such table"}}',
     ),
@@ -225,14 +225,14 @@ SERVER = [
 
 @pytest.mark.parametrize(("message", "text"), SERVER)
 def test_server_messages(codec: JsonCodec, message: v1.ServerMessage, text: str) -> None:
-    assert v1_json.encode_server(message, codec) == text
-    assert comparable(v1_json.decode_server(text, codec)) == comparable(message)
+    assert v1.SERVER.to_json(message, codec) == text
+    assert comparable(v1.SERVER.from_json(text, codec)) == comparable(message)
 
 
 @given(sts.v1_server_messages(json=True))
 def test_server_messages_round_trip(message: v1.ServerMessage) -> None:
-    text = v1_json.encode_server(message, HEX_ROWS)
-    assert comparable(v1_json.decode_server(text, HEX_ROWS)) == comparable(message)
+    text = v1.SERVER.to_json(message, HEX_ROWS)
+    assert comparable(v1.SERVER.from_json(text, HEX_ROWS)) == comparable(message)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_server_messages_round_trip(message: v1.ServerMessage) -> None:
 )
 def test_bad_server_messages(codec: JsonCodec, text: str, match: str) -> None:
     with pytest.raises(DecodeError, match=match):
-        v1_json.decode_server(text, codec)
+        v1.SERVER.from_json(text, codec)
 
 
 @pytest.mark.parametrize("row", ["[1,null]", '{\\"big\\":1,\\"small\\":null}'])
@@ -256,7 +256,7 @@ def test_a_float_that_json_cannot_say_names_table_and_column(codec: JsonCodec, r
     text = f'{{"TransactionUpdateLight":[1,[[[1,"numbers",1,[[[],["{row}"]]]]]]]}}'
     match = "a number expected, not null in small of row of table 'numbers' of Transaction"
     with pytest.raises(DecodeError, match=match):
-        v1_json.decode_server(text, codec)
+        v1.SERVER.from_json(text, codec)
 
 
 def test_a_row_that_json_can_say_and_bsatn_cannot() -> None:
@@ -264,32 +264,32 @@ def test_a_row_that_json_can_say_and_bsatn_cannot() -> None:
         raise EncodeError("4 GiB are too many")
 
     message = v1.TransactionUpdateLight(1, (INSERT,))
-    text = v1_json.encode_server(message, HEX_ROWS)
+    text = v1.SERVER.to_json(message, HEX_ROWS)
     with pytest.raises(DecodeError, match="4 GiB are too many in row of table 'user' of"):
-        v1_json.decode_server(text, JsonCodec(refuse, HEX_ROWS.decode_row))
+        v1.SERVER.from_json(text, JsonCodec(refuse, HEX_ROWS.decode_row))
 
 
 def test_rows_and_what_holds_them_are_charged(codec: JsonCodec) -> None:
-    text = v1_json.encode_server(v1.TransactionUpdateLight(1, (INSERT,)), codec)
-    v1_json.decode_server(text, codec, Limits(max_rows_per_message=3))
+    text = v1.SERVER.to_json(v1.TransactionUpdateLight(1, (INSERT,)), codec)
+    v1.SERVER.from_json(text, codec, Limits(max_rows_per_message=3))
     for most in (1, 2):
         with pytest.raises(LimitExceeded) as caught:
-            v1_json.decode_server(text, codec, Limits(max_rows_per_message=most))
+            v1.SERVER.from_json(text, codec, Limits(max_rows_per_message=most))
         assert (caught.value.limit, caught.value.maximum) == ("max_rows_per_message", most)
 
 
 def test_tables_of_a_one_off_query_are_charged() -> None:
     tables = (v1.OneOffTable("", EMPTY_ROWS),) * 3
     message = v1.OneOffQueryResponse(b"", None, tables, TimeDuration(0))
-    text = v1_json.encode_server(message, HEX_ROWS)
+    text = v1.SERVER.to_json(message, HEX_ROWS)
     with pytest.raises(LimitExceeded):
-        v1_json.decode_server(text, HEX_ROWS, Limits(max_rows_per_message=2))
+        v1.SERVER.from_json(text, HEX_ROWS, Limits(max_rows_per_message=2))
 
 
 @given(st.data())
 def test_damaged_text_raises_only_documented_errors(data: st.DataObject) -> None:
     message = data.draw(sts.v1_server_messages(json=True))
-    raw = v1_json.encode_server(message, HEX_ROWS).encode()
+    raw = v1.SERVER.to_json(message, HEX_ROWS).encode()
     text = data.draw(sts.damaged(raw)).decode("utf-8", "replace")
 
     def encode_row(table: str, row: str) -> bytes:
@@ -299,7 +299,7 @@ def test_damaged_text_raises_only_documented_errors(data: st.DataObject) -> None
             raise DecodeError("no row") from error
 
     try:
-        v1_json.decode_server(text, JsonCodec(encode_row, HEX_ROWS.decode_row))
+        v1.SERVER.from_json(text, JsonCodec(encode_row, HEX_ROWS.decode_row))
     except (DecodeError, LimitExceeded):
         return
 
@@ -307,4 +307,4 @@ def test_damaged_text_raises_only_documented_errors(data: st.DataObject) -> None
 @given(st.text(max_size=40))
 def test_random_text_raises_only_documented_errors(text: str) -> None:
     with pytest.raises(DecodeError):
-        v1_json.decode_client(text)
+        v1.CLIENT.from_json(text)

@@ -8,8 +8,8 @@ import pytest
 
 from spacetime_proto.errors import EncodeError
 from spacetime_proto.messages import v1
+from spacetime_proto.messages.declare import wire_name
 from spacetime_proto.messages.json_rows import JsonCodec
-from spacetime_proto.messages.v1_json_encode import encode_client, encode_server
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 
@@ -31,8 +31,8 @@ CALL = v1.ReducerCallInfo("f", 3, "[]", 2)
     ],
 )
 def test_client_messages_that_do_not_fit(message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
-        encode_client(message)
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
+        v1.CLIENT.to_json(message)
 
 
 def with_rows(table: str, row: bytes) -> v1.TransactionUpdateLight:
@@ -52,7 +52,7 @@ def with_rows(table: str, row: bytes) -> v1.TransactionUpdateLight:
         ),
         v1.ProcedureResult(v1.ProcedureReturned(b""), Timestamp(0), TimeDuration(0), 1),
         v1.ProcedureResult(None, Timestamp(0), TimeDuration(0), 1),  # type: ignore[arg-type]
-        v1.SubscriptionError(-1, None, None, None, ""),
+        v1.SubscriptionErrorMessage(-1, None, None, None, ""),
         with_rows("nope", b""),
         with_rows("user", b"short"),
         v1.Unsubscribe(1, 1),
@@ -60,15 +60,15 @@ def with_rows(table: str, row: bytes) -> v1.TransactionUpdateLight:
     ],
 )
 def test_server_messages_that_do_not_fit(codec: JsonCodec, message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
-        encode_server(message, codec)
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
+        v1.SERVER.to_json(message, codec)
 
 
 def test_a_message_that_fits(codec: JsonCodec) -> None:
     message = v1.TransactionUpdateLight(1, ())
-    assert encode_server(message, codec) == (
+    assert v1.SERVER.to_json(message, codec) == (
         '{"TransactionUpdateLight":{"request_id":1,"update":{"tables":[]}}}'
     )
-    assert encode_client(v1.Unsubscribe(1, 2)) == (
+    assert v1.CLIENT.to_json(v1.Unsubscribe(1, 2)) == (
         '{"Unsubscribe":{"request_id":1,"query_id":{"id":2}}}'
     )

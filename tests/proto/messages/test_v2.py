@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.errors import DecodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.messages import reading, v2
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts
-from spacetime_proto.types import TimeDuration, Timestamp
+from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 
 TABLE = "view_pk_player"
 NAME = "0e000000 766965775f706b5f706c61796572"
@@ -56,10 +57,10 @@ CLIENT = [
 
 SERVER = [
     (
-        v2.SubscribeApplied(3, 5, (v2.SingleTableRows(TABLE, RowList.from_rows([ANN])),)),
+        v2.SubscribeAppliedMessage(3, 5, (v2.SingleTableRows(TABLE, RowList.from_rows([ANN])),)),
         f"01 03000000 05000000 01000000 {NAME} {ROWS_ANN}",
     ),
-    (v2.SubscribeApplied(1, 1, ()), "01 01000000 01000000 00000000"),
+    (v2.SubscribeAppliedMessage(1, 1, ()), "01 01000000 01000000 00000000"),
     (
         v2.ReducerResult(4, Timestamp(0x000660EDFB93AC11), v2.ReducerOk(b"", UPDATE)),
         f"06 04000000 11ac93fbed600600 00 00000000 {UPDATE_HEX}",
@@ -106,10 +107,13 @@ SERVER = [
     ),
     (v2.OneOffQueryResult(6, BO_ROWS), f"05 06000000 00 01000000 {NAME} {ROWS_BO}"),
     (v2.OneOffQueryResult(7, "no"), "05 07000000 01 02000000 6e6f"),
-    (v2.SubscriptionError(8, 9, "no"), "03 00 08000000 09000000 02000000 6e6f"),
-    (v2.SubscriptionError(None, 9, "no"), "03 01 09000000 02000000 6e6f"),
-    (v2.UnsubscribeApplied(9, 5, BO_ROWS), f"02 09000000 05000000 00 01000000 {NAME} {ROWS_BO}"),
-    (v2.UnsubscribeApplied(9, 5), "02 09000000 05000000 01"),
+    (v2.SubscriptionErrorMessage(8, 9, "no"), "03 00 08000000 09000000 02000000 6e6f"),
+    (v2.SubscriptionErrorMessage(None, 9, "no"), "03 01 09000000 02000000 6e6f"),
+    (
+        v2.UnsubscribeAppliedMessage(9, 5, BO_ROWS),
+        f"02 09000000 05000000 00 01000000 {NAME} {ROWS_BO}",
+    ),
+    (v2.UnsubscribeAppliedMessage(9, 5), "02 09000000 05000000 01"),
     (
         v2.ProcedureResult(
             v2.ProcedureReturned(bytes.fromhex("07000000")),
@@ -223,9 +227,9 @@ def test_a_bad_client_message_is_named() -> None:
 
 def test_too_many_queries() -> None:
     data = v2.encode_client(v2.Subscribe(1, 1, ("a", "b")))
-    assert v2.decode_client(data, 0, 2)[0].query_strings == ("a", "b")  # type: ignore[union-attr]
+    assert v2.decode_client(data, 0, Limits(max_rows_per_message=2))[0].query_strings == ("a", "b")  # type: ignore[union-attr]
     with pytest.raises(LimitExceeded, match="Subscribe holds more rows"):
-        v2.decode_client(data, 0, 1)
+        v2.decode_client(data, 0, Limits(max_rows_per_message=1))
 
 
 # --- errors of server messages ----------------------------------------------------------------
@@ -249,14 +253,17 @@ def test_too_many_queries() -> None:
             "do not divide .* in row list of table 'u' of TransactionUpdate at byte 23",
         ),
         ("04 01000000 01000000 01000000 01000000 ff 00000000", "invalid utf-8: .*TransactionUp"),
-        ("04 01000000 01000000 01000000 ffffffff 75", "data ends too early in TransactionUpdate"),
+        (
+            "04 01000000 01000000 01000000 ffffffff 75",
+            r"data too short for \[u8\]: Expected 4294967295, given 1 in TransactionUpdate at byte 17",
+        ),
         (
             "04 01000000 01000000 02000000 01000000 75 00000000 01000000",
-            "data ends too early in TransactionUpdate",
+            r"data too short for \[u8\]: Expected 1, given 0 in TransactionUpdate at byte 26",
         ),
         (
             "04 01000000 01000000 01000000 01000000 75 02000000",
-            "data ends too early in table 'u' of TransactionUpdate",
+            "data too short for u8: Expected 1, given 0 in table 'u' of TransactionUpdate at byte 22",
         ),
         (
             "01 01000000 01000000 01000000 01000000 75 02",
@@ -289,22 +296,36 @@ def many_tables(count: int) -> bytes:
 
 def many_rows(count: int) -> bytes:
     rows = RowList.from_rows([b"ab"] * (count - 1))
-    return v2.encode_server(v2.SubscribeApplied(1, 1, (v2.SingleTableRows("t", rows),)))
+    return v2.encode_server(v2.SubscribeAppliedMessage(1, 1, (v2.SingleTableRows("t", rows),)))
 
 
 @pytest.mark.parametrize("make", [many_sets, many_tables, many_rows])
 def test_whatever_holds_rows_is_charged_to_the_budget(make) -> None:
     data = make(10)
-    v2.decode_server(data, 0, 11)
-    v2.decode_server(data, 0, 11)
+    v2.decode_server(data, 0, Limits(max_rows_per_message=11))
+    v2.decode_server(data, 0, Limits(max_rows_per_message=11))
     with pytest.raises(LimitExceeded) as caught:
-        v2.decode_server(data, 0, 8)
+        v2.decode_server(data, 0, Limits(max_rows_per_message=8))
     assert (caught.value.limit, caught.value.maximum) == ("max_rows_per_message", 8)
 
 
 def test_what_is_left_of_the_budget_is_handed_on() -> None:
     data = many_rows(10)
-    assert v2.read_server(data, 0, 100)[2] == 90
-    assert v2.read_server(v2.encode_server(UPDATE), 0, 100)[2] == 95
+    assert v2.SERVER.read(data, 0, 100)[2] == 90
+    assert v2.SERVER.read(v2.encode_server(UPDATE), 0, 100)[2] == 95
     with pytest.raises(reading.RowBudgetSpent):
-        v2.read_server(data, 0, 5)
+        v2.SERVER.read(data, 0, 5)
+
+
+def test_a_token_is_not_in_a_repr() -> None:
+    message = v2.InitialConnection(Identity(bytes(32)), ConnectionId(bytes(16)), "secret")
+    assert "secret" not in repr(message)
+    assert "<token>" in repr(message)
+
+
+def test_messages_are_frozen_values() -> None:
+    message = v2.CallReducer(1, "f", b"")
+    assert message == v2.CallReducer(1, "f", b"", 0)
+    assert hash(message) == hash(v2.CallReducer(1, "f", b"", 0))
+    with pytest.raises(AttributeError):
+        message.request_id = 2  # type: ignore[misc]

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from spacetime_proto.errors import EncodeError
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.v2_encode import encode_client, encode_server
+from spacetime_proto.messages.declare import wire_name
+from spacetime_proto.messages.v2 import encode_client, encode_server
 from spacetime_proto.testing import comparable
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.types import Timestamp
@@ -31,23 +32,23 @@ from spacetime_proto.types import Timestamp
     ],
 )
 def test_client_messages_that_do_not_fit(message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
         encode_client(message)
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        v2.SubscribeApplied(1 << 32, 1, ()),
+        v2.SubscribeAppliedMessage(1 << 32, 1, ()),
         v2.ReducerResult(1, Timestamp(1 << 63), v2.ReducerOk()),
         v2.ReducerResult(1, Timestamp(1), "ok"),  # type: ignore[arg-type]
-        v2.SubscriptionError(1, 1, "\udfff"),
+        v2.SubscriptionErrorMessage(1, 1, "\udfff"),
         v2.CallReducer(1, "f", b""),
         None,
     ],
 )
 def test_server_messages_that_do_not_fit(message: Any) -> None:
-    with pytest.raises(EncodeError, match=type(message).__name__):
+    with pytest.raises(EncodeError, match=wire_name(type(message))):
         encode_server(message)
 
 

@@ -6,13 +6,14 @@ import json
 import pytest
 
 from spacetime_proto.errors import DecodeError
-from spacetime_proto.messages import frames, v1, v1_json, v2
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.compression import deflate
 from spacetime_proto.messages.json_rows import NO_ROWS
-from spacetime_proto.messages.payloads import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
+from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.testing import Header, RecordedClose, RecordedMessage, Recorder, Session
 from spacetime_proto.types import ConnectionId, Identity
+from tests.support.payloads import compress
 
 TOKEN = "a token that looks like none"
 JWT = "eyJ0eXAiOiJKV1Qi.eyJoZXhfaWRlbnRpdHki.7XYzSI4K-t8M_c"
@@ -112,7 +113,7 @@ def test_decode_tells_who_said_what() -> None:
     query = v2.OneOffQuery(1, "q")
     session, _ = record(
         V3_BSATN,
-        RecordedMessage("server", frames.compress(v2.encode_server(GREETING))),
+        RecordedMessage("server", compress(v2.encode_server(GREETING))),
         RecordedMessage("client", v2.encode_client(query) * 2 + b"\xff"),
         RecordedClose("server", 1011, ""),
         keep=True,
@@ -129,7 +130,7 @@ def test_decode_tells_who_said_what() -> None:
 def greeting(protocol: str, tag: int = 0) -> bytes | str:
     """Return the first payload of a server, compressed with `tag` whatever its size."""
     if protocol == V1_JSON:
-        return v1_json.encode_server(V1_GREETING, NO_ROWS)
+        return v1.SERVER.to_json(V1_GREETING, NO_ROWS)
     body = v1.encode_server(V1_GREETING) if protocol == V1_BSATN else v2.encode_server(GREETING)
     if protocol == V3_BSATN:
         body += v2.encode_server(v2.TransactionUpdate())
@@ -186,18 +187,18 @@ def test_tokens_of_the_handshake() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["none", "brotli", "gzip"])
-def test_what_looks_like_a_token_is_replaced_everywhere(algorithm: frames.Compression) -> None:
+def test_what_looks_like_a_token_is_replaced_everywhere(algorithm: str) -> None:
     rows = RowList.from_rows([f"<{JWT}>".encode(), bytes(2000)])
-    message = v2.SubscribeApplied(1, 1, (v2.SingleTableRows("t", rows),))
+    message = v2.SubscribeAppliedMessage(1, 1, (v2.SingleTableRows("t", rows),))
     call = v2.CallReducer(1, "f", JWT.encode())
     session, _ = record(
         V2_BSATN,
         RecordedMessage("server", greeting(V2_BSATN)),
-        RecordedMessage("server", frames.compress(v2.encode_server(message), algorithm)),
+        RecordedMessage("server", compress(v2.encode_server(message), algorithm)),
         RecordedMessage("client", v2.encode_client(call)),
     )
     _, (_, applied), (_, called) = session.decode()
-    assert isinstance(applied, v2.SubscribeApplied)
+    assert isinstance(applied, v2.SubscribeAppliedMessage)
     assert applied.rows[0].rows.slices() == [b"<" + b"x" * len(JWT) + b">", bytes(2000)]
     assert called == v2.CallReducer(1, "f", b"x" * len(JWT))
 
@@ -207,7 +208,7 @@ def test_text_with_a_token() -> None:
     session, _ = record(
         V1_JSON,
         RecordedMessage("server", greeting(V1_JSON)),
-        RecordedMessage("client", v1_json.encode_client(call)),
+        RecordedMessage("client", v1.CLIENT.to_json(call)),
     )
     assert list(session.decode())[1] == (
         "client",
@@ -226,9 +227,9 @@ def test_payloads_without_a_token_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("protocol", "payload"),
     [
-        (V2_BSATN, frames.compress(v2.encode_server(v2.TransactionUpdate()))),
-        (V1_BSATN, frames.compress(v1.encode_server(v1.TransactionUpdateLight(1, ())))),
-        (V1_JSON, v1_json.encode_server(v1.TransactionUpdateLight(1, ()), NO_ROWS)),
+        (V2_BSATN, compress(v2.encode_server(v2.TransactionUpdate()))),
+        (V1_BSATN, compress(v1.encode_server(v1.TransactionUpdateLight(1, ())))),
+        (V1_JSON, v1.SERVER.to_json(v1.TransactionUpdateLight(1, ()), NO_ROWS)),
     ],
 )
 def test_a_server_that_does_not_greet(protocol: str, payload: bytes | str) -> None:

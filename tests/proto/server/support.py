@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from spacetime_proto.messages import v1, v1_json, v2
-from spacetime_proto.messages.frames import decompress, split_server
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.payloads import decode_server_payload
+from spacetime_proto.protocols import ProtocolName
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.server import Database, Faults, Host, Module, SecretAuthority
 from spacetime_proto.server.front.connection_v1 import V1Connection
 from spacetime_proto.server.front.connection_v2 import V2Connection
-from spacetime_proto.server.front.server_connection import ConnectionOptions, ProtocolName
+from spacetime_proto.server.front.server_connection import ConnectionOptions
 from spacetime_proto.types import Identity, Timestamp
 
 __all__ = ["NOW", "Client", "Entropy", "identity", "make_database", "make_host", "rows_of"]
@@ -112,13 +113,7 @@ class Client:
 
     def decode(self, payload: bytes | str) -> Iterator[Any]:
         """Yield the messages of a server payload."""
-        if isinstance(payload, str):
-            yield v1_json.decode_server(payload, self._codec)
-        elif self.connection.protocol.startswith("v1"):
-            data, pos = decompress(payload)
-            yield v1.decode_server(data, pos)[0]
-        else:
-            yield from split_server(payload, batched=self.connection.protocol.startswith("v3"))
+        return decode_server_payload(self.connection.protocol, payload, codec=self._codec)
 
     def leave(self) -> None:
         """End the connection."""
@@ -128,7 +123,7 @@ class Client:
         if isinstance(message, bytes | str):
             return message
         if self.connection.protocol == "v1.json.spacetimedb":
-            return v1_json.encode_client(message)
+            return v1.CLIENT.to_json(message)
         if self.connection.protocol == "v1.bsatn.spacetimedb":
             return v1.encode_client(message)
         return v2.encode_client(message)

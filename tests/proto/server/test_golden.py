@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from spacetime_proto.messages import v1, v1_json, v2
-from spacetime_proto.messages.frames import decompress, split_server
+from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
+from spacetime_proto.messages.payloads import decode_server_payload
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.server import U64, Context, Database, Module
 from spacetime_proto.server.front.connection_v1 import V1Connection
@@ -53,13 +53,7 @@ class Recording:
                 self.steps += [("server", message) for message in self.decode(payload)]
 
     def decode(self, payload: bytes | str) -> Iterator[Any]:
-        if isinstance(payload, str):
-            yield v1_json.decode_server(payload, self._codec)
-        elif self.protocol.startswith("v1"):
-            data, pos = decompress(payload)
-            yield v1.decode_server(data, pos)[0]
-        else:
-            yield from split_server(payload, batched=self.protocol.startswith("v3"))
+        return decode_server_payload(self.protocol, payload, codec=self._codec)
 
     def connect(self, database: Database) -> ServerConnection:
         first = self.steps[0][1]

@@ -5,8 +5,8 @@ from spacetime_proto.sats.rows import RowList
 from spacetime_proto.testing import comparable
 
 
-def message(rows: RowList) -> v2.SubscribeApplied:
-    return v2.SubscribeApplied(1, 2, (v2.SingleTableRows("t", rows),))
+def message(rows: RowList) -> v2.SubscribeAppliedMessage:
+    return v2.SubscribeAppliedMessage(1, 2, (v2.SingleTableRows("t", rows),))
 
 
 def test_row_lists_are_compared_by_their_rows() -> None:

@@ -34,7 +34,7 @@ def test_rows_can_be_given() -> None:
     only = made.st.just(b"row")
     assert find(made.row_lists(only), len).slices() == [b"row"]
     lists = made.st.just(RowList.from_rows([b"row"]))
-    assert find(made.v2_server_messages(lists), lambda m: isinstance(m, v2.SubscribeApplied))
+    assert find(made.v2_server_messages(lists), lambda m: isinstance(m, v2.SubscribeAppliedMessage))
     assert find(made.v1_server_messages(lists), lambda m: isinstance(m, v1.InitialSubscription))
 
 

@@ -13,10 +13,11 @@ from spacetime_proto.client.outgoing import CallSent, SubscribeSent, Unsubscribe
 from spacetime_proto.client.query_sets import SHARED_SET
 from spacetime_proto.errors import DecodeError
 from spacetime_proto.limits import Limits
-from spacetime_proto.messages import frames, v1, v1_json
+from spacetime_proto.messages import v1
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from tests.support.golden import golden_module
+from tests.support.payloads import compress
 from tests.support.script import CONNECTION_ID, IDENTITY, NO_TIME, NOW, TOKEN, user
 
 CHAT = golden_module("quickstart-chat").bound
@@ -38,10 +39,10 @@ def transaction(status: v1.UpdateStatus, args: bytes | str) -> v1.TransactionUpd
 def meaning(encoding: str, message: Any) -> Any:
     """Send a message through one encoding; return what the client makes of it."""
     if encoding == "json":
-        text = v1_json.encode_server(message, JsonCodec.for_module(CHAT))
+        text = v1.SERVER.to_json(message, JsonCodec.for_module(CHAT))
         (found,) = V1Json(CHAT, Limits()).decode(text)
     else:
-        payload = frames.compress(v1.encode_server(message))
+        payload = compress(v1.encode_server(message))
         (found,) = V1Bsatn(CHAT, Limits()).decode(payload)
     return found
 
@@ -80,9 +81,9 @@ def test_sets_begin_and_end_with_rows_of_the_one_bag(encoding: str) -> None:
         for message in (
             v1.InitialSubscription((update(),), 1, NO_TIME),
             v1.SubscribeMultiApplied(2, 0, 7, (update(),)),
-            v1.SubscribeApplied(3, 0, 7, rows),
+            v1.SubscribeAppliedMessage(3, 0, 7, rows),
             v1.UnsubscribeMultiApplied(4, 0, 7, (deletes,)),
-            v1.UnsubscribeApplied(5, 0, 7, gone),
+            v1.UnsubscribeAppliedMessage(5, 0, 7, gone),
         )
     ]
     assert [(type(one), one.request_id, one.set_id) for one in found] == [
@@ -98,7 +99,7 @@ def test_sets_begin_and_end_with_rows_of_the_one_bag(encoding: str) -> None:
 @both
 def test_a_refusal_may_answer_a_request_or_tell_of_a_death(encoding: str) -> None:
     for ids in ((1, 7), (None, None)):
-        found = meaning(encoding, v1.SubscriptionError(0, *ids, None, "no"))
+        found = meaning(encoding, v1.SubscriptionErrorMessage(0, *ids, None, "no"))
         assert found == inc.Refused(*ids, "no")
 
 
@@ -178,7 +179,7 @@ def test_event_rows_come_as_inserts_and_are_not_kept() -> None:
     name = next(name for name, table in module.tables.items() if table.definition.is_event)
     rows = RowList.from_rows([b"whatever"])
     table = v1.TableUpdate(1, name, 1, (v1.QueryUpdate(EMPTY_ROWS, rows),))
-    payload = frames.compress(v1.encode_server(v1.TransactionUpdateLight(0, (table,))))
+    payload = compress(v1.encode_server(v1.TransactionUpdateLight(0, (table,))))
     (found,) = V1Bsatn(module, Limits()).decode(payload)
     assert isinstance(found, inc.Changed)
     (change,) = found.changes
@@ -197,7 +198,7 @@ def test_a_frame_of_the_other_kind_is_refused() -> None:
 def test_nothing_may_follow_a_message() -> None:
     body = v1.encode_server(v1.IdentityToken(IDENTITY, TOKEN, CONNECTION_ID)) + b"xy"
     with pytest.raises(DecodeError, match="2 bytes after the message in IdentityToken"):
-        next(V1Bsatn(CHAT, Limits()).decode(frames.compress(body)))
+        next(V1Bsatn(CHAT, Limits()).decode(compress(body)))
 
 
 def test_requests_of_older_clients_are_understood() -> None:

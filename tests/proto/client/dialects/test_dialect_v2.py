@@ -11,9 +11,10 @@ from spacetime_proto.client import incoming as inc
 from spacetime_proto.client.dialects.dialect_v2 import V2, V3
 from spacetime_proto.errors import DecodeError, LimitExceeded, ProtocolError
 from spacetime_proto.limits import Limits
-from spacetime_proto.messages import frames, v2
+from spacetime_proto.messages import v2
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from tests.support.golden import golden_module
+from tests.support.payloads import compress
 from tests.support.script import CONNECTION_ID, IDENTITY, NO_TIME, NOW, TOKEN
 
 CHAT = golden_module("quickstart-chat").bound
@@ -24,7 +25,7 @@ TABLES = (v2.SingleTableRows("user", ROWS),)
 
 
 def payload(*messages: Any) -> bytes:
-    return frames.compress(b"".join(map(v2.encode_server, messages)))
+    return compress(b"".join(map(v2.encode_server, messages)))
 
 
 def meaning(message: Any) -> Any:
@@ -47,15 +48,15 @@ SHORT_RESULT = v2.ReducerResult(5, NOW, v2.ReducerOkEmpty())
 def test_greetings_and_sets() -> None:
     greeting = v2.InitialConnection(IDENTITY, CONNECTION_ID, TOKEN)
     assert meaning(greeting) == inc.Greeting(IDENTITY, CONNECTION_ID, TOKEN)
-    applied = meaning(v2.SubscribeApplied(1, 9, TABLES))
+    applied = meaning(v2.SubscribeAppliedMessage(1, 9, TABLES))
     assert isinstance(applied, inc.Applied)
     assert (applied.request_id, applied.set_id) == (1, 9)
     (change,) = applied.changes
     assert (change.query_set, change.table, change.deletes) == (9, "user", None)
     assert change.inserts is not None
     assert change.inserts.slices() == [b"a", b"b"]
-    assert meaning(v2.UnsubscribeApplied(2, 9, TABLES)) == inc.Unapplied(2, 9, None)
-    assert meaning(v2.SubscriptionError(None, 9, "no")) == inc.Refused(None, 9, "no")
+    assert meaning(v2.UnsubscribeAppliedMessage(2, 9, TABLES)) == inc.Unapplied(2, 9, None)
+    assert meaning(v2.SubscriptionErrorMessage(None, 9, "no")) == inc.Refused(None, 9, "no")
 
 
 def test_a_transaction_has_rows_and_events() -> None:
@@ -140,7 +141,7 @@ def test_short_messages_count_against_the_budget_of_rows() -> None:
 
 
 def test_v3_reads_all_messages_of_a_payload_in_order() -> None:
-    data = payload(SHORT_UPDATE, v2.SubscriptionError(1, 9, "no"), SHORT_RESULT)
+    data = payload(SHORT_UPDATE, v2.SubscriptionErrorMessage(1, 9, "no"), SHORT_RESULT)
     assert [type(one) for one in V3(CHAT, Limits()).decode(data)] == [
         inc.RowChanged,
         inc.Refused,

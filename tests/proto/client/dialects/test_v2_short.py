@@ -76,7 +76,9 @@ def test_the_cost_is_within_what_is_reserved() -> None:
         pytest.param(update(), id="no fragment"),
         pytest.param(update(fragment(rows(b"a")), table="u" * 300), id="a long name"),
         pytest.param(v2.encode_server(v2.TransactionUpdate(())), id="nothing"),
-        pytest.param(v2.encode_server(v2.SubscriptionError(None, 1, "no")), id="another kind"),
+        pytest.param(
+            v2.encode_server(v2.SubscriptionErrorMessage(None, 1, "no")), id="another kind"
+        ),
         pytest.param(INSERT.replace(b"user", b"\xff\xff\xff\xff"), id="a name that is no text"),
     ],
 )

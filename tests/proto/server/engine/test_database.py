@@ -317,7 +317,7 @@ def test_live_sets_can_be_failed_for_tests() -> None:
     client = Client(database)
     client.send(v2.Subscribe(1, 7, ("SELECT * FROM note",)))
     database.fail_subscriptions("out of luck")
-    assert client.take() == [v2.SubscriptionError(None, 7, "out of luck")]
+    assert client.take() == [v2.SubscriptionErrorMessage(None, 7, "out of luck")]
     call(database, "write", "unheard")
     assert client.take() == []
 

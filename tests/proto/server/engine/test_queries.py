@@ -99,7 +99,7 @@ def make() -> tuple[Database, list[str]]:
 def subscribed(database: Database, sql: str, number: int = 1) -> Client:
     client = Client(database, number=number)
     answer = client.one(v2.Subscribe(1, 1, (sql,)))
-    assert isinstance(answer, v2.SubscribeApplied), answer
+    assert isinstance(answer, v2.SubscribeAppliedMessage), answer
     return client
 
 
@@ -200,7 +200,7 @@ def test_a_view_that_fails_later_ends_its_sets_before_the_update() -> None:
     client.send(v2.Subscribe(1, 1, ("SELECT * FROM masters", "SELECT * FROM bonus")))
     client.send(v2.Subscribe(1, 2, ("SELECT * FROM player",)))
     error, result = call(client, "set_level", b"\x63")
-    assert error == v2.SubscriptionError(None, 1, "view masters failed: too good")
+    assert error == v2.SubscriptionErrorMessage(None, 1, "view masters failed: too good")
     assert changes([result]) == [(1, 0)]
     assert "ZeroDivisionError" in panics[0]
     answer = client.one(v2.Subscribe(3, 1, ("SELECT * FROM masters",)))

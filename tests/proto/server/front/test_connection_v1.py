@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spacetime_proto.messages import v1, v1_json
+from spacetime_proto.messages import v1
 from spacetime_proto.server import U8, Context, Database, Module, ProcedureContext, ViewContext
 from tests.proto.server.support import Client, identity, make_database, rows_of
 
@@ -125,7 +125,7 @@ def test_multi_leaves_out_what_is_held_already_single_does_not(protocol: Any) ->
     [answer] = client.send(v1.SubscribeMulti((ALL, BIG), 2, 2))
     assert content(answer.update) == [("item", 1, [rows])]
     [answer] = client.send(v1.SubscribeSingle(ALL, 3, 3))
-    assert isinstance(answer, v1.SubscribeApplied)
+    assert isinstance(answer, v1.SubscribeAppliedMessage)
     assert answer.rows.table_id == 4096
     assert content((answer.rows.table_rows,)) == [("item", 1, [rows])]
     # Each distinct query once, however many ids hold it; the caller gets the full form.
@@ -156,7 +156,7 @@ def test_single_unsubscribe(protocol: Any) -> None:
     [answer] = client.send(v1.Unsubscribe(3, 1))
     assert (answer.error, answer.query_id) == ("Internal error", 1)
     [answer] = client.send(v1.Unsubscribe(4, 2))
-    assert isinstance(answer, v1.UnsubscribeApplied)
+    assert isinstance(answer, v1.UnsubscribeAppliedMessage)
     assert content((answer.rows.table_rows,)) == [("item", 1, [([], [b"\5"])])]
 
 
@@ -263,7 +263,9 @@ def test_a_failed_evaluation_takes_everything(protocol: Any) -> None:
     call(client, "put", 1)
     call(client, "put", 2)
     error, update = call(client, "put", 3)
-    assert error == v1.SubscriptionError(0, None, None, None, "view fragile failed: too many")
+    assert error == v1.SubscriptionErrorMessage(
+        0, None, None, None, "view fragile failed: too many"
+    )
     assert update.status == v1.Committed(())
     assert database.live.queries == {}
     assert isinstance(client.send(v1.SubscribeMulti((ALL,), 1, 1))[0], v1.SubscribeMultiApplied)
@@ -275,7 +277,7 @@ def test_frames_of_the_other_kind_are_understood() -> None:
     json, bsatn = (Client(database, name) for name in reversed(PROTOCOLS))
     [update] = json.send(v1.encode_client(v1.CallReducer("put", b"\5", 1)))
     assert update.reducer_call.args == "[5]"
-    [update] = bsatn.send(v1_json.encode_client(v1.CallReducer("put", "[6]", 1)))
+    [update] = bsatn.send(v1.CLIENT.to_json(v1.CallReducer("put", "[6]", 1)))
     assert update.reducer_call.args == b"\6"
 
 

@@ -120,7 +120,7 @@ def test_a_set_that_is_refused_leaves_nothing_behind() -> None:
     assert answer.request_id == 5
     assert answer.error.endswith("marked private., executing: `SELECT * FROM nope`")
     assert database.live.queries == {}
-    assert isinstance(client.one(v2.Subscribe(6, 1, (ALL,))), v2.SubscribeApplied)
+    assert isinstance(client.one(v2.Subscribe(6, 1, (ALL,))), v2.SubscribeAppliedMessage)
 
 
 def test_an_id_that_is_live_is_refused_and_stays_alive() -> None:
@@ -189,7 +189,7 @@ def test_unsubscribe_gives_the_rows_back_if_asked() -> None:
     for set_id in (1, 2):
         client.send(v2.Subscribe(1, set_id, (ALL,)))
     silent = client.one(v2.Unsubscribe(7, 1))
-    assert silent == v2.UnsubscribeApplied(7, 1, None)
+    assert silent == v2.UnsubscribeAppliedMessage(7, 1, None)
     answer = client.one(v2.Unsubscribe(8, 2, v2.SEND_DROPPED_ROWS))
     assert [rows_of(r.rows) for r in answer.rows] == [[b"\1\1"]]
     assert database.live.queries == {}
@@ -230,7 +230,7 @@ def test_a_set_that_cannot_be_evaluated_ends() -> None:
     client.send(v2.Subscribe(1, 3, ("SELECT * FROM fragile", ALL)))
     call(client, "put", 1, 1)
     error, result = client.send(v2.CallReducer(9, "put", b"\2\1"))
-    assert error == v2.SubscriptionError(None, 3, "view fragile failed: too many")
+    assert error == v2.SubscriptionErrorMessage(None, 3, "view fragile failed: too many")
     assert result.result == v2.ReducerOk(b"", v2.TransactionUpdate())
     assert database.live.queries == {}
 
@@ -248,7 +248,7 @@ def test_one_payload_of_v3_holds_many_messages_both_ways() -> None:
     client.connection.receive(batch, client.now)
     [payload] = client.connection.payloads_to_send()
     kinds = [type(message).__name__ for message in client.decode(payload)]
-    assert kinds == ["SubscribeApplied", "ReducerResult", "ReducerResult"]
+    assert kinds == ["SubscribeAppliedMessage", "ReducerResult", "ReducerResult"]
 
 
 def test_v3_runs_what_comes_before_the_damage() -> None:

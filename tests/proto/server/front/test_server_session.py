@@ -8,7 +8,7 @@ import pytest
 
 from spacetime_proto.errors import AuthError, DatabaseNotFound, Disconnected, HandshakeError
 from spacetime_proto.messages import v2
-from spacetime_proto.messages.frames import split_server
+from spacetime_proto.messages.payloads import decode_server_payload
 from spacetime_proto.server import Context, Host, Module, ServerSession
 from spacetime_proto.server.front import server_session as session
 from spacetime_proto.server.front.connection_v1 import V1Connection
@@ -92,7 +92,7 @@ class Link:
         return [
             message
             for payload in self.client.messages()
-            for message in split_server(payload, batched=True)  # type: ignore[arg-type]
+            for message in decode_server_payload(ALL[-1], payload)
         ]
 
 

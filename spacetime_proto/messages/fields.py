@@ -1,0 +1,278 @@
+"""What a field of a message can be: each kind says once what it is in BSATN and in JSON.
+
+For BSATN a field writes lines of source: a message becomes one straight function, in which all
+fields of fixed size that follow each other are read or written at once. For JSON a field names its
+SATS type, so that `sats_json` reads it in every form that a server accepts.
+
+Here are the fields that hold one value; `composite_fields` has those that hold others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import DecodeError, EncodeError
+from ..sats import algebraic as sats
+from ..sats.rows import RowList
+from ..sats.sats_json import to_json
+from ..types import ConnectionId, Identity, TimeDuration, Timestamp
+from . import reading
+from .message_source import ReaderSource, context
+
+if TYPE_CHECKING:
+    from ..sats.algebraic import AlgebraicType
+    from ..sats.sats_json import Json
+    from .json_rows import JsonCodec
+    from .message_source import WriterSource
+
+__all__ = [
+    "JSON_OR_BSATN",
+    "PLAIN",
+    "TABLE_NAME",
+    "U32",
+    "U64",
+    "U128",
+    "Flags",
+    "JsonMessage",
+    "WireField",
+]
+
+
+class JsonMessage:
+    """The state of one message of v1.json while it is read or written.
+
+    Attributes:
+        left: what is left of the message's budget of rows.
+        table: the name of the table that rows belong to.
+    """
+
+    def __init__(self, codec: JsonCodec, left: int = 0) -> None:
+        self.codec = codec
+        self.left = left
+        self.table = ""
+
+    def charge(self, count: int) -> None:
+        """Pay for the elements of an array."""
+        self.left -= count
+        if self.left < 0:
+            raise reading.RowBudgetSpent
+
+
+class WireField(ABC):
+    """What a field is on the wire."""
+
+    sats: AlgebraicType
+    """Its type in JSON."""
+
+    @abstractmethod
+    def read(self, to: ReaderSource) -> str:
+        """Write the lines that read it; return an expression, to be used after `settle`."""
+
+    @abstractmethod
+    def write(self, to: WriterSource, value: str) -> None:
+        """Write the lines that write the value of an expression."""
+
+    def load(self, value: Any, message: JsonMessage) -> Any:
+        """Turn what `from_json` made of the type into the value."""
+        return value
+
+    def dump(self, value: Any, message: JsonMessage) -> Json:
+        """Turn the value into JSON. Whether it fits is found out when that is read again."""
+        return value
+
+
+class Fixed(WireField):
+    """A number, or a value that is one inside.
+
+    Args:
+        code: `struct` format.
+        words: what an error calls it.
+        type: in JSON.
+        make: what makes the value of what `struct` reads.
+        read, write: expressions between the two; ``{}`` is the one, the result is the other.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        words: str,
+        type: AlgebraicType,
+        make: type[Any] | None = None,
+        read: str = "{}",
+        write: str = "{}",
+    ) -> None:
+        self.sats = type
+        self._code = code
+        self._words = words
+        self._make = make
+        self._read = read
+        self._write = write
+
+    def read(self, to: ReaderSource) -> str:
+        value = self._read.format(to.take(self._code, self._words))
+        return f"{to.constant(self._make)}({value})" if self._make else value
+
+    def write(self, to: WriterSource, value: str) -> None:
+        to.put(self._code, self._write.format(value))
+
+    def dump(self, value: Any, message: JsonMessage) -> Json:
+        return to_json(self.sats, context(), value, is_checked=True) if self._make else value
+
+
+U32: Final = Fixed("I", "u32", sats.Primitive("U32"))
+U64: Final = Fixed("Q", "u64", sats.Primitive("U64"))
+U128: Final = Fixed(
+    "16s",
+    "u128",
+    sats.Primitive("U128"),
+    read='int.from_bytes({}, "little")',
+    write='{}.to_bytes(16, "little")',
+)
+
+
+class Flags(Fixed):
+    """A byte of which only some values are allowed.
+
+    Args:
+        most: the largest of them.
+        refusal: the error for a larger one, with a place for it.
+    """
+
+    def __init__(self, most: int, refusal: str) -> None:
+        super().__init__("B", "u8", sats.Primitive("U8"))
+        self._most = most
+        self._refusal = refusal
+
+    def read(self, to: ReaderSource) -> str:
+        value = super().read(to)
+        to.settle()
+        to.line(f"if {value} > {self._most}:")
+        to.line(f"    {to.constant(self._check)}({value}, pos - 1)")
+        return value
+
+    def load(self, value: Any, message: JsonMessage) -> Any:
+        self._check(value, None)
+        return value
+
+    def _check(self, value: int, offset: int | None) -> None:
+        if value > self._most:
+            raise DecodeError(self._refusal.format(value), offset=offset)
+
+
+class Counted(WireField):
+    """Bytes behind their length."""
+
+    def read(self, to: ReaderSource) -> str:
+        length = to.take("I", "u32")
+        to.settle()
+        to.line(f"end = pos + {length}")
+        to.line("if end > size:")
+        to.line(f"    {to.constant(reading.too_short)}('[u8]', {length}, data, pos)")
+        value = self._read_bytes(to)
+        to.line("pos = end")
+        return value
+
+    def _read_bytes(self, to: ReaderSource) -> str:
+        return to.value("data[pos:end]")
+
+    def write(self, to: WriterSource, value: str) -> None:
+        data = to.value(value)
+        to.put("I", f"len({data})")
+        to.settle()
+        to.line(f"out += {data}")
+
+
+class Blob(Counted):
+    """Bytes; in JSON their hexadecimal digits."""
+
+    sats = sats.BYTES
+
+    def dump(self, value: Any, message: JsonMessage) -> Json:
+        return value.hex()
+
+
+class Text(Counted):
+    """A string, in UTF-8."""
+
+    sats = sats.Primitive("String")
+
+    def _read_bytes(self, to: ReaderSource) -> str:
+        value = to.variable()
+        to.line("try:")
+        to.line(f"    {value} = data[pos:end].decode()")
+        to.line("except UnicodeDecodeError as error:")
+        to.line(f"    {to.constant(reading.invalid_text)}(error, pos)")
+        return value
+
+    def write(self, to: WriterSource, value: str) -> None:
+        super().write(to, f"{value}.encode()")
+
+
+class TableName(Text):
+    """The name of the table that what follows in its product belongs to."""
+
+    def load(self, value: Any, message: JsonMessage) -> Any:
+        message.table = value
+        return value
+
+    dump = load
+
+
+class JsonOrBsatn(Counted):
+    """Arguments or a return value: BSATN as bytes, and in JSON a string that holds JSON text."""
+
+    sats = Text.sats
+
+    def write(self, to: WriterSource, value: str) -> None:
+        value = to.value(value)
+        to.line(f"if type({value}) is str:")
+        to.line("    raise TypeError('JSON text where BSATN is needed')")
+        super().write(to, value)
+
+
+class Rows(WireField):
+    """A row list; in JSON an array of strings, each of which holds a row."""
+
+    sats = sats.ArrayType(Text.sats)
+
+    def read(self, to: ReaderSource) -> str:
+        to.settle()
+        rows = to.variable()
+        to.line(f"{rows}, pos, left = {to.constant(reading.row_list)}(data, pos, left)")
+        return rows
+
+    def write(self, to: WriterSource, value: str) -> None:
+        to.settle()
+        to.line(f"{value}.encode_into(out)")
+
+    def load(self, value: Any, message: JsonMessage) -> Any:
+        message.charge(len(value))
+        table, encode = message.table, message.codec.encode_row
+        try:
+            return RowList.from_rows([encode(table, text) for text in value])
+        except DecodeError as error:
+            raise error.within(f"row of table {table!r}") from error.__cause__
+        except EncodeError as error:
+            # JSON that is valid for the type, but BSATN has no room for it.
+            raise DecodeError(error.detail, what=f"row of table {table!r}") from error
+
+    def dump(self, value: Any, message: JsonMessage) -> Json:
+        return [message.codec.decode_row(message.table, row) for row in value.slices()]
+
+
+TABLE_NAME: Final = TableName()
+JSON_OR_BSATN: Final = JsonOrBsatn()
+
+#: The fields that a Python type is enough for.
+PLAIN: Final[dict[type, WireField]] = {
+    bytes: Blob(),
+    str: Text(),
+    RowList: Rows(),
+    Identity: Fixed("32s", "u256", sats.IDENTITY, Identity, "{}[::-1]", "{}.data[::-1]"),
+    ConnectionId: Fixed(
+        "16s", "u128", sats.CONNECTION_ID, ConnectionId, "{}[::-1]", "{}.data[::-1]"
+    ),
+    Timestamp: Fixed("q", "i64", sats.TIMESTAMP, Timestamp, write="{}.micros_since_unix_epoch"),
+    TimeDuration: Fixed("q", "i64", sats.TIME_DURATION, TimeDuration, write="{}.micros"),
+}
