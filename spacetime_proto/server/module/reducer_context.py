@@ -28,11 +28,11 @@ class Home(Protocol):
     entropy: Callable[[int], bytes]
     """Returns that many unpredictable bytes."""
 
-    def next_v7(self, bits: int) -> int:
-        """Return `bits`, or more where that many are taken; the bits of a version 7 UUID."""
+    def next_v7(self, candidate: int) -> int:
+        """Return `candidate` (122 bits), or more, so that it is greater than all before."""
         ...
 
-    def log(self, level: str, message: str, now: Timestamp) -> None:
+    def log(self, level: str, message: str, timestamp: Timestamp) -> None:
         """Write a line to the log."""
         ...
 
