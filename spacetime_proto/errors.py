@@ -163,12 +163,21 @@ class LimitExceeded(ProtocolError):
     Attributes:
         limit: the name of the limit, as in `Limits`.
         maximum: its value.
+        what: the message, table or type that was being decoded, when known.
     """
 
-    def __init__(self, message: str, *, limit: str, maximum: int | float) -> None:
-        super().__init__(f"{message} (limit {limit} = {maximum})")
+    def __init__(self, message: str, *, limit: str, maximum: int | float, what: str = "") -> None:
+        where = f" in {what}" if what else ""
+        super().__init__(f"{message}{where} (limit {limit} = {maximum})")
+        self._found = message
         self.limit = limit
         self.maximum = maximum
+        self.what = what
+
+    def within(self, what: str) -> LimitExceeded:
+        """Return the same error placed inside `what` (outer context comes last)."""
+        path = f"{self.what} of {what}" if self.what else what
+        return LimitExceeded(self._found, limit=self.limit, maximum=self.maximum, what=path)
 
 
 # --- the caller's fault -----------------------------------------------------------------------

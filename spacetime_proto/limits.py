@@ -1,15 +1,19 @@
 """Every limit on what a peer may make this side do, with its name and default.
 
-A limit that is exceeded raises `LimitExceeded`, which names it as here. All sizes are in bytes, all
-times in seconds. The defaults admit everything that a SpacetimeDB server sends; raise one only when
-the data behind the error is known to be legitimate.
+What the server sends beyond a limit raises `LimitExceeded`, which names it as here; what the program
+asks for beyond one, `LocalProtocolError`; the two limits of the handshake, `HandshakeError`. All of
+them end with ``(limit NAME = VALUE)``. All sizes are in bytes, all times in seconds. The defaults admit
+everything that a SpacetimeDB server sends; raise one only when the data behind the error is known to
+be legitimate. docs/choosing-a-protocol.md has the table.
 """
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
-__all__ = ["DEFAULT_LIMITS", "MAX_ROWS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "MAX_ROWS", "Limits", "sent_size"]
 
 _KIB = 1024
 _MIB = 1024 * _KIB
@@ -35,7 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """A decompressed payload up to this size is accepted whatever its ratio."""
 
     nesting_depth: int = 128
-    """How deep a value of a recursive type, or a JSON text, may nest."""
+    """How often a value may enter a recursive type inside itself, in BSATN and in JSON, and how
+    many levels a type may have (SchemaError)."""
 
     outgoing_size: int = 32 * _MIB
     """Largest message sent; a SpacetimeDB server drops the connection beyond 32 MiB."""
@@ -44,13 +49,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Calls, queries and subscriptions that may wait for their answer at one time."""
 
     header_size: int = 64 * _KIB
-    """Largest HTTP header section accepted, of an upgrade or of any other response."""
+    """Largest HTTP header section accepted in the answer to the upgrade."""
 
     handshake_time: float = 10.0
     """Time for the whole WebSocket handshake."""
 
     max_rows_per_message: int = MAX_ROWS
-    """Rows, and the lists and messages that hold them, accepted in one payload."""
+    """Rows, and the lists and messages that hold them, accepted in one payload, however large."""
 
     row_ratio: int = 16
     """How many rows one byte on the wire may stand for, once a payload passes the floor below."""
@@ -58,8 +63,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     row_floor: int = 256 * 1024
     """A payload may hold this many rows whatever its size on the wire."""
 
-    zero_size_rows: int = 1_000_000
-    """Rows without columns, or array elements of size zero, accepted in one list."""
+    zero_size_rows: int = 16_384
+    """Rows without columns in one list of rows, and array elements that take no bytes in one value
+    (a row, the arguments of a call, a result): nothing else bounds how many are announced."""
 
     verify_rows: bool = False
     """Decode every row when its message comes, not when somebody reads it. For replay, fuzzing."""
@@ -67,7 +73,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if name != "verify_rows" and not value > 0:
+            if name == "verify_rows":
+                if not isinstance(value, bool):
+                    raise ValueError(f"limit {name} must be True or False, not {value!r}")
+                continue
+            kind = (int, float) if name == "handshake_time" else int
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ValueError(f"limit {name} must be a number, not {value!r}")
+            if not 0 < value < math.inf:
                 raise ValueError(f"limit {name} must be greater than 0, not {value!r}")
 
     def rows_for(self, wire_size: int) -> int:
@@ -86,6 +99,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """Return how many bytes a compressed body of `wire_size` bytes may become."""
         by_ratio = max(self.decompression_floor, self.decompression_ratio * wire_size)
         return min(self.decompressed_size, by_ratio)
+
+
+def sent_size(payload: bytes | str) -> int:
+    """Return how many bytes a payload takes on the wire; `outgoing_size` counts those."""
+    if type(payload) is str and not payload.isascii():
+        return len(payload.encode())
+    return len(payload)
 
 
 #: The limits of a connection that was given none.

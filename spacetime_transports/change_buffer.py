@@ -37,7 +37,7 @@ class ChangeBuffer:
     def __init__(
         self, table: TableHandle[Any], max_buffered: int, wake: Callable[[], None]
     ) -> None:
-        if max_buffered < 1:
+        if isinstance(max_buffered, bool) or not isinstance(max_buffered, int) or max_buffered < 1:
             raise LocalProtocolError(f"max_buffered must be at least 1, not {max_buffered!r}")
         self._table = table
         self._max = max_buffered

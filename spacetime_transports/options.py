@@ -11,12 +11,11 @@ import functools
 import importlib.util
 import inspect
 import ipaddress
-import math
 import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 
@@ -25,9 +24,9 @@ from spacetime_proto.client.session_options import (
     ClientOptions,
     Compression,
     FrameParser,
+    check_seconds,
 )
 from spacetime_proto.errors import LocalProtocolError
-from spacetime_proto.limits import Limits
 
 from .retry import ReconnectPolicy
 from .whole_file import write_private
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
         OnConnectError,
         OnDisconnect,
     )
+    from spacetime_proto.limits import Limits
     from spacetime_proto.recording.format import Recorder
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "TokenFile",
     "TokenSource",
     "TokenVia",
+    "checked_source",
     "checked_token",
     "resolve",
     "warn_if_exposed",
@@ -150,7 +151,7 @@ class Options(TypedDict, total=False):
     """What reads and writes WebSocket frames: ``"fast"`` (default), this project's own codec, or
     ``"wsproto"``, which is several times slower and has been proven elsewhere."""
     limits: Limits
-    """Every size limit."""
+    """What the server may send and the program may ask for; see `Limits`."""
     strict_deletes: bool
     """Make the delete of a row that the cache does not hold an error."""
     on_connect: OnConnect[Any] | None
@@ -206,36 +207,25 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         raise LocalProtocolError(
             f"unknown option {unknown[0]!r}; known: {', '.join(sorted(Options.__annotations__))}"
         )
-    offline = given.get("offline", "fail")
-    if offline not in ("fail", "wait"):
-        raise LocalProtocolError(f"offline must be 'fail' or 'wait', not {offline!r}")
-    client = ClientOptions(
-        protocols=_protocols(given.get("protocols")),
-        compression=_compression(given.get("compression")),
-        confirmed=_instance("confirmed", given.get("confirmed"), bool),
-        light=bool(given.get("light", False)),
-        keepalive=_keepalive(given.get("keepalive", (30.0, 30.0))),
-        close_timeout=_seconds("close_timeout", given.get("close_timeout", 5.0)),
-        offline=offline,
-        strict_deletes=bool(given.get("strict_deletes", False)),
-        frames=given.get("frames", "fast"),
-        limits=_instance("limits", given.get("limits"), Limits) or Limits(),
-    )
+    for_session = {name: given[name] for name in ClientOptions.__struct_fields__ if name in given}
+    for_session["protocols"] = _protocols(given.get("protocols"))
+    for_session["compression"] = _compression(given.get("compression"))
+    client = ClientOptions(**for_session)
     connect_timeout = given.get("connect_timeout", 10.0)
     via = given.get("token_via", "header")
     if via not in ("header", "websocket-token"):
         raise LocalProtocolError(f"token_via must be 'header' or 'websocket-token', not {via!r}")
     return ConnectOptions(
         client=client,
-        token=_token(given.get("token")),
+        token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
         connect_timeout=(
-            None if connect_timeout is None else _seconds("connect_timeout", connect_timeout)
+            None if connect_timeout is None else check_seconds("connect_timeout", connect_timeout)
         ),
-        headers=_headers(given.get("headers", ())),
+        headers=_headers(given.get("headers") or ()),
         ssl_context=_instance("ssl_context", given.get("ssl_context"), ssl.SSLContext),
-        proxy=_instance("proxy", given.get("proxy"), str),
+        proxy=_proxy(given.get("proxy")),
         on_connect=_callback("on_connect", given.get("on_connect")),
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
@@ -269,6 +259,8 @@ def warn_if_exposed(host: str, *, secure: bool, token: str | None, stacklevel: i
 def _protocols(value: Iterable[str] | None) -> frozenset[str]:
     if value is None:
         return frozenset(ALL_PROTOCOLS)
+    if not isinstance(value, Iterable):
+        raise LocalProtocolError(f"protocols must be names, not {value!r}")
     names = [value] if isinstance(value, str) else list(value)
     return frozenset(_protocol_name(name) for name in names)
 
@@ -290,27 +282,12 @@ def _compression(value: Compression | None) -> Compression:
     return "brotli" if importlib.util.find_spec("brotli") is not None else "gzip"
 
 
-def _keepalive(value: tuple[float, float] | None) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        idle, grace = value
-    except (TypeError, ValueError):
-        raise LocalProtocolError(
-            f"keepalive must be (idle seconds, grace seconds) or None, not {value!r}"
-        ) from None
-    return (_seconds("keepalive", idle), _seconds("keepalive", grace))
+def _proxy(value: str | None) -> str | None:
+    if value is not None:
+        from .net.address import parse_proxy  # with h11, which few need for a proxy
 
-
-def _seconds(name: str, value: object) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value <= 0
-    ):
-        raise LocalProtocolError(f"{name} must be a positive number of seconds, not {value!r}")
-    return float(value)
+        parse_proxy(value)
+    return value
 
 
 def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
@@ -323,7 +300,12 @@ def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     raise LocalProtocolError(f"reconnect must be a bool or a ReconnectPolicy, not {value!r}")
 
 
-def _token(value: TokenSource) -> TokenSource:
+def checked_source(value: TokenSource) -> TokenSource:
+    """Return the option ``token``.
+
+    Raises:
+        LocalProtocolError: it is none of the four kinds, or text that cannot be a token.
+    """
     if value is None or isinstance(value, TokenFile) or callable(value):
         return value
     if isinstance(value, str):
@@ -352,18 +334,17 @@ def checked_token(value: object) -> str | None:
 def _headers(
     value: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, Mapping):
-        return _headers(list(cast("Mapping[str, str]", value).items()))
-    headers = []
-    for name, text in value:
+    if value == ():
+        return ()
+    from spacetime_proto.wire.headers import Headers  # with h11: `--help` of the CLI stays quick
+
+    headers = tuple(Headers(value))
+    for name, _ in headers:
         lowered = name.lower()
         if lowered in _RESERVED_HEADERS or lowered.startswith("sec-websocket-"):
             hint = "; use token=" if lowered == "authorization" else ""
             raise LocalProtocolError(f"the header {name!r} is set by the client itself{hint}")
-        if not name or any(c in name + text for c in "\r\n\0"):
-            raise LocalProtocolError(f"the header {name!r} is not one that HTTP can carry")
-        headers.append((name, text))
-    return tuple(headers)
+    return headers
 
 
 def _instance(name: str, value: Any, kind: type[V]) -> V | None:

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["Backoff", "ReconnectPolicy", "worth_retrying"]
 
 
+_BOUNDS = (
+    ("first_delay", 0, "a number of seconds"),
+    ("max_delay", 0, "a number of seconds"),
+    ("factor", 1, "at least 1"),
+    ("max_attempts", 1, "at least 1 or None"),
+)
+"""Of each number of a policy: its name, the least it may be, and how to say that."""
+
+
 class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How a client that lost its connection tries to get it back.
 
@@ -46,16 +55,17 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts after one loss before giving up; None never gives up."""
 
     def __post_init__(self) -> None:
-        for name in ("first_delay", "max_delay"):
+        for name, least, said in _BOUNDS:
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise LocalProtocolError(f"{name} must be a number of seconds, not {value!r}")
-        if not (math.isfinite(self.factor) and self.factor >= 1):
-            raise LocalProtocolError(f"factor must be at least 1, not {self.factor!r}")
-        if self.max_attempts is not None and self.max_attempts < 1:
-            raise LocalProtocolError(
-                f"max_attempts must be at least 1 or None, not {self.max_attempts!r}"
-            )
+            if name == "max_attempts" and value is None:
+                continue
+            kind = int if name == "max_attempts" else (int, float)
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, kind)
+                or not least <= value < math.inf
+            ):
+                raise LocalProtocolError(f"{name} must be {said}, not {value!r}")
 
     def ceiling(self, attempt: int) -> float:
         """Return the longest delay, in seconds, before attempt number `attempt` (from 1)."""

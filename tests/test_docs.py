@@ -6,8 +6,11 @@ import ast
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from spacetime_proto.limits import DEFAULT_LIMITS, Limits
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -60,4 +63,28 @@ def test_the_regular_expressions_see_what_they_should() -> None:
     assert anchors(text) == {"a-b-c"}
     assert [(language, code) for _, language, code in FENCE.findall(text)] == [
         ("python", "q[0](no)\n")
+    ]
+
+
+def shown(name: str, value: Any) -> str:
+    """Return a limit as the table writes it."""
+    if isinstance(value, bool):
+        return str(value)
+    if name.endswith("_time"):
+        return f"{value:g} s"
+    if name.endswith("_size") or name == "decompression_floor":
+        unit, size = max(
+            (unit, size) for unit, size in ((10, "KiB"), (20, "MiB"), (30, "GiB")) if value >> unit
+        )
+        return f"{value >> unit} {size}"
+    return f"{value:,}"
+
+
+def test_the_table_of_limits_is_that_of_the_code() -> None:
+    """Each limit with its name, its default and its error, in the order of the code."""
+    text = (ROOT / "docs" / "choosing-a-protocol.md").read_text()
+    table = text.partition("| limit | default |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \| .+? \|$", table, re.MULTILINE)
+    assert rows == [
+        (name, shown(name, getattr(DEFAULT_LIMITS, name))) for name in Limits.__struct_fields__
     ]

@@ -19,7 +19,6 @@ from .planning import Planner
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ..errors import DecodeError
     from ..schema.bound import BoundModule
     from .changes import TableChange
 
@@ -71,7 +70,7 @@ class Cache:
         self._typespace = typespace
         self._planners: dict[str, Planner] = {}
         self._serial = 0
-        self._on_damage: Callable[[DecodeError], object] | None = None
+        self._on_damage: Callable[[ProtocolError], object] | None = None
         self.absent_deletes = 0
         """Deletes of rows that were not here, since the beginning."""
         self.on_absent_delete: Callable[[str, bytes], object] | None = None
@@ -83,13 +82,13 @@ class Cache:
         return self._tables
 
     @property
-    def on_damage(self) -> Callable[[DecodeError], object] | None:
+    def on_damage(self) -> Callable[[ProtocolError], object] | None:
         """Told when a row that somebody reads turns out not to decode; the reader gets the error
         too. The connection cannot go on: its cache is not what the server thinks it is."""
         return self._on_damage
 
     @on_damage.setter
-    def on_damage(self, hook: Callable[[DecodeError], object] | None) -> None:
+    def on_damage(self, hook: Callable[[ProtocolError], object] | None) -> None:
         self._on_damage = hook
         for store in self._tables.values():
             store.on_damage = hook

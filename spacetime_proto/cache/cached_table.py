@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
-from ..errors import DecodeError
+from ..errors import DecodeError, LimitExceeded, ProtocolError
 from ..sats.bsatn import RAW_DECODE_ERRORS
 from ..sats.rows import RowList
 from .changes import TableDiff
@@ -68,7 +68,7 @@ class CachedTable(Generic[Row]):
         self._indexes: dict[tuple[int, ...], CacheIndex[Row]] = {}
         self.live: list[CacheIndex[Row]] = []
         """The indexes that are built and have to be kept up to date."""
-        self.on_damage: Callable[[DecodeError], object] | None = None
+        self.on_damage: Callable[[ProtocolError], object] | None = None
         """Told of a row that does not decode, before the reader gets the error."""
 
     # --- reading ------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class CachedTable(Generic[Row]):
         """Return the object of a row given its bytes; made once as long as the row is here.
 
         Raises:
-            DecodeError: the bytes are no row of this table.
+            DecodeError, LimitExceeded: the bytes are no row of this table.
         """
         row = self.rows.get(data)
         if row is None:
@@ -162,6 +162,8 @@ class CachedTable(Generic[Row]):
                 return self.table.codec.keys(RowList.from_rows(list(rows)), column, what=table)
             decode = self.table.codec.column_decoder(column)
             return [decode(data, 0) for data in rows]
+        except LimitExceeded:
+            raise
         except RAW_DECODE_ERRORS as error:
             where = f"column {self.table.definition.columns[column].name!r} of table {self.name!r}"
             raise DecodeError("damaged row", what=where) from error
@@ -170,7 +172,7 @@ class CachedTable(Generic[Row]):
         """Raise the DecodeError that says what is wrong with the bytes of a row."""
         try:
             self.table.codec.decode_exact(data, what=f"row of table {self.name!r}")
-        except DecodeError as error:
+        except ProtocolError as error:
             if self.on_damage is not None:
                 self.on_damage(error)
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import DecodeError
+from ..errors import ProtocolError
 from ..sats.order import TOP, sort_key
 from .sorted_keys import SortedKeys
 
@@ -64,7 +64,7 @@ class CacheIndex(Generic[Row]):
         rows = self.store.rows
         try:
             keys = self.keys_of(rows)
-        except DecodeError as error:
+        except ProtocolError as error:
             if self.store.on_damage is not None:
                 self.store.on_damage(error)
             raise

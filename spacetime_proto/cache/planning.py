@@ -253,6 +253,9 @@ class Planner:
             if shortest != self._fixed_size or longest != self._fixed_size:
                 odd = shortest if shortest != self._fixed_size else longest
                 raise self._wrong(f"a row of {odd} bytes, where all rows have {self._fixed_size}")
+            if not self._fixed_size:
+                what = f"table {self.store.name!r}"
+                self.store.table.codec.check_empty_rows(rows, what=what)
         elif shortest < self._min_size:
             raise self._wrong(f"a row of {shortest} bytes, where none has under {self._min_size}")
         if self._verify:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError, ProtocolError
+from ..limits import sent_size
 from . import query_sets, replies
 from .context import Context
 from .events import BeforeDelete, CallDone, Connected, Reconnected, TableChanged, Transaction
@@ -137,9 +138,9 @@ class Connection:
         return request_id
 
     def _send(self, payload: bytes | str) -> None:
-        if len(payload) > self._max_size:
+        if (size := sent_size(payload)) > self._max_size:
             raise LocalProtocolError(
-                f"a request of {len(payload)} bytes is too large to send "
+                f"a request of {size} bytes is too large to send "
                 f"(limit outgoing_size = {self._max_size})"
             )
         self._outbox.append(payload)

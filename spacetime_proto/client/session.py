@@ -102,7 +102,7 @@ class ClientSession(Generic[DbT]):
 
     def _new_cache(self) -> Cache:
         cache = Cache(
-            self.module.bound,
+            self.module.bound.within(self.options.limits),
             strict_deletes=self.options.strict_deletes,
             verify_rows=self.options.limits.verify_rows,
         )
@@ -541,10 +541,11 @@ class ClientSession(Generic[DbT]):
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again = self._was_open
         replayed = self._waiting.take_sets() if again else []
+        bound = self.module.bound.within(self.options.limits)
         connection = Connection(
-            self.module.bound,
+            bound,
             self.options,
-            dialect_for(protocol, self.module.bound, self.options.limits),
+            dialect_for(protocol, bound, self.options.limits),
             cache=self._new_cache() if again else self._cache,
             db=self._db,  # type: ignore[arg-type]  # every DbT is a client.db.Db
             owner=self,

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ..errors import LocalProtocolError
-from ..limits import Limits
+from ..limits import DEFAULT_LIMITS, Limits
 from ..protocols import ALL_PROTOCOLS
 
 if TYPE_CHECKING:
     from ..wire.frames import CodecFactory
 
-__all__ = ["ALL_PROTOCOLS", "ClientOptions", "Compression", "FrameParser", "Target"]
+__all__ = [
+    "ALL_PROTOCOLS",
+    "ClientOptions",
+    "Compression",
+    "FrameParser",
+    "Target",
+    "check_seconds",
+]
 
 Compression = Literal["brotli", "gzip", "none"]
 FrameParser = Literal["fast", "wsproto"]
 
 
+_CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
+    "compression": ("brotli", "gzip", "none"),
+    "confirmed": (True, False, None),
+    "light": (True, False),
+    "frames": ("fast", "wsproto"),
+    "offline": ("fail", "wait"),
+    "strict_deletes": (True, False),
+}
+"""Options with few values."""
+
+
+def check_seconds(name: str, value: object) -> float:
+    """Return the value of the option `name`, a time.
+
+    Raises:
+        LocalProtocolError: it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise LocalProtocolError(f"{name} must be a positive number of seconds, not {value!r}")
+    return float(value)
+
+
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session talks: everything that is the same on each connection attempt."""
+    """How a session talks: everything that is the same on each connection attempt.
+
+    Raises:
+        LocalProtocolError: on construction, for a value without meaning; names option and value.
+    """
 
     protocols: frozenset[str] = frozenset(ALL_PROTOCOLS)
     """Subprotocols to offer."""
@@ -41,7 +76,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Treat the delete of a row that is not in the cache as a protocol error."""
     frames: FrameParser = "fast"
     """What reads and writes WebSocket frames: this project's own codec, or wsproto."""
-    limits: Limits = msgspec.field(default_factory=Limits)
+    limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.protocols) - set(ALL_PROTOCOLS))
@@ -50,13 +85,25 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise LocalProtocolError(
                 f"unknown protocols: {names}; this client speaks {', '.join(ALL_PROTOCOLS)}"
             )
-        if self.compression not in ("brotli", "gzip", "none"):
-            raise LocalProtocolError(
-                f"compression must be 'brotli', 'gzip' or 'none', not {self.compression!r}"
-            )
-
-        if self.frames not in ("fast", "wsproto"):
-            raise LocalProtocolError(f"frames must be 'fast' or 'wsproto', not {self.frames!r}")
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            # By identity of type too: 1 equals True.
+            if not any(value == one and type(value) is type(one) for one in allowed):
+                shown = ", ".join(map(repr, allowed[:-1]))
+                raise LocalProtocolError(
+                    f"{name} must be {shown} or {allowed[-1]!r}, not {value!r}"
+                )
+        if self.keepalive is not None:
+            if not isinstance(self.keepalive, tuple | list) or len(self.keepalive) != 2:
+                raise LocalProtocolError(
+                    "keepalive must be (idle seconds, grace seconds) or None,"
+                    f" not {self.keepalive!r}"
+                )
+            for part in self.keepalive:
+                check_seconds("keepalive", part)
+        check_seconds("close_timeout", self.close_timeout)
+        if not isinstance(self.limits, Limits):
+            raise LocalProtocolError(f"limits must be a Limits, not {self.limits!r}")
 
     def frame_codec(self) -> CodecFactory:
         """Return what makes the frame codec of a connection; wsproto is imported when chosen."""

@@ -48,13 +48,14 @@ class Replay:
     def __init__(self, protocol: str, module: Module[Any], limits: Limits) -> None:
         self.module = module
         self.protocol = protocol
-        cache = Cache(module.bound, verify_rows=True)
+        bound = module.bound.within(limits)
+        cache = Cache(bound, verify_rows=True)
         self.db: Any = module.create_db(None)
         self.db.attach(cache)
         self.connection = Connection(
-            module.bound,
+            bound,
             ClientOptions(limits=limits),
-            dialect_for(protocol, module.bound, limits),
+            dialect_for(protocol, bound, limits),
             cache=cache,
             db=self.db,
             owner=self,

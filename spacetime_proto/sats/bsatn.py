@@ -11,10 +11,9 @@ import struct
 from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from ..errors import DecodeError, EncodeError
+from ..errors import DecodeError, EncodeError, LimitExceeded
 from ..types import Err, Ok, Some
 from .algebraic import PRIMITIVE_SIZES, AlgebraicType
-from .layout import MAX_ZERO_SIZE_ELEMENTS
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -41,8 +40,10 @@ RAW_DECODE_ERRORS: Final = (
     RecursionError,
     MemoryError,
     TypeError,  # a class of the user's own that does not take these fields
+    LimitExceeded,  # nesting_depth, zero_size_rows
 )
-"""What a compiled decoder raises on damaged bytes; turned into `DecodeError` at the boundary."""
+"""What a compiled decoder raises on damaged bytes; the boundary makes `DecodeError` of all but
+`LimitExceeded`."""
 
 RAW_ENCODE_ERRORS: Final = (
     struct.error,
@@ -53,6 +54,7 @@ RAW_ENCODE_ERRORS: Final = (
     TypeError,
     AttributeError,
     KeyError,
+    LimitExceeded,
 )
 """What a compiled encoder raises on a value that does not fit; turned into `EncodeError`."""
 
@@ -91,6 +93,8 @@ def decode(
 
     Raises:
         DecodeError: with the path of the field and the offset of the damage.
+        LimitExceeded: the value nests deeper than ``nesting_depth``, or its arrays have more than
+            ``zero_size_rows`` elements without bytes.
     """
     reader = _Reader(shapes, layout, data, pos)
     try:
@@ -108,6 +112,11 @@ class _Reader:
         self.data = data
         self.pos = pos
         self.path: list[str] = []
+        self.empty = layout.max_empty
+        """How many elements without bytes may still come."""
+
+    def over(self, error: LimitExceeded) -> LimitExceeded:
+        return error.within(path_text(self.path)) if self.path else error
 
     def error(self, message: str, back: int = 0) -> DecodeError:
         return DecodeError(message, what=path_text(self.path), offset=self.pos - back)
@@ -139,7 +148,7 @@ class _Reader:
         return value
 
     def value(self, ty: AlgebraicType, depth: int) -> Any:
-        depth = self.layout.enter(ty, depth, self.error)
+        depth = self.layout.enter(ty, depth, self.over)
         shape = self.shapes.shape(ty)
         match shape:
             case PrimitiveShape(name):
@@ -209,9 +218,10 @@ class _Reader:
     def array(self, element: AlgebraicType, depth: int) -> list[Any]:
         count = self.number(4)
         least = self.layout.size(element).minimum
-        if least == 0 and count > MAX_ZERO_SIZE_ELEMENTS:
-            raise self.error(f"{count} elements without a size", 4)
-        if self.layout.size(element).fixed == 0:
+        if least == 0:
+            self.empty -= count
+            if self.empty < 0:
+                raise self.over(self.layout.too_empty())
             return [self.inside("[0]", element, depth)] * count
         return [self.inside(f"[{number}]", element, depth) for number in range(count)]
 
@@ -241,6 +251,11 @@ class _Writer:
         self.layout = layout
         self.out = bytearray()
         self.path: list[str] = []
+        self.empty = layout.max_empty
+        """How many elements without bytes may still come."""
+
+    def over(self, error: LimitExceeded) -> EncodeError:
+        return self.error(error.message)
 
     def error(self, message: str) -> EncodeError:
         return EncodeError(message, what=path_text(self.path))
@@ -260,7 +275,7 @@ class _Writer:
         self.path.pop()
 
     def value(self, ty: AlgebraicType, value: Any, depth: int) -> None:
-        depth = self.layout.enter(ty, depth, self.error)
+        depth = self.layout.enter(ty, depth, self.over)
         shape = self.shapes.shape(ty)
         match shape:
             case PrimitiveShape(name):
@@ -374,8 +389,10 @@ class _Writer:
     def array(self, element: AlgebraicType, value: Any, depth: int) -> None:
         if not isinstance(value, list | tuple):
             raise self.wrong("list", value)
-        if self.layout.size(element).minimum == 0 and len(value) > MAX_ZERO_SIZE_ELEMENTS:
-            raise self.error(f"{len(value)} elements without a size")
+        if self.layout.size(element).minimum == 0:
+            self.empty -= len(value)
+            if self.empty < 0:
+                raise self.over(self.layout.too_empty())
         self.counted(len(value))
         for number, item in enumerate(value):
             self.inside(f"[{number}]", element, item, depth)

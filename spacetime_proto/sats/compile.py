@@ -12,7 +12,8 @@ from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from ..errors import DecodeError, EncodeError, SchemaError
+from ..errors import DecodeError, EncodeError, LimitExceeded, SchemaError
+from ..limits import DEFAULT_LIMITS, Limits
 from . import bsatn
 from .algebraic import RefType
 from .bsatn import RAW_DECODE_ERRORS, RAW_ENCODE_ERRORS
@@ -92,6 +93,7 @@ class Codec(Generic[T]):
 
         Raises:
             DecodeError: they are damaged, cut short or too many.
+            LimitExceeded: the value nests too deep, or has too many elements without bytes.
         """
         try:
             value, pos = self.decode(data, 0)
@@ -132,12 +134,14 @@ class Codec(Generic[T]):
                 raise (error.within(what) if what else error) from error.__cause__
         return bytes(out)
 
-    def _damage(self, data: bytes, pos: int, what: str, raw: Exception) -> DecodeError:
+    def _damage(
+        self, data: bytes, pos: int, what: str, raw: Exception
+    ) -> DecodeError | LimitExceeded:
         """Return the error that says where the value at `pos` is damaged."""
         context = self._context
         try:
             bsatn.decode(self.type, context.shapes, context.layout, data, pos)
-        except DecodeError as error:
+        except (DecodeError, LimitExceeded) as error:
             return error.within(what) if what else error
         except RAW_DECODE_ERRORS as error:
             raw = error
@@ -164,7 +168,9 @@ class RowCodec(Codec[T]):
 
         Raises:
             DecodeError: a row is damaged, or its length is not what the list says.
+            LimitExceeded: a row nests too deep, or there are too many rows or elements without bytes.
         """
+        self.check_empty_rows(rows, what=what)
         try:
             size = rows.row_size
             start, end = rows.start, rows.end
@@ -175,6 +181,16 @@ class RowCodec(Codec[T]):
             return cast("list[T]", self._rows(rows.data, start, rows.ends()))
         except RAW_DECODE_ERRORS as error:
             raise self._damaged_row(rows, what, error) from error
+
+    def check_empty_rows(self, rows: RowList, *, what: str = "") -> None:
+        """Check that there are not too many rows, if rows have no columns.
+
+        Raises:
+            LimitExceeded: there are more than ``zero_size_rows``.
+        """
+        layout = self._context.layout
+        if self.fixed_size == 0 and len(rows) > layout.max_empty:
+            raise layout.too_empty().within(what)
 
     # --- single columns
 
@@ -259,14 +275,14 @@ class RowCodec(Codec[T]):
             )
         return self._fixed_key_readers[column]
 
-    def _damaged_row(self, rows: RowList, what: str, raw: Exception) -> DecodeError:
+    def _damaged_row(self, rows: RowList, what: str, raw: Exception) -> DecodeError | LimitExceeded:
         """Return the error that says which row is damaged, and where."""
         context = self._context
         for number, (start, end) in enumerate(rows.bounds()):
             place = f"row {number}" + (f" of {what}" if what else "")
             try:
                 _, pos = bsatn.decode(self.type, context.shapes, context.layout, rows.data, start)
-            except DecodeError as error:
+            except (DecodeError, LimitExceeded) as error:
                 return error.within(place)
             except RAW_DECODE_ERRORS as error:
                 return DecodeError(str(error) or type(error).__name__, what=place, offset=start)
@@ -308,8 +324,7 @@ class TypeContext:
         typespace: what references point into.
         names: class names by typespace index.
         classes: classes to use instead of dynamic ones, by typespace index.
-        max_depth: how often a value may enter a recursive type inside itself, and how deep the
-            types themselves may nest.
+        limits: `nesting_depth` and `zero_size_rows` apply.
 
     Raises:
         SchemaError: a given class does not fit its type.
@@ -324,15 +339,24 @@ class TypeContext:
         names: Mapping[int, str] | None = None,
         classes: Mapping[int, type] | None = None,
         *,
-        max_depth: int = 128,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.typespace = typespace
-        self.shapes = Shapes(typespace, names, classes)
-        self.classes = self.shapes.classes
-        self.layout = Layout(self.shapes, max_depth)
+        self._bind(Shapes(typespace, names, classes), limits)
+
+    def _bind(self, shapes: Shapes, limits: Limits) -> None:
+        self.typespace = shapes.typespace
+        self.shapes = shapes
+        self.classes = shapes.classes
+        self.layout = Layout(shapes, limits)
         self.program = Program(self.shapes, self.layout)
         self._codecs: dict[AlgebraicType, Codec[Any]] = {}
         self._row_codecs: dict[int, RowCodec[Any]] = {}
+
+    def within(self, limits: Limits) -> TypeContext:
+        """Return codecs of the same types and classes that keep other limits."""
+        context = TypeContext.__new__(TypeContext)
+        context._bind(self.shapes, limits)
+        return context
 
     def shape(self, ty: AlgebraicType) -> Shape:
         """Return what `ty` looks like in Python.

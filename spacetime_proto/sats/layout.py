@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ..errors import SchemaError
+from ..errors import LimitExceeded, SchemaError
+from ..limits import DEFAULT_LIMITS, Limits
 from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType, parts
 from .shapes import PrimitiveShape
 
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
     from .algebraic import AlgebraicType
     from .shapes import Shapes
 
-__all__ = ["MAX_ZERO_SIZE_ELEMENTS", "Layout", "Size"]
-
-MAX_ZERO_SIZE_ELEMENTS: Final = 16_384
-"""How many elements an array may announce when each takes no byte: nothing else bounds that count."""
+__all__ = ["Layout", "Size"]
 
 _WEIGHT_CAP: Final = 10_000
 
@@ -42,15 +40,23 @@ class Layout:
 
     Args:
         shapes: the module's types.
-        max_depth: levels of nesting that a type may have.
+        limits: `nesting_depth` bounds types and the values of recursive ones, `zero_size_rows` the
+            elements that take no bytes.
+
+    Attributes:
+        max_depth: levels of nesting that a type may have, and recursive references inside each
+            other that a value may have.
+        max_empty: elements without bytes that the arrays of one value may have together.
     """
 
-    def __init__(self, shapes: Shapes, max_depth: int) -> None:
-        self.max_depth = max_depth
+    def __init__(self, shapes: Shapes, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.max_depth = limits.nesting_depth
+        self.max_empty = limits.zero_size_rows
         self._shapes = shapes
         self._sizes: dict[AlgebraicType, Size] = {}
         self._open: set[int] = set()
         self._reachable: dict[int, frozenset[int]] = {}
+        self._with_empty: dict[AlgebraicType, bool] = {}
 
     def size(self, ty: AlgebraicType, level: int = 0) -> Size:
         """Return what is known about the size of `ty`.
@@ -62,8 +68,9 @@ class Layout:
         if found is None:
             if level > self.max_depth:
                 raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
-            # Kept even while a cycle is open: what is cut there counts as 0, so a minimum stays a
-            # lower bound, and a type that contains the open one is not of fixed size anyway.
+            # Kept even while a cycle is open: what is cut there counts as one byte, and no value of
+            # a recursive type is smaller, so a minimum stays a lower bound. A type that contains
+            # the open one is not of fixed size anyway.
             found = self._sizes[ty] = self._measure(ty, level + 1)
         if level + found.height > self.max_depth:
             raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
@@ -73,19 +80,55 @@ class Layout:
         """Say whether the type at `index` contains itself."""
         return index in self._reach(index)
 
-    def enter(self, ty: AlgebraicType, depth: int, fail: Callable[[str], Exception]) -> int:
+    def counts_empty(self, ty: AlgebraicType) -> bool:
+        """Say whether a value of `ty` may hold arrays whose elements take no bytes.
+
+        Nothing but `max_empty` bounds how many elements such an array may announce.
+        """
+        found = self._with_empty.get(ty)
+        if found is None:
+            types = self._shapes.typespace.types
+            inside = set(_references(ty))
+            for index in tuple(inside):
+                inside |= self._reach(index)
+            found = self._with_empty[ty] = any(
+                isinstance(part, ArrayType) and self.size(part.element).fixed == 0
+                for whole in (ty, *(types[index] for index in inside))
+                for part in _parts(whole)
+            )
+        return found
+
+    def too_deep(self) -> LimitExceeded:
+        """Return the error for a value that nests deeper than `max_depth`."""
+        return LimitExceeded(
+            f"nested deeper than {self.max_depth} levels",
+            limit="nesting_depth",
+            maximum=self.max_depth,
+        )
+
+    def too_empty(self) -> LimitExceeded:
+        """Return the error for more than `max_empty` elements or rows that take no bytes."""
+        return LimitExceeded(
+            f"more than {self.max_empty} elements or rows without a size",
+            limit="zero_size_rows",
+            maximum=self.max_empty,
+        )
+
+    def enter(
+        self, ty: AlgebraicType, depth: int, fail: Callable[[LimitExceeded], Exception]
+    ) -> int:
         """Return the depth inside a value of `ty` that is itself met at `depth`.
 
         Only references to recursive types count; compiled functions count in the same way.
 
         Raises:
-            what `fail` returns: that would be more than `max_depth`.
+            what `fail` makes of the error: that would be more than `max_depth`.
         """
         _, index = self._shapes.resolve(ty)
         if index is None or not self.is_recursive(index):
             return depth
         if depth >= self.max_depth:
-            raise fail(f"nested deeper than {self.max_depth} levels")
+            raise fail(self.too_deep())
         return depth + 1
 
     def _reach(self, start: int) -> frozenset[int]:
@@ -110,7 +153,7 @@ class Layout:
         if index is None:
             return self._measure_inline(ty, level)
         if index in self._open:
-            return Size(0, None, 1, 1)
+            return Size(1, None, 1, 1)
         self._open.add(index)
         try:
             return self._measure_inline(ty, level)
@@ -154,9 +197,13 @@ def _cap(weight: int) -> int:
 
 def _references(ty: AlgebraicType) -> Iterator[int]:
     """Yield the references that stand in a type, not those behind them."""
+    return (part.index for part in _parts(ty) if isinstance(part, RefType))
+
+
+def _parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
+    """Yield a type and all that is written inside of it, without following references."""
     todo = [ty]
     while todo:
         part = todo.pop()
-        if isinstance(part, RefType):
-            yield part.index
+        yield part
         todo.extend(parts(part))

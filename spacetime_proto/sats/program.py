@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .algebraic import AlgebraicType
     from .layout import Layout
-    from .shapes import Shapes
+    from .shapes import Shapes, SumShape
 
 __all__ = [
     "MAX_INLINE_LEVEL",
@@ -26,6 +26,8 @@ __all__ = [
     "Kind",
     "Program",
     "is_apart",
+    "is_dispatched",
+    "state_of",
 ]
 
 MAX_INLINE_LEVEL = 6
@@ -33,12 +35,25 @@ MAX_INLINE_LEVEL = 6
 MAX_INLINE_WEIGHT = 64
 """Types behind a reference that need more lines than this go into functions of their own."""
 
+_MAX_CHAIN = 8
+"""Sums with more variants are dispatched through a table instead of an if-chain."""
+
 Kind = Literal["decode", "encode", "skip"]
 """What a queued function does. All of a kind have one signature:
 
 ``decode(data, pos, depth) -> (value, pos)``, ``encode(value, out, depth)``,
-``skip(data, pos, depth) -> pos``. `depth` counts the recursive references entered so far.
+``skip(data, pos, depth) -> pos``; `state_of` says when there is a further parameter.
 """
+
+
+def state_of(program: Program, ty: AlgebraicType) -> str:
+    """Return the last parameters of a queued function for `ty`.
+
+    `depth` counts the recursive references entered so far. `empty` is a list of one number: how many
+    elements without bytes the arrays of the value may still have. Only types that can have such
+    arrays pass it on.
+    """
+    return "depth, empty" if program.layout.counts_empty(ty) else "depth"
 
 
 def is_apart(program: Program, ty: AlgebraicType, level: int) -> bool:
@@ -50,6 +65,17 @@ def is_apart(program: Program, ty: AlgebraicType, level: int) -> bool:
         return False
     layout = program.layout
     return layout.is_recursive(index) or layout.size(ty).weight > MAX_INLINE_WEIGHT
+
+
+def is_dispatched(program: Program, shape: SumShape) -> bool:
+    """Say whether the variants of a sum are found through a table instead of an if-chain.
+
+    A table calls all of its functions in one way, so none of them may need a budget (`state_of`).
+    """
+    counts_empty = program.layout.counts_empty
+    return len(shape.variants) > _MAX_CHAIN and not any(
+        counts_empty(variant.payload) for variant in shape.variants
+    )
 
 
 class GeneratedFunction:
@@ -80,15 +106,33 @@ class GeneratedFunction:
         self.line(f"if {condition}:")
         self.line(f"    raise ValueError({text!r})")
 
+    def limit(self, condition: str, error: Callable[[], Exception]) -> None:
+        """Write ``if condition: raise error()``."""
+        self.line(f"if {condition}:")
+        self.line(f"    raise {self.program.constant(error)}()")
+
     def enter(self, ty: AlgebraicType) -> None:
         """Write the depth test of a function for `ty`, if its type is recursive."""
         _, index = self.program.shapes.resolve(ty)
         layout = self.program.layout
         if index is not None and layout.is_recursive(index):
-            self.fail(
-                f"depth >= {layout.max_depth}", f"nested deeper than {layout.max_depth} levels"
-            )
+            self.limit(f"depth >= {layout.max_depth}", layout.too_deep)
             self.line("depth += 1")
+
+    def begin(self, *types: AlgebraicType) -> None:
+        """Write what must stand before values of `types`, which share their budget `empty`."""
+        layout = self.program.layout
+        if any(layout.counts_empty(ty) for ty in types):
+            self.line(f"empty = [{layout.max_empty}]")
+
+    def count_empty(self, count: str) -> None:
+        """Write the test of an array that announces `count` elements without bytes."""
+        self.line(f"empty[0] -= {count}")
+        self.limit("empty[0] < 0", self.program.layout.too_empty)
+
+    def state(self, ty: AlgebraicType) -> str:
+        """Return the last arguments in the call of the function for `ty`; see `state_of`."""
+        return state_of(self.program, ty)
 
     def indent(self) -> None:
         """Indent the lines that follow by one more level."""

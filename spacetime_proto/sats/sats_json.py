@@ -16,11 +16,10 @@ import struct
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
 
-from ..errors import DecodeError
+from ..errors import DecodeError, LimitExceeded
 from ..types import Err, Ok, Some
 from .algebraic import AlgebraicType, integer_range
 from .bsatn import path_text
-from .layout import MAX_ZERO_SIZE_ELEMENTS
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -94,6 +93,7 @@ def from_json(ty: AlgebraicType, context: TypeContext, value: Json) -> Any:
 
     Raises:
         DecodeError: it is not a form that the server accepts for the type; names the path.
+        LimitExceeded: as `bsatn.decode`.
     """
     reader = _Reader(context)
     try:
@@ -108,6 +108,11 @@ class _Reader:
     def __init__(self, context: TypeContext) -> None:
         self.context = context
         self.path: list[str] = []
+        self.empty = context.layout.max_empty
+        """How many elements that take no bytes in BSATN may still come."""
+
+    def over(self, error: LimitExceeded) -> LimitExceeded:
+        return error.within(path_text(self.path)) if self.path else error
 
     def fail(self, message: str) -> DecodeError:
         return DecodeError(message, what=path_text(self.path))
@@ -122,7 +127,7 @@ class _Reader:
         return found
 
     def value(self, ty: AlgebraicType, value: Json, depth: int) -> Any:
-        depth = self.context.layout.enter(ty, depth, self.fail)
+        depth = self.context.layout.enter(ty, depth, self.over)
         shape = self.context.shape(ty)
         match shape:
             case PrimitiveShape(name):
@@ -138,11 +143,10 @@ class _Reader:
             case ArrayShape(element):
                 if not isinstance(value, list):
                     raise self.wrong("an array", value)
-                if (
-                    len(value) > MAX_ZERO_SIZE_ELEMENTS
-                    and not self.context.layout.size(element).minimum
-                ):
-                    raise self.fail(f"{len(value)} elements without a size")
+                if self.context.layout.size(element).minimum == 0:
+                    self.empty -= len(value)
+                    if self.empty < 0:
+                        raise self.over(self.context.layout.too_empty())
                 return [
                     self.inside(f"[{number}]", element, item, depth)
                     for number, item in enumerate(value)

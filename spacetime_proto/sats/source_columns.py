@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .fuse import fuse
-from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import GeneratedFunction, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart, state_of
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -67,7 +66,7 @@ class Skipper:
         elif is_apart(self.program, ty, level):
             self.flush()
             name = self.program.call("skip", ty, lambda name: _skip_part(self.program, name, ty))
-            self.function.line(f"pos = {name}(data, pos, depth)")
+            self.function.line(f"pos = {name}(data, pos, {self.function.state(ty)})")
             self.decoder.is_checked = False
         else:
             self.inline(ty, level)
@@ -128,9 +127,9 @@ class Skipper:
     def _array(self, element: AlgebraicType, level: int) -> None:
         count = self._length()
         size = self.program.layout.size(element)
-        if size.minimum == 0:
-            self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
-        if size.fixed is not None and is_plain(self.program.shapes, element):
+        if size.fixed == 0:
+            self.function.count_empty(count)
+        elif size.fixed is not None and is_plain(self.program.shapes, element):
             self.function.line(f"pos += {count} * {size.fixed}")
         else:
             self.decoder.uses_length = True
@@ -145,7 +144,7 @@ class Skipper:
 
 
 def _skip_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
-    function = GeneratedFunction(program, name, "data, pos, depth")
+    function = GeneratedFunction(program, name, f"data, pos, {state_of(program, ty)}")
     function.enter(ty)
     skipper = Skipper(Decoder(function))
     skipper.inline(ty)
@@ -160,6 +159,7 @@ def column_function(
 ) -> GeneratedFunction:
     """Write ``(data, pos) -> value`` that reads one column of the row at ``pos``."""
     decoder = Decoder(GeneratedFunction(program, program.name("column"), "data, pos, depth=0"))
+    decoder.function.begin(*columns[: index + 1])
     return decoder.finish(Skipper(decoder).column(columns, index))
 
 
@@ -173,6 +173,7 @@ def keys_function(
     line("result = []")
     line("for end in ends:")
     function.indent()
+    function.begin(*columns[: index + 1])
     expression = skipper.column(columns, index)
     function.fail("pos > end", WRONG_LENGTH)
     line(f"result.append({expression})")

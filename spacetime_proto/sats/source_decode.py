@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..types import Err, Ok, ScheduleAt, Some
 from .fuse import Fused, construct, fixed_value, fuse
-from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import GeneratedFunction, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart, is_dispatched, state_of
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -36,9 +35,6 @@ __all__ = ["BAD_BOOL", "BAD_TAG", "CUT_SHORT", "Decoder", "decode_function"]
 BAD_BOOL: Final = "a bool is neither 0 nor 1"
 BAD_TAG: Final = "unknown tag"
 CUT_SHORT: Final = "cut short"
-
-_MAX_CHAIN: Final = 8
-"""Sums with more variants are dispatched through a table instead of an if-chain."""
 
 _ZERO_ONE: Final = b"\x00\x01"
 _FLATTEN: Final = chain.from_iterable
@@ -130,7 +126,9 @@ class Decoder:
     def _call(self, ty: AlgebraicType) -> str:
         self.flush()
         result = self.function.variable()
-        self.function.line(f"{result}, pos = {self._apart(ty)}(data, pos, depth)")
+        self.function.line(
+            f"{result}, pos = {self._apart(ty)}(data, pos, {self.function.state(ty)})"
+        )
         self.is_checked = False
         return result
 
@@ -178,7 +176,7 @@ class Decoder:
 
     def _sum(self, shape: SumShape, level: int) -> str:
         constant = self.program.constant
-        if len(shape.variants) > _MAX_CHAIN:
+        if is_dispatched(self.program, shape):
             return self._dispatch(shape)
         return self._chain(
             [
@@ -217,16 +215,14 @@ class Decoder:
         result = self.function.variable()
         line = self.function.line
         size = self.program.layout.size(element)
-        minimum = size.minimum
-        if minimum == 0:
-            self.function.fail(f"{count} > {MAX_ZERO_SIZE_ELEMENTS}", "too many empty elements")
         if size.fixed == 0:
+            self.function.count_empty(count)
             # All are the same immutable value: one is enough, however large an object it is.
             line(f"{result} = [{self.value(element, level + 1)}] * {count}")
             return result
         fused = fuse(self.program, element, self.function.variable)
         self.uses_length = True
-        self.function.fail(f"{count} * {minimum} > length - pos", CUT_SHORT)
+        self.function.fail(f"{count} * {size.minimum} > length - pos", CUT_SHORT)
         if fused is not None:
             end = self.function.variable()
             line(f"{end} = pos + {count} * {fused.size}")
@@ -293,11 +289,11 @@ class Decoder:
 
 
 def decode_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
-    """Write a function ``(data, pos, depth) -> (value, pos)`` that others call.
+    """Write a function ``(data, pos, ...) -> (value, pos)`` that others call.
 
     It does not test for the end of the data: its callers do.
     """
-    function = GeneratedFunction(program, name, "data, pos, depth")
+    function = GeneratedFunction(program, name, f"data, pos, {state_of(program, ty)}")
     function.enter(ty)
     decoder = Decoder(function)
     expression = decoder.inline(ty)
@@ -310,6 +306,7 @@ def decode_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunc
 def decode_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     """Write the function ``(data, pos) -> (value, pos)`` of a codec."""
     decoder = Decoder(GeneratedFunction(program, program.name("decode"), "data, pos, depth=0"))
+    decoder.function.begin(ty)
     expression = decoder.value(ty)
     decoder.flush()
     return decoder.finish(expression, "pos")

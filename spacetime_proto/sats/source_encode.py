@@ -16,8 +16,7 @@ from msgspec.structs import astuple
 from ..types import Err, Ok, Some
 from .algebraic import AlgebraicType
 from .fuse import FORMATS
-from .layout import MAX_ZERO_SIZE_ELEMENTS
-from .program import GeneratedFunction, Program, is_apart
+from .program import GeneratedFunction, Program, is_apart, is_dispatched, state_of
 from .shapes import (
     ArrayShape,
     BytesShape,
@@ -99,7 +98,7 @@ class Encoder:
         """Write the encoding of the value in the variable `name`."""
         if is_apart(self.program, ty, level):
             self.flush()
-            self.function.line(f"{self._apart(ty)}({name}, out, depth)")
+            self.function.line(f"{self._apart(ty)}({name}, out, {self.function.state(ty)})")
         else:
             self.inline(ty, name, level)
 
@@ -226,7 +225,7 @@ class Encoder:
         tags = {item.cls: tag for tag, item in enumerate(shape.variants)}
         tag = self.function.variable()
         line(f"{tag} = {constant(tags)}[type({name})]")
-        if len(shape.variants) > 8:
+        if is_dispatched(self.program, shape):
             writers = self.program.table(
                 [None if item.is_unit else self._apart(item.payload) for item in shape.variants]
             )
@@ -254,8 +253,8 @@ class Encoder:
             packer = self.program.constant(pack)
             line(f'out += {packer}(f"<I{{{count}}}{FORMATS[shape.name]}", {count}, *{name})')
             return
-        if self.program.layout.size(element).minimum == 0:
-            self.require(f"{count} <= {MAX_ZERO_SIZE_ELEMENTS}")
+        if self.program.layout.size(element).fixed == 0:
+            self.function.count_empty(count)
         self.put("I", count)
         self.flush()
         item = self.function.variable()
@@ -268,7 +267,7 @@ class Encoder:
 
 
 def _encode_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunction:
-    function = GeneratedFunction(program, name, "value, out, depth")
+    function = GeneratedFunction(program, name, f"value, out, {state_of(program, ty)}")
     function.enter(ty)
     encoder = Encoder(function)
     encoder.inline(ty, "value")
@@ -283,6 +282,7 @@ def encode_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     It may leave part of a value in ``out`` when it raises.
     """
     function = GeneratedFunction(program, program.name("encode"), "value, out, depth=0")
+    function.begin(ty)
     encoder = Encoder(function)
     encoder.value(ty, "value")
     encoder.flush()

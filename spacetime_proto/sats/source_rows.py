@@ -38,6 +38,7 @@ def row_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
         function.line(f"return {framed.expression}")
     else:
         decoder = Decoder(function)
+        function.begin(ty)
         expression = decoder.value(ty)
         decoder.flush()
         function.fail("pos != len(data)", WRONG_LENGTH)
@@ -64,6 +65,7 @@ def rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
         line("pos = end")
         expression = framed.expression
     else:
+        function.begin(ty)
         expression = decoder.value(ty)
         decoder.flush()
         function.fail("pos != end", WRONG_LENGTH)

@@ -6,7 +6,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DecodeError, EncodeError, SchemaError
+from ..errors import DecodeError, EncodeError, LimitExceeded, SchemaError
+from ..limits import DEFAULT_LIMITS
 from ..sats.algebraic import Primitive
 from ..sats.compile import TypeContext
 from ..sats.names import python_names
@@ -16,6 +17,7 @@ from .model import ProcedureDef
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..limits import Limits
     from ..sats.algebraic import AlgebraicType
     from ..sats.compile import Codec, RowCodec
     from .model import ModuleDef, ReducerDef, TableDef
@@ -179,7 +181,7 @@ class BoundFunction:
     def _read(self, ty: AlgebraicType, text: str, what: str) -> Any:
         try:
             return from_json(ty, self._types, loads(text))
-        except DecodeError as error:
+        except (DecodeError, LimitExceeded) as error:
             raise error.within(what) from error.__cause__
 
     def _count(self, args: Sequence[Any]) -> None:
@@ -197,7 +199,7 @@ class BoundModule:
     Args:
         definition: the description.
         classes: classes to use, by type name (`TypeDef.name`); dynamic ones are made for the rest.
-        max_depth: how deep values may nest.
+        limits: of values: `nesting_depth` and `zero_size_rows`.
 
     Raises:
         SchemaError: a class is given for a type that does not exist, or does not fit its type.
@@ -215,19 +217,25 @@ class BoundModule:
         definition: ModuleDef,
         classes: Mapping[str, type] | None = None,
         *,
-        max_depth: int = 128,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.definition = definition
         refs = {named.name: named.ref for named in definition.types}
         unknown = sorted(set(classes or {}) - set(refs))
         if unknown:
             raise SchemaError(f"classes are given for types that do not exist: {unknown}")
-        self.types = TypeContext(
+        types = TypeContext(
             definition.typespace,
             {ref: name for name, ref in refs.items()},
             {refs[name]: cls for name, cls in (classes or {}).items()},
-            max_depth=max_depth,
+            limits=limits,
         )
+        self._bind(types, {_value_limits(limits): self})
+
+    def _bind(self, types: TypeContext, siblings: dict[tuple[int, int], BoundModule]) -> None:
+        definition = self.definition
+        self.types = types
+        self._siblings = siblings
         self.tables: Mapping[str, BoundTable] = MappingProxyType(
             {table.name: BoundTable(table, self.types) for table in definition.tables}
         )
@@ -237,3 +245,23 @@ class BoundModule:
         self.procedures: Mapping[str, BoundFunction] = MappingProxyType(
             {one.name: BoundFunction(one, self.types) for one in definition.procedures}
         )
+
+    def within(self, limits: Limits) -> BoundModule:
+        """Return this module with the same classes and codecs that keep other limits.
+
+        There is one for each pair of `nesting_depth` and `zero_size_rows`: compiled codecs have
+        these numbers in them, so that they cost nothing where a type cannot reach them.
+        """
+        key = _value_limits(limits)
+        found = self._siblings.get(key)
+        if found is None:
+            found = BoundModule.__new__(BoundModule)
+            found.definition = self.definition
+            found._bind(self.types.within(limits), self._siblings)
+            self._siblings[key] = found
+        return found
+
+
+def _value_limits(limits: Limits) -> tuple[int, int]:
+    """Return the limits that codecs keep."""
+    return limits.nesting_depth, limits.zero_size_rows

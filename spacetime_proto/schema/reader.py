@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaError
+from ..limits import DEFAULT_LIMITS
 from ..sats.algebraic import (
     PRIMITIVE_SIZES,
     UNIT,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "type_to_json"]
 
-_MAX_DEPTH = 128
+_MAX_DEPTH = DEFAULT_LIMITS.nesting_depth
 
 
 class Reader:

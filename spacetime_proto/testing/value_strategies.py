@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import strategies as st
 
+from ..limits import Limits
 from ..sats.algebraic import (
     BYTES,
     CONNECTION_ID,
@@ -150,7 +151,8 @@ def contexts(draw: Callable[..., Any], *, max_types: int = 4, hostile: bool = Tr
         types.append(ProductType((Element("r", made),)) if isinstance(made, RefType) else made)
     columns = st.lists(st.builds(Element, names(hostile=hostile), inner), max_size=6)
     types.append(ProductType(_distinct(draw(columns))))
-    return TypeContext(Typespace(tuple(types)), {len(types) - 1: "Row"}, max_depth=24)
+    called = {len(types) - 1: "Row"}
+    return TypeContext(Typespace(tuple(types)), called, limits=Limits(nesting_depth=24))
 
 
 def values(context: TypeContext, ty: AlgebraicType) -> st.SearchStrategy[Any]:

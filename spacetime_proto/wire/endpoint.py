@@ -20,6 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import Disconnected, LimitExceeded, LocalProtocolError, ProtocolError, SpacetimeError
+from ..limits import DEFAULT_LIMITS, sent_size
 from .frames import MAX_CONTROL_PAYLOAD, CloseReceived, FramesFailed, Ping
 from .keepalive import KeepAlive, Verdict
 
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["MESSAGE_SIZE", "OUTGOING_SIZE", "Endpoint", "State"]
 
 #: Default limit of an incoming message, in bytes (1 GiB).
-MESSAGE_SIZE = 1 << 30
+MESSAGE_SIZE = DEFAULT_LIMITS.message_size
 #: Default limit of an outgoing message, in bytes (32 MiB: a SpacetimeDB server drops the TCP
 #: connection beyond it, docs/protocol.md section 3.4).
-OUTGOING_SIZE = 32 << 20
+OUTGOING_SIZE = DEFAULT_LIMITS.outgoing_size
 
 
 class State(Enum):
@@ -191,9 +192,7 @@ class Endpoint(ABC):
         """
         if self.state is not State.OPEN:
             raise LocalProtocolError(f"cannot send: the WebSocket is {self.state.value}, not open")
-        size = len(payload)
-        if type(payload) is str and size * 4 > self._outgoing_size:
-            size = len(payload.encode())
+        size = sent_size(payload)
         if size > self._outgoing_size:
             raise LocalProtocolError(
                 f"a message of {size} bytes is too big to send"

@@ -259,7 +259,7 @@ class ClientHandshake:
         if self._response is not None:
             self._refuse()
         else:
-            self._fail(f"did not answer within {seconds:g} s")
+            self._fail(f"did not answer within {seconds:g} s (limit handshake_time = {seconds:g})")
 
     def _advance(self) -> None:
         try:
@@ -329,7 +329,8 @@ class ClientHandshake:
         )
 
     def _fail_headers(self) -> None:
-        self._fail(f"sent more than {self._header_size} bytes of HTTP headers (limit header_size)")
+        size = self._header_size
+        self._fail(f"sent more than {size} bytes of HTTP headers (limit header_size = {size})")
 
     def _fail(self, problem: str) -> None:
         self.failure = HandshakeError(f"WebSocket handshake: {self._host} {problem}")

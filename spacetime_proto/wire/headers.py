@@ -34,6 +34,12 @@ _SECRET = frozenset(
 )
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 class Headers:
     """An immutable, ordered list of header fields with case-insensitive lookup."""
 
@@ -43,12 +49,19 @@ class Headers:
         """Check and keep `fields`.
 
         Raises:
-            LocalProtocolError: a name is no token, or a value holds anything but visible ASCII,
+            LocalProtocolError: they are not pairs of text, a name is no token, or a value holds anything but visible ASCII,
                 inner blanks and tabs. The value is not quoted: it may be a secret.
         """
         if isinstance(fields, Mapping):
             fields = cast("Mapping[str, str]", fields).items()
-        pairs: tuple[tuple[str, str], ...] = tuple(fields)
+        try:
+            pairs: tuple[tuple[str, str], ...] = tuple(
+                (_text(name), _text(value)) for name, value in fields
+            )
+        except (TypeError, ValueError):
+            raise LocalProtocolError(
+                "headers must be a mapping of text to text or pairs of text"
+            ) from None
         for name, value in pairs:
             if _NAME.fullmatch(name) is None:
                 raise LocalProtocolError(f"{name!r} is not a name that an HTTP header can have")

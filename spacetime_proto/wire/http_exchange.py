@@ -8,6 +8,7 @@ import h11
 import msgspec
 
 from ..errors import Disconnected, LimitExceeded, LocalProtocolError, ProtocolError, SpacetimeError
+from ..limits import DEFAULT_LIMITS
 from .headers import Headers, check_target, head_size
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpExchange", "HttpRequest", "HttpResponse", "HttpServer"]
 
-HEADER_SIZE = 64 * 1024
+HEADER_SIZE = DEFAULT_LIMITS.header_size
 #: Default limit of a response body, in bytes.
 RESPONSE_SIZE = 256 << 20
 #: Default limit of a request body, in bytes (a SpacetimeDB server's own, docs/protocol.md section 7.1).

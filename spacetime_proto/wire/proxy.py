@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 import h11
 
 from ..errors import ConnectError, LocalProtocolError
+from ..limits import DEFAULT_LIMITS
 from .headers import Headers, check_target
 
 __all__ = ["HttpConnect", "ProxyTunnel", "Socks5"]
@@ -69,7 +70,7 @@ class HttpConnect(ProxyTunnel):
         *,
         username: str | None = None,
         password: str | None = None,
-        header_size: int = 64 * 1024,
+        header_size: int = DEFAULT_LIMITS.header_size,
     ) -> None:
         """Queue the CONNECT request for `host`:`port`, with Basic credentials if a name is given.
 

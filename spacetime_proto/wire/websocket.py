@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import HandshakeError, LocalProtocolError
+from ..limits import DEFAULT_LIMITS
 from .endpoint import MESSAGE_SIZE, OUTGOING_SIZE, Endpoint, State
 from .frames_fast import FastCodec
 from .handshake import Accepted, ClientHandshake, upgrade_problem, upgrade_response
@@ -34,8 +35,8 @@ class ClientWebSocket(Endpoint):
         keepalive: tuple[float, float] | None = (30.0, 30.0),
         message_size: int = MESSAGE_SIZE,
         outgoing_size: int = OUTGOING_SIZE,
-        header_size: int = 64 * 1024,
-        handshake_time: float = 10.0,
+        header_size: int = DEFAULT_LIMITS.header_size,
+        handshake_time: float = DEFAULT_LIMITS.handshake_time,
         close_timeout: float = 5.0,
         codec: CodecFactory = FastCodec,
     ) -> None:
@@ -144,11 +145,11 @@ class ServerWebSocket(Endpoint):
         *,
         entropy: Callable[[int], bytes],
         keepalive: tuple[float, float] | None = (15.0, 15.0),
-        message_size: int = 32 << 20,
+        message_size: int = OUTGOING_SIZE,
         outgoing_size: int = MESSAGE_SIZE,
         fragment_size: int | None = 4096,
-        header_size: int = 64 * 1024,
-        handshake_time: float = 10.0,
+        header_size: int = DEFAULT_LIMITS.header_size,
+        handshake_time: float = DEFAULT_LIMITS.handshake_time,
         close_timeout: float = 0.25,
         codec: CodecFactory = FastCodec,
     ) -> None:

@@ -17,13 +17,14 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spacetime_proto.client.session_options import check_seconds
 from spacetime_proto.errors import HttpError, LocalProtocolError
 from spacetime_proto.wire.headers import HeaderFields, Headers
 from spacetime_proto.wire.http_exchange import HttpRequest
 
 from ..net.address import parse_host, parse_proxy
 from ..net.route import Route
-from ..options import TokenFile, TokenSource, warn_if_exposed
+from ..options import TokenFile, TokenSource, checked_source, warn_if_exposed
 from . import operations
 from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
 
@@ -78,12 +79,12 @@ class _Client:
         Raises:
             LocalProtocolError: one of them makes no sense.
         """
-        if timeout is not None and not timeout > 0:
-            raise LocalProtocolError(f"timeout must be a positive number of seconds, not {timeout}")
+        if timeout is not None:
+            timeout = check_seconds("timeout", timeout)
         if proxy is not None:
             parse_proxy(proxy)
         self._route = Route(parse_host(host), ssl_context, proxy, timeout)
-        self._token = token
+        self._token = checked_source(token)
         self._headers = Headers(headers)
 
     def __repr__(self) -> str:

@@ -140,7 +140,13 @@ def names(database: str) -> Operation[tuple[str, ...]]:
 
 
 def schema(database: str, *, version: int = 10) -> Operation[ModuleDef]:
-    """Ask for a module description, version 9 or 10."""
+    """Ask for a module description, version 9 or 10.
+
+    Raises:
+        LocalProtocolError: `version` is neither.
+    """
+    if version not in (9, 10):
+        raise LocalProtocolError(f"version must be 9 or 10, not {version!r}")
 
     def parse(response: HttpResponse) -> ModuleDef:
         return load_schema(_successful(response, f"the schema of {database}").body)
@@ -231,7 +237,15 @@ def _raise_call(response: HttpResponse, database: str, function: str) -> NoRetur
 
 
 def logs(database: str, *, num_lines: int | None = None, follow: bool = False) -> Operation[None]:
-    """Ask for a database's log; its lines come in the body, see `LogLines`."""
+    """Ask for a database's log; its lines come in the body, see `LogLines`.
+
+    Raises:
+        LocalProtocolError: `num_lines` is no count.
+    """
+    if num_lines is not None and (
+        isinstance(num_lines, bool) or not isinstance(num_lines, int) or num_lines < 0
+    ):
+        raise LocalProtocolError(f"num_lines must be 0 or more, or None, not {num_lines!r}")
     target = _path(database, "logs", num_lines=num_lines, follow=follow or None)
     return Operation(HttpRequest("GET", target), _nothing(f"the log of {database}"))
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from spacetime_proto.errors import DecodeError
+from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.sats.algebraic import Primitive, ProductType, Typespace
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json
@@ -113,7 +113,7 @@ class SqlResult:
             plain = [0.0 if index in lost else value for index, value in enumerate(raw)]
             try:
                 row = from_json(self.schema, context, plain)
-            except DecodeError as error:
+            except (DecodeError, LimitExceeded) as error:
                 raise error.within(f"row {number} of a SQL result") from error.__cause__
             if lost:
                 values = [getattr(row, name) for name in cls.__struct_fields__]

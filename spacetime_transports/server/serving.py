@@ -21,6 +21,7 @@ import anyio.abc
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.tls import TLSListener
 
+from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.server import Authority, Database, Faults, Host, Module, ServerSession
 from spacetime_proto.types import Timestamp
 
@@ -213,7 +214,7 @@ async def serve(
         module: the module; or the database of a server that has ended, to go on with its rows.
         host: address to listen on.
         port: TCP port; 0 picks a free one.
-        database: name to serve the module under.
+        database: name to serve the module under; a database that goes on keeps the name it has.
         ssl_context: serve https and wss with this.
         authority: signs and checks tokens; by default a new ES256 key, so that tokens are good as
             long as the server runs.
@@ -221,12 +222,16 @@ async def serve(
         verbose: report connections on stderr.
 
     Raises:
-        LocalProtocolError: no `authority` is given, and what signs tokens by default is not
-            installed (the extra ``server``).
+        LocalProtocolError: `port` is no TCP port, or `database` no name; or no `authority` is
+            given, and what signs tokens by default is not installed (the extra ``server``).
         SchemaError: the module has no valid schema.
         ReducerError: its ``init`` failed.
         OSError: the port cannot be listened on.
     """
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise LocalProtocolError(f"port must be a TCP port, 0 to 65535, not {port!r}")
+    if not isinstance(database, str) or not database:
+        raise LocalProtocolError(f"database must be a name, not {database!r}")
     if authority is None:
         from .authority import Es256Authority
 
@@ -243,6 +248,8 @@ async def serve(
     claims, owner_token = core.mint(core.time(now))
     if isinstance(module, Database):
         published = module
+        if faults is not None:
+            published.faults = faults
         published.owner = claims.identity
         core.adopt(published)
     else:

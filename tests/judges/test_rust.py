@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from spacetime_proto.errors import DecodeError
+from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.sats.algebraic import (
     AlgebraicType,
     ArrayType,
@@ -148,18 +148,18 @@ def test_damaged_values(rust: Judge) -> None:
     def run(case: Case, draw: st.DataObject) -> None:
         if has_sizeless_elements(case):
             return
-        ours: dict[bytes, tuple[int, str] | DecodeError] = {}
+        ours: dict[bytes, tuple[int, str] | DecodeError | LimitExceeded] = {}
         for data in (draw.draw(sts.damaged(data)) for data in case.encoded):
             try:
                 value, end = decode(case.type, case.context.shapes, case.context.layout, data)
-            except DecodeError as error:
+            except (DecodeError, LimitExceeded) as error:
                 ours[data] = error
             else:
                 ours[data] = len(data) - end, case.codec.encode(value).hex()
         verdicts = ask(rust, case, bsatn=[data.hex() for data in ours])["bsatn"]
         for (data, mine), verdict in zip(ours.items(), verdicts, strict=True):
             count.values += 1
-            if isinstance(mine, DecodeError):
+            if not isinstance(mine, tuple):
                 assert "error" in verdict, (data.hex(), mine)
             else:
                 assert mine == (verdict.get("left"), verdict.get("bsatn")), (data.hex(), verdict)

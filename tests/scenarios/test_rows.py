@@ -260,8 +260,9 @@ async def test_a_slow_reader_of_a_stream_is_told_and_memory_stays_bounded(kit: K
         with pytest.raises(LimitExceeded, match="max_buffered = 5"):
             await next_change(kit, stream)
         assert await next_change(kit, stream) is None
-        with pytest.raises(LocalProtocolError, match="max_buffered"):
-            client.db.item.changes(max_buffered=0)
+        for wrong in (0, -1, float("nan"), True, None):
+            with pytest.raises(LocalProtocolError, match=f"max_buffered must .*, not {wrong!r}"):
+                client.db.item.changes(max_buffered=wrong)
 
 
 async def next_change(kit: Kit, stream: Any) -> Any:

@@ -308,8 +308,14 @@ def test_logs_that_are_refused(call: Caller, server: MockServer) -> None:
 
 def test_options_are_checked_at_once() -> None:
     for client in (HttpClient, AsyncHttpClient):
-        with pytest.raises(LocalProtocolError, match="timeout"):
-            client("http://h", timeout=0)
+        for timeout in (0, -1, float("nan"), float("inf"), True, "5"):
+            with pytest.raises(LocalProtocolError, match=f"timeout must be .* not {timeout!r}"):
+                client("http://h", timeout=timeout)  # type: ignore[arg-type]
+        assert client("http://h", timeout=None)
+        with pytest.raises(LocalProtocolError, match="token must be"):
+            client("http://h", token=5)  # type: ignore[arg-type]
+        with pytest.raises(LocalProtocolError, match="headers must be"):
+            client("http://h", headers=5)  # type: ignore[arg-type]
         with pytest.raises(LocalProtocolError, match="the proxy"):
             client("http://h", proxy="x")
         with pytest.raises(LocalProtocolError, match="X-A"):

@@ -321,3 +321,11 @@ def test_log_lines_that_are_none() -> None:
         list(lines.feed(b"[]\n"))
     with pytest.raises(AuthError):
         list(lines.feed(HttpResponse(401, body=b"Authorization required")))
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), True, 1.5])
+def test_numbers_without_meaning(wrong: Any) -> None:
+    with pytest.raises(LocalProtocolError, match=f"num_lines must be .*, not {wrong!r}"):
+        operations.logs("x", num_lines=wrong)
+    with pytest.raises(LocalProtocolError, match=f"version must be 9 or 10, not {wrong!r}"):
+        operations.schema("x", version=wrong)

@@ -11,6 +11,7 @@ import pytest
 
 from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.limits import Limits
 from spacetime_transports import options as options_module
 from spacetime_transports.options import (
     InsecureTokenWarning,
@@ -82,18 +83,44 @@ def test_headers_come_as_mapping_or_pairs() -> None:
         ({"reconnect": 3}, "reconnect"),
         ({"headers": {"Authorization": "Bearer x"}}, "use token="),
         ({"headers": {"Sec-WebSocket-Key": "x"}}, "set by the client itself"),
-        ({"headers": {"X": "a\r\nY: b"}}, "HTTP can carry"),
-        ({"headers": {"": "a"}}, "HTTP can carry"),
+        ({"headers": {"X": "a\r\nY: b"}}, "the value of HTTP header X"),
+        ({"headers": {"X": "é"}}, "the value of HTTP header X"),
+        ({"headers": {"": "a"}}, "'' is not a name that an HTTP header can have"),
+        ({"headers": {"X": 5}}, "headers must be a mapping of text"),
+        ({"headers": [("X",)]}, "headers must be a mapping of text"),
+        ({"headers": 5}, "headers must be a mapping of text"),
+        ({"protocols": 5}, "protocols must be names, not 5"),
+        ({"light": "no"}, "light must be True or False, not 'no'"),
+        ({"strict_deletes": 1}, "strict_deletes must be True or False, not 1"),
+        ({"keepalive": (30, float("nan"))}, "keepalive must be a positive number .*, not nan"),
+        ({"keepalive": (1, 2, 3)}, "keepalive must be .*, not \\(1, 2, 3\\)"),
+        ({"close_timeout": "5"}, "close_timeout must be a positive number of seconds, not '5'"),
+        ({"connect_timeout": 0}, "connect_timeout must be a positive number of seconds, not 0"),
+        ({"proxy": "ftp://proxy"}, "the proxy must be an http:// or socks5:// URL"),
         ({"on_connect": 5}, "on_connect must be callable"),
         ({"limits": 5}, "limits must be a Limits, not 5"),
         ({"ssl_context": True}, "ssl_context must be a SSLContext"),
-        ({"proxy": 8080}, "proxy must be a str"),
-        ({"confirmed": "yes"}, "confirmed must be a bool"),
+        ({"proxy": 8080}, "the proxy must be"),
+        ({"confirmed": "yes"}, "confirmed must be True, False or None, not 'yes'"),
     ],
 )
 def test_options_without_meaning_are_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(LocalProtocolError, match=said):
         resolve(**wrong)
+
+
+def test_what_concerns_the_session_goes_on_to_it() -> None:
+    given: dict[str, Any] = {
+        "confirmed": False,
+        "light": True,
+        "offline": "wait",
+        "close_timeout": 1,
+        "keepalive": (2, 3),
+        "strict_deletes": True,
+        "limits": Limits(in_flight=3),
+    }
+    client = resolve(**given).client
+    assert {name: getattr(client, name) for name in given} == given
 
 
 def test_no_timeout_and_no_keepalive_can_be_asked_for() -> None:

@@ -64,7 +64,11 @@ def test_attempts_run_out() -> None:
         ({"max_delay": float("nan")}, "max_delay"),
         ({"max_delay": float("inf")}, "max_delay"),
         ({"factor": 0.5}, "factor"),
-        ({"max_attempts": 0}, "max_attempts"),
+        ({"factor": "2"}, "factor must be at least 1, not '2'"),
+        ({"factor": True}, "factor"),
+        ({"max_attempts": 0}, "max_attempts must be at least 1 or None, not 0"),
+        ({"max_attempts": float("nan")}, "max_attempts"),
+        ({"max_attempts": 1.5}, "max_attempts"),
     ],
 )
 def test_policies_without_meaning_are_refused(wrong: dict[str, float], named: str) -> None:

@@ -18,6 +18,7 @@ import anyio.abc
 import pytest
 import trustme
 
+from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.messages import v2
 from spacetime_proto.messages.payloads import decode_server_payload
 from spacetime_proto.protocols import V2_BSATN
@@ -223,6 +224,40 @@ def test_schedules_run_without_anybody_asking(backend: str) -> None:
         ticked.append(anyio.Event())
         async with serve(module, database="chat"):
             await ticked[0].wait()
+
+    run(backend, main)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("port", -1),
+        ("port", 65536),
+        ("port", True),
+        ("port", 1.5),
+        ("database", ""),
+        ("database", 5),
+    ],
+)
+def test_options_without_meaning_are_refused(backend: str, option: str, value: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(LocalProtocolError, match=f"{option} must be .*, not {value!r}"):
+            async with serve(chat, **{option: value}):
+                pass
+
+    run(backend, main)
+
+
+def test_faults_of_a_database_that_goes_on(backend: str) -> None:
+    """They are those of the new server, or the database's own where it is given none."""
+
+    async def main() -> None:
+        async with serve(chat, database="chat", faults=Faults(always_offsets=True)) as first:
+            pass
+        async with serve(first.database) as second:
+            assert second.faults.always_offsets
+        async with serve(first.database, faults=Faults()) as third:
+            assert not third.faults.always_offsets
 
     run(backend, main)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...errors import DecodeError
+from ...errors import DecodeError, LimitExceeded
 from ...sats import sats_json
 from ...sats.algebraic import UNIT, AlgebraicType
 from ...sats.compile import TypeContext
@@ -105,7 +105,7 @@ class Function:
             if not isinstance(args, list | dict):
                 raise DecodeError("arguments are an array, or an object by parameter name")
             return self._arguments(sats_json.from_json(self._params, self._context, args))
-        except DecodeError as error:
+        except (DecodeError, LimitExceeded) as error:
             raise ArgumentError(self.name, str(error), is_json=True) from error
 
     def encode(self, args: Sequence[Any]) -> bytes:

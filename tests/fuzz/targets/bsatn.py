@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.errors import DecodeError
+from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.sats.algebraic import (
     BYTES,
     IDENTITY,
@@ -67,14 +67,14 @@ def check(data: bytes) -> None:
     codec = _CONTEXT.codec(ty)
     try:
         value = codec.decode_exact(body)
-    except DecodeError:
+    except (DecodeError, LimitExceeded):
         value = None
         is_read = False
     else:
         is_read = True
     try:
         plain, end = decode(ty, _CONTEXT.shapes, _CONTEXT.layout, body)
-    except DecodeError:
+    except (DecodeError, LimitExceeded):
         assert not is_read
         return
     assert is_read == (end == len(body))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.errors import DecodeError
+from spacetime_proto.errors import DecodeError, LimitExceeded
 from spacetime_proto.sats.algebraic import RefType
 from spacetime_proto.sats.sats_json import dumps, from_json, loads, to_json
 
@@ -16,7 +16,7 @@ def check(data: bytes) -> None:
     ty = RefType(data[0] % len(_TYPES))
     try:
         value = from_json(ty, _CONTEXT, loads(data[1:]))
-    except DecodeError:
+    except (DecodeError, LimitExceeded):
         return
     codec = _CONTEXT.codec(ty)
     encoded = codec.encode(value)

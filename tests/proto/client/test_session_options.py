@@ -23,7 +23,17 @@ def test_protocols_are_offered_best_first() -> None:
     [
         ({"protocols": frozenset({"v9"})}, "unknown protocols: v9"),
         ({"protocols": frozenset()}, "unknown protocols: none given"),
-        ({"compression": "zstd"}, "not 'zstd'"),
+        ({"compression": "zstd"}, "compression must be 'brotli', 'gzip' or 'none', not 'zstd'"),
+        ({"confirmed": 1}, "confirmed must be True, False or None, not 1"),
+        ({"light": None}, "light must be True or False, not None"),
+        ({"strict_deletes": "no"}, "strict_deletes must be True or False, not 'no'"),
+        ({"offline": "maybe"}, "offline must be 'fail' or 'wait', not 'maybe'"),
+        ({"keepalive": 30}, "keepalive must be .* or None, not 30"),
+        ({"keepalive": (1.0,)}, "keepalive must be .* or None, not"),
+        ({"keepalive": (1.0, 0)}, "keepalive must be a positive number of seconds, not 0"),
+        ({"close_timeout": -1}, "close_timeout must be a positive number of seconds, not -1"),
+        ({"close_timeout": float("nan")}, "close_timeout must be .*, not nan"),
+        ({"limits": None}, "limits must be a Limits, not None"),
         ({"frames": "mine"}, "frames must be 'fast' or 'wsproto', not 'mine'"),
     ],
 )
@@ -35,6 +45,10 @@ def test_wrong_options_are_named(wrong: dict[str, Any], text: str) -> None:
 def test_frames_choose_the_codec() -> None:
     assert ClientOptions().frame_codec() is FastCodec
     assert ClientOptions(frames="wsproto").frame_codec() is WsprotoCodec
+
+
+def test_keepalive_can_be_left_out() -> None:
+    assert ClientOptions(keepalive=None).keepalive is None
 
 
 def test_the_path_is_quoted() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from spacetime_proto import types
+from spacetime_proto.limits import Limits
 from spacetime_proto.sats.algebraic import (
     BYTES,
     CONNECTION_ID,
@@ -90,7 +91,8 @@ _products = st.lists(st.builds(Element, _names, _types), max_size=6).map(
 def _context(types: list[AlgebraicType], row: ProductType) -> TypeContext:
     # A reference to itself is no type: it must at least stand in a product.
     held = [ProductType((Element("r", ty),)) if isinstance(ty, RefType) else ty for ty in types]
-    return TypeContext(Typespace((*held, row)), {len(held): "Row"}, max_depth=24)
+    limits = Limits(nesting_depth=24)
+    return TypeContext(Typespace((*held, row)), {len(held): "Row"}, limits=limits)
 
 
 def contexts() -> st.SearchStrategy[TypeContext]:

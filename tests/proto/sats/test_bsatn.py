@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from spacetime_proto import types
-from spacetime_proto.errors import DecodeError, EncodeError
+from spacetime_proto.errors import DecodeError, EncodeError, LimitExceeded
+from spacetime_proto.limits import Limits
 from spacetime_proto.sats import bsatn
 from spacetime_proto.sats.algebraic import (
     BYTES,
@@ -91,7 +92,6 @@ def test_golden_values(ty: Any, value: Any, data: bytes) -> None:
             b"\2\0\0\0" + bytes(15),
             r"data too short for u64: Expected 8, given 7 in \[1\] at byte 12",
         ),
-        (ArrayType(UNIT), b"\1\x40\0\0", "16385 elements without a size at byte 0"),
         (
             product(a=U8, b=product(ArrayType(option(BOOL)))),
             b"\1\1\0\0\0\0\7",
@@ -99,13 +99,35 @@ def test_golden_values(ty: Any, value: Any, data: bytes) -> None:
         ),
         (result(U8, BOOL), b"\1\7", r"in \.?err at byte 1"),
         (NAMELESS, b"\1", "data too short for u8: Expected 1, given 0 in b at byte 1"),
-        (RefType(3), b"\0\1" * 129, "nested deeper than 128 levels"),
     ],
 )
 def test_damaged_bytes(ty: Any, data: bytes, message: str) -> None:
     """The error names the path and the byte."""
     with pytest.raises(DecodeError, match=message):
         decode(ty, data)
+
+
+@pytest.mark.parametrize(
+    ("ty", "data", "limit", "maximum", "place"),
+    [
+        (RefType(3), b"\0\1" * 128 + b"\1", "nesting_depth", 128, "cons"),
+        (ArrayType(UNIT), b"\1\x40\0\0", "zero_size_rows", 16_384, ""),
+        (product(a=ArrayType(UNIT)), b"\1\x40\0\0", "zero_size_rows", 16_384, "a"),
+        (
+            product(a=ArrayType(UNIT), b=ArrayType(UNIT)),
+            b"\0\x20\0\0\1\x20\0\0",
+            "zero_size_rows",
+            16_384,
+            "b",
+        ),
+    ],
+)
+def test_limits(ty: Any, data: bytes, limit: str, maximum: int, place: str) -> None:
+    """The error names the limit and the path of the value that is one too many."""
+    with pytest.raises(LimitExceeded) as refused:
+        decode(ty, data)
+    assert (refused.value.limit, refused.value.maximum) == (limit, maximum)
+    assert refused.value.what.startswith(place)
 
 
 class Text(str):
@@ -147,7 +169,7 @@ def test_accepted_values(ty: Any, value: Any, data: bytes) -> None:
         (STRING, "\ud800", "a lone surrogate has no UTF-8 form"),
         (BYTES, "a", "bytes expected, not str"),
         (ArrayType(STRING), "ab", "list expected, not str"),
-        (ArrayType(UNIT), [()] * 16_385, "16385 elements without a size"),
+        (ArrayType(UNIT), [()] * 16_385, "more than 16384 elements or rows without a size"),
         (UNIT, None, "a tuple of 0 expected, not NoneType"),
         (product(U8), 5, "Anonymous expected, not int"),
         (product(U8), {"f0": 1}, "Anonymous expected, not dict"),
@@ -211,7 +233,7 @@ def test_nesting_of_values() -> None:
         value = List.cons(Cell(1, value))
     with pytest.raises(EncodeError, match="nested deeper than 128 levels"):
         encode(RefType(3), value)
-    deep = TypeContext(Typespace((LIST,) * 4), max_depth=100_000)
+    deep = TypeContext(Typespace((LIST,) * 4), limits=Limits(nesting_depth=100_000))
     with pytest.raises(DecodeError, match="nested too deep"):
         bsatn.decode(RefType(3), deep.shapes, deep.layout, b"\0\1" * 50_000)
     cons, nil = deep.classes[3].__variants__  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from spacetime_proto import types
-from spacetime_proto.errors import DecodeError, EncodeError, SchemaError
+from spacetime_proto.errors import DecodeError, EncodeError, LimitExceeded, SchemaError
 from spacetime_proto.sats import bsatn
 from spacetime_proto.sats.algebraic import (
     BYTES,
@@ -73,7 +73,7 @@ def interpreted(made: TypeContext, ty: Any, data: bytes) -> Any:
     """Decode with the reference, all of `data`; return None for damage."""
     try:
         value, pos = bsatn.decode(ty, made.shapes, made.layout, data)
-    except DecodeError:
+    except (DecodeError, LimitExceeded):
         return None
     return value if pos == len(data) else None
 
@@ -125,7 +125,7 @@ def check_same(made: TypeContext, ty: Any, data: bytes) -> None:
     expected = interpreted(made, ty, data)
     try:
         found = made.codec(ty).decode_exact(data)
-    except DecodeError:
+    except (DecodeError, LimitExceeded):
         found = None
     assert repr(found) == repr(expected)
 
@@ -175,7 +175,7 @@ def test_damaged_rows(made: TypeContext, data: st.DataObject) -> None:
         expected = [interpreted(made, RefType(ref), piece) for piece in rows.slices()]
         try:
             found: Any = codec.decode_rows(rows)
-        except DecodeError:
+        except (DecodeError, LimitExceeded):
             assert None in expected
         else:
             assert repr(found) == repr(expected)
@@ -187,7 +187,7 @@ def test_damaged_rows(made: TypeContext, data: st.DataObject) -> None:
         for column, name in enumerate(codec.names):
             try:
                 keys: Any = codec.keys(rows, column)
-            except DecodeError:
+            except (DecodeError, LimitExceeded):
                 assert None in expected
             else:
                 for key, value in zip(keys, expected, strict=True):
@@ -212,11 +212,13 @@ def test_a_recursive_type_may_nest_128_times() -> None:
         codec.encode(row([value]))
     assert len(str(refused.value)) < 200
     deeper = b"\1\0\0\0" + encoded
-    with pytest.raises(DecodeError, match="nested deeper than 128 levels"):
-        codec.decode_exact(deeper)
-    with pytest.raises(ValueError, match="nested deeper"):
+    with pytest.raises(LimitExceeded, match="nested deeper than 128 levels") as limited:
+        codec.decode_exact(deeper, what="tree")
+    assert (limited.value.limit, limited.value.maximum) == ("nesting_depth", 128)
+    assert limited.value.what.endswith(" of tree")
+    with pytest.raises(LimitExceeded, match="nested deeper"):
         skip(made, RefType(0), deeper)
-    with pytest.raises(DecodeError, match="nested deeper"):
+    with pytest.raises(LimitExceeded, match="nested deeper"):
         codec.decode_rows(RowList.from_rows([deeper]))
 
 
@@ -238,12 +240,12 @@ def test_elements_without_size_are_limited() -> None:
     codec = made.codec(nothing)
     full = [()] * 16_384
     assert codec.decode_exact(codec.encode(full)) == full
-    with pytest.raises(EncodeError, match="elements without a size"):
+    with pytest.raises(EncodeError, match="elements or rows without a size"):
         codec.encode([*full, ()])
-    with pytest.raises(DecodeError, match="without a size"):
-        codec.decode_exact(b"\1\x40\0\0")
-    with pytest.raises(ValueError, match="empty elements"):
-        skip(made, nothing, b"\1\x40\0\0")
+    for work in (codec.decode_exact, lambda data: skip(made, nothing, data)):
+        with pytest.raises(LimitExceeded, match="elements or rows without a size") as limited:
+            work(b"\1\x40\0\0")
+        assert (limited.value.limit, limited.value.maximum) == ("zero_size_rows", 16_384)
 
 
 def test_a_type_may_nest_128_levels() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from spacetime_proto.errors import DecodeError, SchemaError
+from spacetime_proto.errors import LimitExceeded, SchemaError
+from spacetime_proto.limits import Limits
 from spacetime_proto.sats.algebraic import (
     IDENTITY,
     SCHEDULE_AT,
@@ -26,7 +27,7 @@ from tests.proto.sats.examples import BOOL, COLOR, LIST, POINT, STRING, U8, U64,
 
 def layout(*types: Any, max_depth: int = 128) -> Layout:
     """Make the layout of a typespace."""
-    return Layout(Shapes(Typespace(types)), max_depth)
+    return Layout(Shapes(Typespace(types)), Limits(nesting_depth=max_depth))
 
 
 @pytest.mark.parametrize(
@@ -78,12 +79,16 @@ def test_recursion() -> None:
 
 def test_entering_recursive_types_counts() -> None:
     """Only they count, and only up to the limit."""
+
+    def fail(error: LimitExceeded) -> Exception:
+        return error.within("row")
+
     made = layout(LIST, POINT, UNIT, LIST, max_depth=3)
-    assert made.enter(RefType(1), 7, DecodeError) == 7
-    assert made.enter(U8, 7, DecodeError) == 7
-    assert made.enter(RefType(3), 2, DecodeError) == 3
-    with pytest.raises(DecodeError, match="nested deeper than 3 levels"):
-        made.enter(RefType(3), 3, DecodeError)
+    assert made.enter(RefType(1), 7, fail) == 7
+    assert made.enter(U8, 7, fail) == 7
+    assert made.enter(RefType(3), 2, fail) == 3
+    with pytest.raises(LimitExceeded, match="nested deeper than 3 levels in row"):
+        made.enter(RefType(3), 3, fail)
 
 
 def test_nesting_limit() -> None:

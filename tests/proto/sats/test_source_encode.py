@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spacetime_proto import types
+from spacetime_proto.errors import LimitExceeded
 from spacetime_proto.sats.algebraic import (
     BYTES,
     IDENTITY,
@@ -153,7 +154,7 @@ def test_depth() -> None:
     for _ in range(127):
         value = List.cons(Cell(1, value))
     assert len(encoded(RefType(3), value)) == 255
-    with pytest.raises(ValueError, match="nested deeper than 128"):
+    with pytest.raises(LimitExceeded, match="nested deeper than 128"):
         encoded(RefType(3), List.cons(Cell(1, value)))
 
 

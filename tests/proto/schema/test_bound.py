@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.errors import DecodeError, EncodeError, SchemaError
+from spacetime_proto.limits import Limits
 from spacetime_proto.sats.algebraic import (
     UNIT,
     ArrayType,
@@ -206,7 +207,7 @@ def test_nesting_limit() -> None:
         deep = ArrayType(deep)
     assert BoundModule(module_of()).types.codec(deep)
     with pytest.raises(SchemaError, match="deeper than 5 levels"):
-        BoundModule(module_of(), max_depth=5).types.codec(deep)
+        BoundModule(module_of(), limits=Limits(nesting_depth=5)).types.codec(deep)
 
 
 # --- functions

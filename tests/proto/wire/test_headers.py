@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import h11
 import pytest
 from hypothesis import given
@@ -17,6 +19,12 @@ def test_a_mapping_pairs_and_headers_are_all_accepted() -> None:
     assert expected != [("Accept", "text/plain")]
     assert len(expected) == 2
     assert list(expected) == [("Accept", "text/plain"), ("X-A", "")]
+
+
+@pytest.mark.parametrize("fields", [5, {"X": 5}, {5: "x"}, [("X",)], [("X", b"y")], None])
+def test_what_is_no_pairs_of_text_is_refused(fields: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="headers must be a mapping of text to text"):
+        Headers(fields)
 
 
 def test_lookup_ignores_case_and_tokens_join_fields() -> None:

@@ -283,6 +283,13 @@ def test_listen_addresses_that_are_none(text: str) -> None:
         parse_listen(text)
 
 
+@pytest.mark.parametrize("count", ["-1", "nan", "1.5", ""])
+def test_a_number_of_lines_that_is_none(run: Run, count: str) -> None:
+    outcome = run("logs", "chat", "--host", "http://127.0.0.1:1", "--lines", count)
+    assert outcome.code == 2
+    assert "--lines" in outcome.err
+
+
 def test_a_token_and_a_token_file_exclude_each_other() -> None:
     with pytest.raises(common.CommandError, match="not both"):
         common.token_from("t", "f")
