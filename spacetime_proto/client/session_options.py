@@ -139,6 +139,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Target(host={self.host!r}, database={self.database!r})"
 
+    def request_headers(self) -> list[tuple[str, str]]:
+        """Return the headers besides those that every upgrade has."""
+        token = [] if self.token is None else [("Authorization", f"Bearer {self.token}")]
+        return [*self.headers, *token]
+
     def request_target(self, options: ClientOptions) -> str:
         """Return the path and query of the subscribe request (docs/protocol.md section 3.1)."""
         from urllib.parse import quote, urlencode

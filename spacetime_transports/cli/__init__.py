@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -41,3 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         fail(group.exceptions[0])
     except (SpacetimeError, CommandError, OSError) as error:
         fail(error)
+    finally:
+        if arguments is None:
+            # Python's own end is left, and Ctrl-C in it would print a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

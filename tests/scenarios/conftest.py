@@ -49,9 +49,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadServer]:
+def waiting() -> threading.Event:
+    """Return what is set when the server runs the procedure ``wait``."""
+    return threading.Event()
+
+
+@pytest.fixture
+def server(waiting: threading.Event) -> Iterator[ThreadServer]:
     """Return a fresh server of the scenarios' module."""
-    with serve_in_thread(make_module(), database="world") as server:
+    with serve_in_thread(make_module(waiting), database="world") as server:
         yield server
 
 

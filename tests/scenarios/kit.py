@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spacetime_transports import blocking, connect
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 DRIVERS = ("asyncio", "uvloop", "trio", "blocking")
 ASYNC_DRIVERS = DRIVERS[:3]
-#: Seconds after which a scenario that waits for something has failed.
-PATIENCE = 10.0
 
 
 class Client:

@@ -55,7 +55,6 @@ def test_connecting() -> None:
     assert connected.token == session.token == TOKEN
     assert session.protocol == "v3.bsatn.spacetimedb"
     assert session.state is SessionState.OPEN
-    assert not session.wants_close
 
 
 def test_a_module_is_the_MODULE_of_bindings() -> None:
@@ -770,7 +769,6 @@ def test_news_for_a_session_without_a_connection_are_ignored() -> None:
     script.session.receive_eof(now=0.0)
     script.session.tick(now=0.0)
     assert script.events() == []
-    assert script.session.wants_close
     script.session.fail(ValueError("x"))
     assert kinds(script.events()) == ["ConnectFailed"]
 
