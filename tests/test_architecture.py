@@ -134,8 +134,6 @@ def test_no_file_imports_itself_by_a_detour() -> None:
 
 #: Files that name each other in annotations and are yet to be taken apart.
 TIED = [
-    {"database", "procedures", "queries", "reducer_context"},
-    {"host", "routes", "server_session"},
     {"driver", "handles", "marks"},
 ]
 

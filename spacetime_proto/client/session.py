@@ -124,6 +124,7 @@ class ClientSession(Requests, Generic[DbT]):
             header_size=limits.header_size,
             handshake_time=limits.handshake_time,
             close_timeout=options.close_timeout,
+            codec=options.frame_codec(),
         )
         self._wire.start(
             now,

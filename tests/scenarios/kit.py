@@ -86,9 +86,10 @@ class Client:
 class Kit:
     """What a scenario has to work with."""
 
-    def __init__(self, driver: str, server: ThreadServer) -> None:
+    def __init__(self, driver: str, server: ThreadServer, frames: str = "fast") -> None:
         self.driver = driver
         self.server = server
+        self.frames = frames
         self.is_blocking = driver == "blocking"
 
     @asynccontextmanager
@@ -103,6 +104,7 @@ class Kit:
     ) -> AsyncIterator[Client]:
         """Connect a client; `prepare` gets it before anything is done with it."""
         host = self.server.url if url is None else url
+        options.setdefault("frames", self.frames)
         if self.is_blocking:
             with blocking.connect(host, database, module, **options) as raw:
                 prepare(raw)

@@ -20,6 +20,7 @@ from spacetime_proto.errors import (
     LocalProtocolError,
     SubscriptionError,
 )
+from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 from spacetime_transports import ReconnectPolicy, TokenFile
 from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
@@ -45,6 +46,22 @@ async def test_the_client_knows_who_it_is(kit: Kit) -> None:
         assert raw.connection_id is not None
         assert told == [(raw.identity, raw.token)]
         assert raw.token not in repr(raw)
+
+
+async def test_the_option_frames_chooses_the_codec(
+    kit: Kit, frames: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed: list[int] = []
+    feed = WsprotoCodec.feed
+
+    def counting(codec: WsprotoCodec, data: bytes) -> None:
+        fed.append(len(data))
+        feed(codec, data)
+
+    monkeypatch.setattr(WsprotoCodec, "feed", counting)
+    async with kit.connect() as client:
+        await client.call(client.reducers.nothing())
+    assert bool(fed) == (frames == "wsproto")
 
 
 @pytest.mark.parametrize("protocol", ["v1.json", "v1.bsatn", "v2", "v3"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from spacetime_proto.codegen.package import MARKER
-from spacetime_proto.errors import HttpError, SchemaError
-from spacetime_proto.schema.load import load_schema
+from spacetime_proto.errors import DatabaseNotFound, SchemaError
 from spacetime_transports import bindings_writer as g
+from spacetime_transports.server import serve_in_thread
+from spacetime_transports.server.chat_module import module as chat
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema"
 CHAT = GOLDEN / "quickstart-chat.v10.json"
@@ -212,43 +212,12 @@ def test_from_a_python_module(tmp_path):
         g.module_from_python(path)
 
 
-class FakeClient:
-    """Stands for `HttpClient`: an old server knows version 9 only."""
-
-    asked: ClassVar = []
-
-    def __init__(self, host, **options):
-        self.host = host
-        self.options = options
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def schema(self, database, version=10):
-        self.asked.append((self.host, database, version))
-        if database == "old" and version == 10:
-            raise HttpError("no such version", status=400)
-        if database == "secret":
-            raise HttpError("no", status=403)
-        return load_schema((GOLDEN / f"quickstart-chat.v{version}.json").read_text())
-
-
-def test_from_a_running_server(monkeypatch):
-    monkeypatch.setattr("spacetime_transports.http.clients.HttpClient", FakeClient)
-    FakeClient.asked = []
-    assert g.module_from_server("http://h", "chat").tables
-    assert g.module_from_server("http://h", "old", token="t").tables
-    with pytest.raises(HttpError):
-        g.module_from_server("http://h", "secret")
-    assert FakeClient.asked == [
-        ("http://h", "chat", 10),
-        ("http://h", "old", 10),
-        ("http://h", "old", 9),
-        ("http://h", "secret", 10),
-    ]
+def test_from_a_running_server():
+    with serve_in_thread(chat, database="chat") as server:
+        module = g.module_from_server(server.url, "chat")
+        assert [table.name for table in module.tables] == ["message", "user"]
+        with pytest.raises(DatabaseNotFound):
+            g.module_from_server(server.url, "secret")
 
 
 def test_the_version_of_a_tree_that_is_not_installed(monkeypatch):

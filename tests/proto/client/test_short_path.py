@@ -349,4 +349,4 @@ def test_a_damaged_row_with_one_listener_ends_the_connection() -> None:
     update = v2.encode_server(script.update(1, "user", (user(1, "abcd"),), (user(1),)))
     script.send_raw(b"\0" + update.replace(b"abcd", b"\xff\xff\xff\xff"))
     (error,) = run(script, Callbacks())
-    assert "not UTF-8 in name" in str(error)
+    assert "invalid utf8: invalid start byte in name" in str(error)

@@ -353,7 +353,7 @@ def test_errors_of_a_group_that_are_several_are_a_bug_and_shown_as_one(
 
 
 def test_a_module_file_may_call_its_module_anything(tmp_path: Path) -> None:
-    from spacetime_transports.cli.loading import load_module
+    from spacetime_transports.server.module_file import load_module
 
     path = tmp_path / "any_name.py"
     path.write_text("from spacetime_proto.server import Module\nchat = Module()\n")
