@@ -124,7 +124,6 @@ def measure(number: int, rounds: int) -> dict[str, float]:
             note(f"{label}: decode_row", lambda c=codec, e=encoded: [c.decode_row(b) for b in e])
             note(f"{label}: keys", lambda c=codec, r=listed: c.keys(r, 0))
             note(f"{label}: slices", listed.slices)
-            note(f"{label}: skip_rows", lambda c=codec, r=listed: c.skip_rows(r))
             note(f"{label}: encode", lambda c=codec, v=rows: [c.encode(row) for row in v])
     return found
 

@@ -125,6 +125,20 @@ class Disconnected(SpacetimeError):
         self.reason = redact(reason)
         self.outcome_unknown = outcome_unknown
 
+    @classmethod
+    def because(
+        cls,
+        what: str,
+        cause: BaseException | None,
+        closed: str = "this client closed the connection",
+    ) -> Disconnected:
+        """Say what came to nothing, and why: `cause`, or `closed` where there is none."""
+        why = closed if cause is None else str(cause)
+        code, reason = getattr(cause, "code", None), getattr(cause, "reason", "")
+        error = cls(f"{what}: {why}", code=code, reason=reason)
+        error.__cause__ = cause
+        return error
+
 
 # --- the server's fault -----------------------------------------------------------------------
 

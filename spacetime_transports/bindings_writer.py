@@ -7,10 +7,8 @@ line; files of anybody else's are never touched, nor is anything outside the fol
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import tempfile
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -22,11 +20,15 @@ from spacetime_proto.codegen.package import MARKER, generate
 from spacetime_proto.errors import SchemaError, SpacetimeError
 from spacetime_proto.schema.load import load_schema
 
+from .whole_file import write_whole
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
     from spacetime_proto.schema.model import ModuleDef
+
+    from .options import TokenSource
 
 __all__ = [
     "GenerateError",
@@ -126,12 +128,11 @@ def module_from_python(path: str | Path) -> ModuleDef:
     Raises:
         GenerateError: it does not load, or its module is not valid.
     """
-    from .cli.common import CommandError
-    from .cli.loading import load_module
+    from .server.module_file import ModuleFileError, load_module
 
     try:
         return load_module(str(path)).build().definition
-    except CommandError as error:
+    except ModuleFileError as error:
         raise GenerateError(str(error)) from error
     except (TypeError, ValueError, SchemaError) as error:
         raise GenerateError(f"{path}: {error}") from error
@@ -141,7 +142,7 @@ def module_from_server(
     host: str,
     database: str,
     *,
-    token: str | None = None,
+    token: TokenSource = None,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | None = None,
 ) -> ModuleDef:
@@ -220,7 +221,7 @@ def write_package(files: Mapping[str, str], folder: str | Path) -> PackageChange
     try:
         root.mkdir(parents=True, exist_ok=True)
         for name in (*changes.created, *changes.changed):
-            _replace(root / name, files[name].encode())
+            write_whole(root / name, files[name].encode())
         for name in changes.removed:
             (root / name).unlink()
     except OSError as error:
@@ -236,20 +237,3 @@ def _is_ours(path: Path) -> bool:
             return file.read(len(marker)) == marker
     except OSError:  # a folder, or nothing that can be read: not ours
         return False
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file at once, so that nobody ever imports half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        # mkstemp makes private files; these are source like any other.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

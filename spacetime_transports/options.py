@@ -24,11 +24,12 @@ from spacetime_proto.client.session_options import (
     ALL_PROTOCOLS,
     ClientOptions,
     Compression,
+    FrameParser,
     check_seconds,
 )
 from spacetime_proto.errors import LocalProtocolError
 
-from .private_file import write_private
+from .whole_file import write_private
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -148,6 +149,9 @@ class Options(TypedDict, total=False):
     """For https; default verifies certificates against the system's authorities."""
     proxy: str | None
     """``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``."""
+    frames: FrameParser
+    """What reads and writes WebSocket frames: ``"fast"`` (default), this project's own codec, or
+    ``"wsproto"``, which is several times slower and has been proven elsewhere."""
     limits: Limits
     """What the server may send and the program may ask for; see `Limits`."""
     strict_deletes: bool

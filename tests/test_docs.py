@@ -20,6 +20,8 @@ DOCUMENTS = sorted(
 )
 #: ``[text](target)`` and ``![text](target)``.
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+#: A file of this repository, named in prose.
+FILE = re.compile(r"`((?:spacetime_proto|spacetime_transports|docs|tests)/[\w./-]+)`")
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 
 
@@ -48,6 +50,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert file.exists(), f"{name(path)}: {link}"
         if anchor:
             assert anchor in anchors(file.read_text()), f"{name(path)}: {link}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_files_that_are_named_are_there(path: Path) -> None:
+    for file in FILE.findall(FENCE.sub("", path.read_text())):
+        assert (ROOT / file).exists(), f"{name(path)}: {file}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)

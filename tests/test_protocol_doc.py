@@ -20,12 +20,13 @@ from spacetime_proto.messages import payloads, v1, v2
 from spacetime_proto.messages.declare import Messages, wire_name
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.sats import algebraic as types
-from spacetime_proto.sats import sats_json, type_bsatn
+from spacetime_proto.sats import sats_json
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.schema import raw_bsatn
 from spacetime_proto.schema.reader import Reader, type_to_json
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
+from tests.support.type_bytes import decode_type, encode_type
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs/protocol.md").read_text()
@@ -213,11 +214,11 @@ def test_values() -> None:
 
 def test_types() -> None:
     for data, value in examples("type"):
-        ty, end = type_bsatn.decode_type(data)
+        ty, end = decode_type(data)
         assert end == len(data)
         assert type_to_json(ty) == value
         assert Reader(value).type() == ty
-        assert type_bsatn.encode_type(ty) == data
+        assert encode_type(ty) == data
 
 
 def test_module_descriptions() -> None:

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from .client_module import (
-    SENDER,
-    BoolColumn,
-    Call,
-    Column,
-    Columns,
+from msgspec import Struct
+
+from ..cache.views import IndexView, Range, UniqueColumn
+from ..client.calls import Call
+from ..client.context import Context
+from ..client.db import Db as DbBase
+from ..query.builder import BoolColumn, Column, Columns, LocalColumn, Predicate, Query, TableQuery
+from ..query.literals import SENDER
+from ..query.local import Selection
+from ..types import (
     ConnectionId,
-    Context,
-    DbBase,
     Err,
-    EventTable,
     Identity,
-    IndexView,
-    KeyedTable,
+    Ok,
+    ScheduleAt,
+    Some,
+    SumValue,
+    TimeDuration,
+    Timestamp,
+    Uuid,
+)
+from .client_module import EventTable, KeyedTable, Module, Namespace, Table, dynamic_module, module
+from .legacy_registry import (
     LegacyHost,
     LegacyReducerEvent,
     LegacyRegistry,
-    LocalColumn,
-    Module,
-    Namespace,
-    Ok,
-    Predicate,
-    Query,
-    Range,
     ReducerFunction,
     RowCallback,
-    ScheduleAt,
-    Selection,
-    Some,
-    Struct,
-    SumValue,
-    Table,
-    TableQuery,
-    TimeDuration,
-    Timestamp,
-    UniqueColumn,
-    Uuid,
-    dynamic_module,
-    module,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What generated bindings are made of: the one module of this project that they import.
+"""The module of a database on the client's side: tables, calls, and the classes of their values.
 
 A package of bindings says what types, tables and functions a module has; everything it does is done
 here. `module` makes the `MODULE` of a package out of its classes and its embedded schema, which is
@@ -15,51 +15,19 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from msgspec import Struct
-
-from ..cache.views import IndexView, Range, UniqueColumn
 from ..client.calls import Call
-from ..client.context import Context, DbT
+from ..client.context import DbT
 from ..client.db import Db as DbBase
 from ..client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 from ..dataframes.export import FrameMethods
 from ..errors import LocalProtocolError, SchemaMismatch
-from ..query.builder import (
-    BoolColumn,
-    Column,
-    Columns,
-    LocalColumn,
-    Predicate,
-    Query,
-    QueryPlan,
-    TableQuery,
-)
+from ..query.builder import Columns, Predicate, QueryPlan, TableQuery
 from ..query.builder import build_condition as _build_condition
 from ..query.conditions import Relation, relation_of
-from ..query.literals import SENDER
 from ..query.local import Selection, matching_rows
 from ..schema.attributes import table_attributes
 from ..schema.case import python_names
-from ..types import (
-    ConnectionId,
-    Err,
-    Identity,
-    Ok,
-    ScheduleAt,
-    Some,
-    SumValue,
-    TimeDuration,
-    Timestamp,
-    Uuid,
-)
-from .legacy_registry import (
-    LegacyHost,
-    LegacyReducerEvent,
-    LegacyRegistry,
-    ReducerFunction,
-    RowCallback,
-    row_fields,
-)
+from .legacy_registry import LegacyRegistry, row_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,46 +36,7 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundFunction, BoundModule, BoundTable
     from ..schema.model import ModuleDef
 
-__all__ = [
-    "SENDER",
-    "BoolColumn",
-    "Call",
-    "Column",
-    "Columns",
-    "ConnectionId",
-    "Context",
-    "DbBase",
-    "Err",
-    "EventTable",
-    "Identity",
-    "IndexView",
-    "KeyedTable",
-    "LegacyHost",
-    "LegacyReducerEvent",
-    "LegacyRegistry",
-    "LocalColumn",
-    "Module",
-    "Namespace",
-    "Ok",
-    "Predicate",
-    "Query",
-    "Range",
-    "ReducerFunction",
-    "RowCallback",
-    "ScheduleAt",
-    "Selection",
-    "Some",
-    "Struct",
-    "SumValue",
-    "Table",
-    "TableQuery",
-    "TimeDuration",
-    "Timestamp",
-    "UniqueColumn",
-    "Uuid",
-    "dynamic_module",
-    "module",
-]
+__all__ = ["EventTable", "KeyedTable", "Module", "Namespace", "Table", "dynamic_module", "module"]
 
 Row = TypeVar("Row")
 C = TypeVar("C", bound=Columns)

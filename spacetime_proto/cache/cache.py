@@ -17,7 +17,7 @@ from .changes import OneRow, TableDiff, TablePlan
 from .planning import Planner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
     from ..schema.bound import BoundModule
     from .changes import TableChange
@@ -28,14 +28,11 @@ __all__ = ["Cache", "Plan"]
 class Plan(msgspec.Struct, gc=False):
     """What one message will do to the cache; good for one `Cache.apply`, before any other."""
 
+    tables: list[str]
+    """Canonical names of the tables that are touched, in order."""
     steps: list[TablePlan] | tuple[OneRow]
-    """One per table that is touched, by table name; the short form comes alone."""
+    """One per table; the short form comes alone."""
     serial: int
-
-    @property
-    def tables(self) -> list[str]:
-        """Canonical names of the tables that are touched, in order."""
-        return [step.store.name for step in self.steps]
 
     def before_delete(self, table: str) -> list[Any]:
         """Return the rows of a table that will go away and are not updated.
@@ -112,7 +109,7 @@ class Cache:
             planner = self._planners.get(change.table) or self._planner(change.table)
             step = planner.one_row(change)
             if step is not None:
-                return Plan((step,), self._serial)
+                return Plan([change.table], (step,), self._serial)
         by_table: dict[str, list[TableChange]] = {}
         for change in changes:
             fragments = by_table.get(change.table)
@@ -121,21 +118,17 @@ class Cache:
             else:
                 fragments.append(change)
         names = sorted(by_table) if not drop else sorted({*by_table, *self._holding(drop)})
-        steps = [self._planner(name).changes(by_table.get(name, ()), drop) for name in names]
-        return Plan([step for step in steps if step is not None], self._serial)
-
-    def plan_drop(self, query_set: int) -> Plan:
-        """Work out what remains when a query set dies: exactly its own rows go."""
-        return self.plan((), drop=(query_set,))
-
-    def plan_replace(self, query_set: int, changes: Sequence[TableChange]) -> Plan:
-        """Work out the one difference between what a set holds and what `changes` gives it."""
-        return self.plan(changes, drop=(query_set,))
+        return self._plan(
+            [self._planner(name).changes(by_table.get(name, ()), drop) for name in names]
+        )
 
     def plan_clear(self) -> Plan:
         """Work out what happens when all query sets are lost."""
-        steps = [self._planner(name).clear() for name in self._tables]
-        return Plan([step for step in steps if step is not None], self._serial)
+        return self._plan([self._planner(name).clear() for name in self._tables])
+
+    def _plan(self, steps: list[TablePlan | None]) -> Plan:
+        touching = [step for step in steps if step is not None]
+        return Plan([step.store.name for step in touching], touching, self._serial)
 
     def _planner(self, table: str) -> Planner:
         planner = self._planners.get(table)
@@ -161,13 +154,13 @@ class Cache:
 
     # --- changing -----------------------------------------------------------------------------
 
-    def apply(self, plan: Plan, *, want: Callable[[str], bool] | None = None) -> list[TableDiff]:
+    def apply(self, plan: Plan, *, want: Container[str] | None = None) -> list[TableDiff]:
         """Do what was planned; return the differences that can be seen, by table name.
 
         Args:
             plan: made by this cache since the last `apply`.
-            want: says for a table whether anybody will look at the rows of its difference; where
-                not, only the counts of it are kept. Default: always.
+            want: the tables of whose differences somebody will look at the rows; of others only
+                the counts are kept. None: all tables.
 
         Raises:
             LocalProtocolError: the plan is older than that. Nothing else can go wrong.
@@ -178,11 +171,11 @@ class Cache:
         steps = plan.steps
         if isinstance(steps, tuple):
             (row,) = steps
-            return [row.store.commit_row(row, want is None or want(row.store.name))]
+            return [row.store.commit_row(row, want is None or row.store.name in want)]
         diffs: list[TableDiff] = []
         for step in steps:
             store = step.store
-            diff = store.commit(step, want is None or want(store.name))
+            diff = store.commit(step, want is None or store.name in want)
             if diff is not None:
                 diffs.append(diff)
         for step in steps:
@@ -218,9 +211,7 @@ class Cache:
             for _ in range(number):
                 self.on_absent_delete(table, data)
 
-    def diff_from(
-        self, old: Cache, *, want: Callable[[str], bool] | None = None
-    ) -> list[TableDiff]:
+    def diff_from(self, old: Cache, *, want: Container[str] | None = None) -> list[TableDiff]:
         """Return how this cache differs from the one it takes the place of (after a reconnect).
 
         Rows that are in both keep their objects, so that a row somebody holds on to still is the
@@ -231,7 +222,7 @@ class Cache:
         """
         diffs = []
         for name in self._tables:
-            diff = self._planner(name).difference(old.tables[name], want is None or want(name))
+            diff = self._planner(name).difference(old.tables[name], want is None or name in want)
             if diff is not None:
                 diffs.append(diff)
         return diffs

@@ -100,11 +100,11 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
 
     Rows are decoded when one of the sequences is first looked at: once, and shared with the cache.
     Looking may raise DecodeError (the row bytes do not fit the schema); the hook `Cache.on_damage`
-    has been told by then. Without lists (`has_rows` False, because `apply` was told that nobody
-    wants them) the sequences are empty and the counts are right all the same.
+    has been told by then. When `apply` was told that nobody wants the rows, the sequences are empty and
+    the counts are right all the same.
     """
 
-    _store: CachedTable[Any]
+    store: CachedTable[Any]
     _inserted: Sequence[Any]
     _deleted: Sequence[Any]
     _updated: Sequence[Any]
@@ -128,19 +128,14 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     @property
     def table(self) -> BoundTable:
         """The table."""
-        return self._store.table
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether the rows were kept."""
-        return self._gone is not None
+        return self.store.table
 
     @property
     def inserted(self) -> Sequence[Row]:
         """The rows that came, in the order in which they were delivered."""
         rows = self._inserted
         if rows and type(rows[0]) is bytes:
-            self._inserted = rows = self._store.decoded(rows)
+            self._inserted = rows = self.store.decoded(rows)
         return rows
 
     @property
@@ -158,25 +153,25 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
         if pairs and type(pairs[0][0]) is bytes:
             if len(pairs) == 1:
                 ((old, new),) = pairs
-                pairs = [(self._old_row(old), self._store.row(new))]
+                pairs = [(self._old_row(old), self.store.row(new))]
             else:
                 old, new = zip(*pairs, strict=True)
-                pairs = list(zip(self._old(old), self._store.decoded(new), strict=True))
+                pairs = list(zip(self._old(old), self.store.decoded(new), strict=True))
             self._updated = pairs
         return pairs
 
     def _old(self, rows: Sequence[bytes]) -> list[Row]:
         """Return the objects of rows that have left the cache."""
-        return self._store.decoded(rows, self._gone)
+        return self.store.decoded(rows, self._gone)
 
     def _old_row(self, data: bytes) -> Row:
         gone = self._gone
         assert gone is not None  # without it there are no rows to ask for
         row = gone[data]
-        return self._store.decode(data) if row is None else row
+        return self.store.decode(data) if row is None else row
 
     def __repr__(self) -> str:
         return (
-            f"<TableDiff {self._store.name}: {self.inserted_count} inserted, "
+            f"<TableDiff {self.store.name}: {self.inserted_count} inserted, "
             f"{self.deleted_count} deleted, {self.updated_count} updated>"
         )

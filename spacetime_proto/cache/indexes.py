@@ -7,7 +7,7 @@ kept up to date from then on; so a program pays for the indexes that it uses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..errors import ProtocolError
 from ..sats.order import TOP, sort_key
@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from ..sats.algebraic import Typespace
-    from .cached_table import CachedTable
+    from ..schema.bound import BoundTable
     from .sorted_keys import Bound
 
 __all__ = ["CacheIndex"]
 
 Row = TypeVar("Row")
+
+
+class IndexedTable(Protocol[Row]):
+    """What an index needs of its `CachedTable`."""
+
+    table: BoundTable
+    rows: dict[bytes, Row | None]
+    live: list[CacheIndex[Row]]
+    on_damage: Callable[[ProtocolError], object] | None
+
+    def row(self, data: bytes) -> Row: ...
+
+    def column(self, rows: Collection[bytes], column: int) -> list[Any]: ...
 
 
 class CacheIndex(Generic[Row]):
@@ -37,7 +50,7 @@ class CacheIndex(Generic[Row]):
     __slots__ = ("_column_keys", "_ordered", "columns", "groups", "key", "key_of", "store")
 
     def __init__(
-        self, store: CachedTable[Row], columns: tuple[int, ...], typespace: Typespace
+        self, store: IndexedTable[Row], columns: tuple[int, ...], typespace: Typespace
     ) -> None:
         definitions = store.table.definition.columns
         self.store = store

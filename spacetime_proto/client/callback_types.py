@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ..errors import SpacetimeError
 from ..types import Identity
-from .context import Context, DbT
+from .context import Context, DbT, OnApplied, OnEnd, OnError
 from .events import TableChanged
 
 __all__ = [
@@ -35,12 +34,6 @@ OnDisconnect: TypeAlias = Callable[[Context[DbT], BaseException | None], object]
 OnTransaction: TypeAlias = Callable[[Context[DbT], Sequence[TableChanged]], object]
 #: ``(ctx)``; ``ctx.event`` is a `ReducerEvent`.
 OnReducer: TypeAlias = Callable[[Context[DbT]], object]
-#: ``(ctx)``
-OnApplied: TypeAlias = Callable[[Context[DbT]], object]
-#: ``(ctx, error)``
-OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
-#: ``(ctx)``
-OnEnd: TypeAlias = Callable[[Context[DbT]], object]
 #: ``(error)`` or ``(error, callback)``: what a callback raised, and that callback.
 OnCallbackError: TypeAlias = (
     Callable[[Exception], object] | Callable[[Exception, Callable[..., Any]], object]

@@ -135,8 +135,7 @@ class Callbacks:
             yield subscription.on_change, (subscription,)
         if subscription.on_applied is not None:
             yield subscription.on_applied, (event.ctx,)
-        for callback in self._by_kind["subscription_applied"]:
-            yield callback, (event.ctx,)
+        yield from self._each("subscription_applied", event.ctx)
 
     def _set_ended(self, event: ev.SetEnded) -> Calls:
         subscription = event.subscription
@@ -156,25 +155,9 @@ class Callbacks:
         if event.pending.on_done is not None:
             yield event.pending.on_done, (event.pending,)
 
-    def _connected(self, event: ev.Connected) -> Calls:
-        for callback in self._by_kind["connect"]:
-            yield callback, (event.ctx, event.identity, event.token)
-
-    def _connect_failed(self, event: ev.ConnectFailed) -> Calls:
-        for callback in self._by_kind["connect_error"]:
-            yield callback, (event.ctx, event.error)
-
-    def _ended(self, event: ev.Ended) -> Calls:
-        for callback in self._by_kind["disconnect"]:
-            yield callback, (event.ctx, event.error)
-
-    def _transaction(self, event: ev.TransactionApplied) -> Calls:
-        for callback in self._by_kind["transaction"]:
-            yield callback, (event.ctx, event.changes)
-
-    def _reducer(self, event: ev.ReducerCompleted) -> Calls:
-        for callback in self._by_kind["reducer"]:
-            yield callback, (event.ctx,)
+    def _each(self, kind: str, *args: Any) -> Calls:
+        for callback in self._by_kind[kind]:
+            yield callback, args
 
     @property
     def interests(self) -> tuple[bool, bool]:
@@ -189,9 +172,9 @@ _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {
     ev.SetEnded: Callbacks._set_ended,
     ev.SetFailed: Callbacks._set_failed,
     ev.CallDone: Callbacks._call_done,
-    ev.Connected: Callbacks._connected,
-    ev.ConnectFailed: Callbacks._connect_failed,
-    ev.Ended: Callbacks._ended,
-    ev.TransactionApplied: Callbacks._transaction,
-    ev.ReducerCompleted: Callbacks._reducer,
+    ev.Connected: lambda all_, event: all_._each("connect", event.ctx, event.identity, event.token),
+    ev.ConnectFailed: lambda all_, event: all_._each("connect_error", event.ctx, event.error),
+    ev.Ended: lambda all_, event: all_._each("disconnect", event.ctx, event.error),
+    ev.TransactionApplied: lambda all_, event: all_._each("transaction", event.ctx, event.changes),
+    ev.ReducerCompleted: lambda all_, event: all_._each("reducer", event.ctx),
 }

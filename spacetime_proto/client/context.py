@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
 
-from ..errors import LocalProtocolError
+from ..errors import LocalProtocolError, SpacetimeError
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
-    from .callback_types import OnApplied, OnEnd, OnError
     from .calls import Call
-    from .events import Why
+    from .causes import Why
     from .subscriptions import Subscription
 
-__all__ = ["Context", "ContextOwner", "DbT"]
+__all__ = ["Context", "ContextOwner", "DbT", "OnApplied", "OnEnd", "OnError"]
 
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
 DbT = TypeVar("DbT", default=Any)
@@ -40,13 +40,7 @@ class ContextOwner(Protocol):
 
     def submit(self, call: Call[Any]) -> None: ...
 
-    def subscribe(
-        self,
-        *queries: object,
-        on_applied: OnApplied[Any] | None = None,
-        on_error: OnError[Any] | None = None,
-        on_end: OnEnd[Any] | None = None,
-    ) -> Subscription: ...
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
 
 
 class Context(Generic[DbT]):
@@ -117,3 +111,11 @@ class Context(Generic[DbT]):
 
     def __repr__(self) -> str:
         return f"<Context {self.event!r}>"
+
+
+#: ``(ctx)``
+OnApplied: TypeAlias = Callable[[Context[DbT]], object]
+#: ``(ctx, error)``
+OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
+#: ``(ctx)``
+OnEnd: TypeAlias = Callable[[Context[DbT]], object]

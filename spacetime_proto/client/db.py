@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..errors import LocalProtocolError
 from .table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundModule
     from .table_handles import HandleOwner
 
-__all__ = ["Db"]
+__all__ = ["Db", "make_db"]
 
 
 class Db:
@@ -74,3 +75,19 @@ class Db:
 
     def __repr__(self) -> str:
         return f"<Db {', '.join(self._tables)}>"
+
+
+def make_db(module: Any, owner: HandleOwner) -> Any:
+    """Make the tables of a client of `module`.
+
+    Raises:
+        LocalProtocolError: it is something else; the package of the bindings is the likely mistake,
+            because that is what the 0.7 API takes.
+    """
+    if hasattr(module, "create_db"):
+        return module.create_db(owner)
+    if hasattr(module, "MODULE"):
+        raise LocalProtocolError("this takes the MODULE of the bindings, not the package")
+    raise LocalProtocolError(
+        f"the module must be the MODULE of bindings, not {type(module).__name__}"
+    )

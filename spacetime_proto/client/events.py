@@ -1,17 +1,27 @@
 """What happens on a client session, as frozen values.
 
-Two vocabularies. The first half is what callbacks find in ``ctx.event``: why rows changed. The
-second half is what `ClientSession.events` yields, in the order in which callbacks run.
+They are what `ClientSession.events` yields, in the order in which callbacks run. Each has a context,
+whose event is one of the causes that are re-exported here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from ..errors import SpacetimeError  # annotations of public fields
-from ..types import ConnectionId, Identity, Timestamp
+from ..types import ConnectionId, Identity
+from .causes import (
+    DisconnectedEvent,
+    Reconnected,
+    ReducerEvent,
+    SubscribeApplied,
+    SubscriptionFailed,
+    Transaction,
+    UnsubscribeApplied,
+    Why,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,78 +54,6 @@ __all__ = [
     "UnsubscribeApplied",
     "Why",
 ]
-
-Status = Literal["committed", "failed", "out_of_energy", "internal_error"]
-
-
-# --- why: ctx.event ---------------------------------------------------------------------------
-
-
-class ReducerEvent(msgspec.Struct, frozen=True):
-    """The result of a reducer call: this client's own, or on v1 possibly somebody else's.
-
-    What the protocol in use does not tell is None.
-    """
-
-    name: str | None
-    args: tuple[Any, ...] | None
-    status: Status
-    message: str | None = None
-    """Error text of a call that failed."""
-    timestamp: Timestamp | None = None
-    caller_identity: Identity | None = None
-    caller_connection_id: ConnectionId | None = None
-    energy: int | None = None
-    """Energy quanta used (v1 only)."""
-    is_own: bool = False
-    """Whether this client made the call."""
-
-
-class Transaction(msgspec.Struct, frozen=True):
-    """A transaction whose cause the wire does not tell: other clients, schedules, SQL, procedures."""
-
-
-class SubscribeApplied(msgspec.Struct, frozen=True):
-    """The first rows of a subscription."""
-
-    subscription: Subscription
-
-
-class UnsubscribeApplied(msgspec.Struct, frozen=True):
-    """The rows of a subscription that was ended by this client."""
-
-    subscription: Subscription
-
-
-class SubscriptionFailed(msgspec.Struct, frozen=True):
-    """A subscription was refused, or a live one was given up by the server."""
-
-    subscription: Subscription | None
-    error: SpacetimeError
-
-
-class Reconnected(msgspec.Struct, frozen=True):
-    """What changed while the connection was lost."""
-
-
-class DisconnectedEvent(msgspec.Struct, frozen=True):
-    """The connection is over; `error` is None when this client closed it."""
-
-    error: BaseException | None
-
-
-Why: TypeAlias = (
-    ReducerEvent
-    | Transaction
-    | SubscribeApplied
-    | UnsubscribeApplied
-    | SubscriptionFailed
-    | Reconnected
-    | DisconnectedEvent
-)
-
-
-# --- what: ClientSession.events ---------------------------------------------------------------
 
 
 class Connected(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, SpacetimeError
 from .events import CallDone
-from .query_sets import end_subscriptions
+from .sets import end_subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -48,14 +48,11 @@ class Waiting:
         """
         calls, self.calls = self.calls, []
         for subscription in self.take_sets():
-            connection.subscribe(subscription)
+            connection.sets.subscribe(subscription)
         events: list[Event] = []
         for pending in calls:
             try:
-                if pending.call is None:
-                    connection.query(pending)
-                else:
-                    connection.call(pending)
+                connection.calls.send(pending)
             except SpacetimeError as error:
                 pending.settle(error=error)
                 events.append(CallDone(ctx, pending))
@@ -66,11 +63,9 @@ class Waiting:
     ) -> Generator[Event, None, None]:
         """Settle the calls: they were never sent, so their outcome is known."""
         calls, self.calls = self.calls, []
-        what = "this client was closed" if cause is None else str(cause)
         for pending in calls:
-            error = Disconnected(f"{pending.name} was not sent: {what}")
-            error.__cause__ = cause
-            pending.settle(error=error)
+            what = f"{pending.name} was not sent"
+            pending.settle(error=Disconnected.because(what, cause, "this client was closed"))
             yield CallDone(ctx, pending)
 
     def drop(self, cause: BaseException | None, ctx: Context[Any]) -> Generator[Event, None, None]:

@@ -1,349 +1,303 @@
-"""Answers about calls and transactions, and what they do to the cache.
+"""The ledger of calls: what waits for a reply, and which outcome a message brings it.
 
-Functions over a `Connection`, one per kind of message; each yields that message's events.
+`Calls` sends calls and one-off queries and settles them. On v1 the reply to a call is the
+transaction itself; on v2 and v3 it holds the transaction. Either way the rows come first, and the
+outcome is told when all else of the message is done.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import structs
-
-from ..errors import InternalError, ProtocolError, QueryError, ReducerError
-from ..types import Timestamp
-from .events import (
-    CallDone,
-    ReducerCompleted,
-    ReducerEvent,
-    TableChanged,
-    Transaction,
-    TransactionApplied,
+from ..errors import (
+    Disconnected,
+    InternalError,
+    LocalProtocolError,
+    ProtocolError,
+    QueryError,
+    ReducerError,
 )
-from .incoming import Refused
-from .query_sets import LEGACY_SET, SHARED_SET, on_refused, refused_legacy_request
+from ..types import Timestamp
+from .causes import ReducerEvent
+from .context import Context
+from .events import CallDone, ReducerCompleted
+from .meaning import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import TypeAlias
 
-    from ..cache.cache import Plan
-    from ..cache.changes import TableChange
     from ..errors import SpacetimeError
-    from .calls import Call, PendingCall
-    from .connection import Connection
-    from .context import Context
-    from .events import Event, Status, Why
-    from .incoming import (
+    from ..schema.bound import BoundModule
+    from ..types import ConnectionId, Identity
+    from .calls import Call, CallKind, PendingCall
+    from .causes import Status
+    from .context import ContextOwner
+    from .dialects.dialect import Dialect
+    from .events import Event
+    from .meaning import (
         CallCommitted,
         Changed,
+        Greeting,
         ProcedureReply,
         QueryReply,
         ReducerInfo,
         ReducerReply,
-        RowChanged,
     )
+    from .outbox import Outbox
+    from .sets import Sets
+    from .updates import Reply
 
-__all__ = [
-    "on_call_committed",
-    "on_changed",
-    "on_procedure_reply",
-    "on_query_reply",
-    "on_reducer_reply",
-    "on_row_changed",
-]
+    Key: TypeAlias = int | bytes
 
-
-# transactions
-
-
-def _live(connection: Connection, changes: list[TableChange]) -> list[TableChange]:
-    """Leave out what concerns sets that are gone; give v1's changes to the bag they belong to.
-
-    Raises:
-        ProtocolError: a set that this connection never asked for.
-    """
-    sets = connection.sets
-    if connection.dialect.shares_rows:
-        if connection.legacy is not None:
-            return [
-                structs.replace(change, query_set=_v1_bag(connection, change.table))
-                for change in changes
-            ]
-        return changes
-    for change in changes:
-        if change.query_set not in sets:
-            break
-    else:
-        return changes
-    for change in changes:
-        if change.query_set > connection.highest_set:
-            raise ProtocolError(f"an update names query set {change.query_set}, which is unknown")
-    return [change for change in changes if change.query_set in sets]
-
-
-def _v1_bag(connection: Connection, table: str) -> int:
-    """Say which bag a v1 change belongs to while a legacy set is live: v1 does not tell.
-
-    Without other sets it is the legacy set. With others, it is the legacy set only for tables
-    that no other set names.
-    """
-    for set_id, subscription in connection.sets.items():
-        if set_id != LEGACY_SET and any(table in query for query in subscription.queries):
-            return SHARED_SET
-    return LEGACY_SET
-
+__all__ = ["Calls"]
 
 #: The reducer that SpacetimeDB 1.x names when it refuses a legacy Subscribe.
 _NO_REDUCER: Final = "<none>"
-#: The wire says no more about most transactions, so there is one value for all of them.
-_TRANSACTION: Final = Transaction()
 
 
-class _Reply(NamedTuple):
-    """The outcome of a call, not told yet: that comes last, when all else of the message is done."""
+class Calls:
+    """The calls and one-off queries of one connection.
 
-    key: int | bytes
-    """What the call is found by among those that wait."""
-    pending: PendingCall[Any]
-    value: Any = None
-    error: BaseException | None = None
-
-    def settle(self, connection: Connection, ctx: Context[Any]) -> CallDone:
-        """Give the call its outcome."""
-        del connection.calls[self.key]
-        self.pending.settle(self.value, self.error)
-        return CallDone(ctx, self.pending)
-
-
-def on_changed(connection: Connection, message: Changed) -> Iterable[Event]:
-    info = message.reducer
-    if info is None:
-        return _transaction(connection, message.changes, _TRANSACTION)
-    own = (
-        info.caller_identity == connection.identity
-        and info.caller_connection_id == connection.connection_id
-    )
-    if info.name == _NO_REDUCER and info.status == "failed":
-        request_id = refused_legacy_request(connection)
-        if request_id is not None:
-            return on_refused(connection, Refused(request_id, None, info.message or ""))
-    reply = _own_v1_call(connection, info) if own else None
-    failed_in_host = info.status == "failed" and isinstance(_v1_failure(info), InternalError)
-    event = ReducerEvent(
-        info.name or None,  # SQL and the host's own transactions have no name
-        _v1_args(connection, info, reply),
-        "internal_error" if failed_in_host else info.status,
-        info.message,
-        info.timestamp,
-        info.caller_identity,
-        info.caller_connection_id,
-        info.energy,
-        own,
-    )
-    return _transaction(connection, message.changes, event, reply)
-
-
-def on_row_changed(connection: Connection, message: RowChanged) -> Iterable[Event]:
-    """Do what `on_changed` does, by the shortest way where there is one."""
-    handle = connection.handles.get(message.table)
-    if (
-        handle is not None
-        and not (listeners := handle.listeners).before_delete
-        and message.query_set in connection.sets
-        and connection.previous is None
-    ):
-        everything = connection.owner.wants_everything
-        wanted = everything or listeners.wants_rows
-        diff = connection.cache.apply_row(
-            message.table, message.query_set, message.new, message.old, want=wanted
-        )
-        if diff is not None:
-            if not wanted:
-                return []
-            ctx = connection.transaction_context
-            changed = TableChanged(ctx, handle, diff, listeners)
-            return [changed, TransactionApplied(ctx, (changed,))] if everything else [changed]
-    return _transaction(connection, [message.change()], _TRANSACTION)
-
-
-def _v1_args(
-    connection: Connection, info: ReducerInfo, reply: _Reply | None
-) -> tuple[Any, ...] | None:
-    """Return the arguments of a call; None where nobody tells."""
-    if reply is not None and reply.pending.call is not None:
-        return reply.pending.call.args
-    function = connection.module.reducers.get(info.name)
-    if function is None or _never_ran(info):
-        # A reducer that these bindings do not know is never fatal; and the echo of a call that was
-        # refused before it ran is empty (docs/protocol.md section 4.4).
-        return None
-    return connection.dialect.decode_args(function, info.args)
-
-
-def _own_v1_call(connection: Connection, info: ReducerInfo) -> _Reply | None:
-    """Find the call that a v1 TransactionUpdate answers.
-
-    A call that was refused before it ran is answered with request id 0 (docs/protocol.md section 4.4), and
-    by SpacetimeDB 1.x every call that failed: then it is the oldest one of that reducer, for the
-    server answers in order.
+    Args:
+        module: the functions that there are.
+        dialect: encodes calls, and decodes what they return.
+        outbox: takes them.
+        waiting: where they wait for their replies, by request id; queries of v1 by their message id.
+        sets: the ledger of query sets, which makes that of updates.
+        owner: what contexts belong to.
     """
-    error = None if info.status == "committed" else _v1_failure(info)
-    if info.request_id == 0 and error is not None:
-        for key, pending in connection.calls.items():
-            call = pending.call
-            if call is not None and call.kind == "reducer" and call.name == info.name:
-                return _Reply(key, pending, error=error)
-        return None
-    found = connection.calls.get(info.request_id)
-    if found is None or found.call is None or found.call.name != info.name:
-        return None
-    return _Reply(info.request_id, found, error=error)
 
+    def __init__(
+        self,
+        module: BoundModule,
+        dialect: Dialect,
+        outbox: Outbox,
+        waiting: dict[Key, PendingCall[Any]],
+        sets: Sets,
+        owner: ContextOwner,
+    ) -> None:
+        self._module = module
+        self._dialect = dialect
+        self._outbox = outbox
+        self._waiting = waiting
+        self._sets = sets
+        self._updates = sets.updates
+        self._owner = owner
+        self._me: tuple[Identity | None, ConnectionId | None] = None, None
 
-def _transaction(
-    connection: Connection,
-    changes: list[TableChange],
-    why: Why,
-    reply: _Reply | None = None,
-) -> Iterable[Event]:
-    """Apply what a transaction changed; return its events and those of the call behind it."""
-    ctx = connection.context(why)
-    events: list[Event] = []
-    if changes:
-        plan = connection.cache.plan(_live(connection, changes))
-        if connection.needs_look(plan):
-            return _look_and_apply(connection, plan, ctx, reply)
-        events = connection.apply(plan, ctx)
-    _conclude(connection, ctx, events, reply)
-    return events
+    # --- out ----------------------------------------------------------------------------------
 
+    def send(self, pending: PendingCall[Any]) -> None:
+        """Queue a call, or a one-off query, whose SQL is the name of `pending`.
 
-def _look_and_apply(
-    connection: Connection, plan: Plan, ctx: Context[Any], reply: _Reply | None
-) -> Iterator[Event]:
-    yield from connection.before(plan, ctx)
-    events = connection.apply(plan, ctx)
-    _conclude(connection, ctx, events, reply)
-    yield from events
+        Raises:
+            LocalProtocolError: the schema lacks the function or the arguments do not fit
+                (EncodeError), or too many requests are in flight, or it is too large.
+        """
+        call, dialect = pending.call, self._dialect
+        if call is None:
+            key: Key
+            request_id = self._outbox.new_id()
+            key = dialect.query_key(request_id)
+            payload = dialect.query(request_id, pending.name)
+        else:
+            module = self._module
+            functions = module.reducers if call.kind == "reducer" else module.procedures
+            function = functions.get(call.name)
+            if function is None:
+                raise LocalProtocolError(f"the module has no {call.kind} {call.name!r}")
+            request_id = key = self._outbox.new_id()
+            payload = dialect.call(request_id, function, call.args)
+        self._outbox.put(payload, pending)
+        pending.request_id = request_id
+        self._waiting[key] = pending
 
+    def call_sent(self, key: Key, pending: PendingCall[Any]) -> None:
+        """Note that a call or query with this id is on its way (used by playback)."""
+        self._waiting[key] = pending
 
-def _conclude(
-    connection: Connection, ctx: Context[Any], events: list[Event], reply: _Reply | None
-) -> None:
-    """Add what comes after the row changes of a transaction."""
-    if events and connection.wants_everything:
-        events.append(TransactionApplied(ctx, tuple(cast("list[TableChanged]", events))))
-    if type(ctx.event) is ReducerEvent:
-        events.append(ReducerCompleted(ctx))
-    if reply is not None:
-        events.append(reply.settle(connection, ctx))
+    def greeted(self, greeting: Greeting) -> None:
+        """Take over who this client is: on v1 that tells its own transactions from others."""
+        self._me = greeting.identity, greeting.connection_id
 
+    # --- in -----------------------------------------------------------------------------------
 
-# replies
+    def on_changed(self, message: Changed) -> Iterable[Event]:
+        info = message.reducer
+        if info is None:
+            return self._updates.transaction(message.changes, self._updates.transaction_context)
+        if info.name == _NO_REDUCER and info.status == "failed":
+            request_id = self._sets.refused_legacy_request()
+            if request_id is not None:
+                return self._sets.on_refused(Refused(request_id, None, info.message or ""))
+        caller = info.caller_identity, info.caller_connection_id
+        own = caller == self._me
+        error = None if info.status == "committed" else _v1_failure(info)
+        found = self._own_v1_call(info, error) if own else None
+        event = ReducerEvent(
+            info.name or None,  # SQL and the host's own transactions have no name
+            self._v1_args(info, None if found is None else found[1].call),
+            "internal_error"
+            if info.status == "failed" and isinstance(error, InternalError)
+            else info.status,
+            info.message,
+            info.timestamp,
+            *caller,
+            info.energy,
+            own,
+        )
+        reply = None if found is None else self._reply(*found, error=error)
+        return self._updates.transaction(message.changes, Context(self._owner, event), reply)
 
+    def _own_v1_call(
+        self, info: ReducerInfo, error: SpacetimeError | None
+    ) -> tuple[Key, PendingCall[Any]] | None:
+        """Find the call that a v1 TransactionUpdate answers.
 
-def _pending(connection: Connection, request_id: int | bytes, kind: str) -> PendingCall[Any]:
-    try:
-        return connection.calls[request_id]
-    except KeyError:
-        raise ProtocolError(f"{kind} answers request {request_id!r}, which is unknown") from None
+        A call that was refused before it ran is answered with request id 0 (docs/protocol.md
+        section 4.4), and by SpacetimeDB 1.x every call that failed: then it is the oldest one of
+        that reducer, for the server answers in order.
+        """
+        if info.request_id == 0 and error is not None:
+            for key, pending in self._waiting.items():
+                call = pending.call
+                if call is not None and call.kind == "reducer" and call.name == info.name:
+                    return key, pending
+            return None
+        found = self._waiting.get(info.request_id)
+        if found is None or found.call is None or found.call.name != info.name:
+            return None
+        return info.request_id, found
 
+    def _v1_args(self, info: ReducerInfo, call: Call[Any] | None) -> tuple[Any, ...] | None:
+        """Return the arguments of a call; None where nobody tells."""
+        if call is not None:
+            return call.args
+        function = self._module.reducers.get(info.name)
+        if function is None or _never_ran(info):
+            # A reducer that these bindings do not know is never fatal; and the echo of a call that
+            # was refused before it ran is empty (docs/protocol.md section 4.4).
+            return None
+        return self._dialect.decode_args(function, info.args)
 
-def on_reducer_reply(connection: Connection, message: ReducerReply) -> Iterable[Event]:
-    pending = _pending(connection, message.request_id, "ReducerResult")
-    call = pending.call
-    if call is None or call.kind != "reducer":
-        raise ProtocolError(f"ReducerResult answers {pending.name!r}, which is no reducer call")
-    function = connection.module.reducers.get(call.name)
-    value: Any = None
-    error: BaseException | None = None
-    text: str | None = None
-    if message.status == "committed":
-        if message.value and function is not None:
-            value = _none_for_unit(function.decode_return(message.value))
-    elif message.status == "failed":
-        said = message.value if function is None else function.decode_error(message.value)
-        text = said if isinstance(said, str) else repr(said)
-        error = ReducerError(text, name=call.name, value=said)
-    else:
-        text = message.message or ""
-        error = InternalError(text, name=call.name)
-    event = _own_event(connection, call, message.status, text, message.timestamp)
-    reply = _Reply(message.request_id, pending, value, error)
-    return _transaction(connection, message.changes, event, reply)
+    def on_call_committed(self, message: CallCommitted) -> Iterable[Event]:
+        """Do what `on_reducer_reply` does, without a `ReducerEvent` where nobody would see it."""
+        request_id = message.request_id
+        pending = self._waiting.get(request_id)
+        call = None if pending is None else pending.call
+        if pending is None or call is None or call.kind != "reducer":
+            return self.on_reducer_reply(message.reply())
+        del self._waiting[request_id]
+        pending.settle()
+        if not self._owner.wants_outcomes:
+            return [CallDone(self._updates.transaction_context, pending)]
+        ctx = self._outcome_context(call, "committed", None, Timestamp(message.micros))
+        return [ReducerCompleted(ctx), CallDone(ctx, pending)]
 
+    def on_reducer_reply(self, message: ReducerReply) -> Iterable[Event]:
+        pending, call = self._called(message.request_id, "ReducerResult", "reducer")
+        function = self._module.reducers.get(call.name)
+        value: Any = None
+        error: SpacetimeError | None = None
+        text: str | None = None
+        if message.status == "committed":
+            if message.value and function is not None:
+                value = _none_for_unit(function.decode_return(message.value))
+        elif message.status == "failed":
+            said = message.value if function is None else function.decode_error(message.value)
+            text = said if isinstance(said, str) else repr(said)
+            error = ReducerError(text, name=call.name, value=said)
+        else:
+            text = message.message or ""
+            error = InternalError(text, name=call.name)
+        ctx = self._outcome_context(call, message.status, text, message.timestamp)
+        reply = self._reply(message.request_id, pending, value, error)
+        return self._updates.transaction(message.changes, ctx, reply)
 
-def on_call_committed(connection: Connection, message: CallCommitted) -> Iterable[Event]:
-    """Do what `on_reducer_reply` does, without a `ReducerEvent` where nobody would see it."""
-    request_id = message.request_id
-    pending = connection.calls.get(request_id)
-    call = None if pending is None else pending.call
-    if pending is None or call is None or call.kind != "reducer":
-        return on_reducer_reply(connection, message.reply())
-    del connection.calls[request_id]
-    pending.settle()
-    if not connection.owner.wants_outcomes:
-        return [CallDone(connection.transaction_context, pending)]
-    ctx = connection.context(
-        _own_event(connection, call, "committed", None, Timestamp(message.micros))
-    )
-    return [ReducerCompleted(ctx), CallDone(ctx, pending)]
+    def on_procedure_reply(self, message: ProcedureReply) -> Iterable[Event]:
+        pending, call = self._called(message.request_id, "ProcedureResult", "procedure")
+        value = error = None
+        if message.error is not None:
+            error = InternalError(message.error, name=call.name)
+        else:
+            function = self._module.procedures.get(call.name)
+            if function is None:
+                raise ProtocolError(
+                    f"procedure {call.name!r} returned, which the bindings do not have"
+                )
+            value = _none_for_unit(self._dialect.decode_return(function, message.value))
+        reply = self._reply(message.request_id, pending, value, error)
+        return [reply(self._updates.transaction_context)]
 
+    def on_query_reply(self, message: QueryReply) -> Iterable[Event]:
+        pending = self._pending(message.key, "OneOffQueryResult")
+        if pending.call is not None:
+            raise ProtocolError(f"OneOffQueryResult answers the call {pending.name!r}")
+        if message.error is not None:
+            refusal = QueryError(message.error, query=pending.name)
+            reply = self._reply(message.key, pending, error=refusal)
+        else:
+            rows: list[Any] = []
+            for change in message.changes:
+                table = self._module.tables.get(change.table)
+                if table is None:
+                    raise ProtocolError(f"a query answered rows of unknown table {change.table!r}")
+                assert change.inserts is not None  # every dialect gives the rows of an answer here
+                rows.extend(table.codec.decode_rows(change.inserts))
+            reply = self._reply(message.key, pending, rows)
+        return [reply(self._updates.transaction_context)]
 
-def _own_event(
-    connection: Connection,
-    call: Call[Any],
-    status: Status,
-    text: str | None,
-    timestamp: Timestamp,
-) -> ReducerEvent:
-    """Return what the answer to a call of this client tells of it."""
-    return ReducerEvent(
-        call.name,
-        call.args,
-        status,
-        text,
-        timestamp,
-        connection.identity,
-        connection.connection_id,
-        None,
-        True,
-    )
+    def _pending(self, key: Key, kind: str) -> PendingCall[Any]:
+        try:
+            return self._waiting[key]
+        except KeyError:
+            raise ProtocolError(f"{kind} answers request {key!r}, which is unknown") from None
 
+    def _called(
+        self, request_id: int, reply: str, kind: CallKind
+    ) -> tuple[PendingCall[Any], Call[Any]]:
+        """Return what a reply to a call of that kind answers."""
+        pending = self._pending(request_id, reply)
+        call = pending.call
+        if call is None or call.kind != kind:
+            raise ProtocolError(f"{reply} answers {pending.name!r}, which is no {kind} call")
+        return pending, call
 
-def on_procedure_reply(connection: Connection, message: ProcedureReply) -> Iterable[Event]:
-    pending = _pending(connection, message.request_id, "ProcedureResult")
-    call = pending.call
-    if call is None or call.kind != "procedure":
-        raise ProtocolError(f"ProcedureResult answers {pending.name!r}, no procedure call")
-    if message.error is not None:
-        failure = InternalError(message.error, name=call.name)
-        reply = _Reply(message.request_id, pending, error=failure)
-    else:
-        function = connection.module.procedures.get(call.name)
-        if function is None:
-            raise ProtocolError(f"procedure {call.name!r} returned, which the bindings do not have")
-        value = connection.dialect.decode_return(function, message.value)
-        reply = _Reply(message.request_id, pending, _none_for_unit(value))
-    return [reply.settle(connection, connection.context(_TRANSACTION))]
+    def _reply(
+        self,
+        key: Key,
+        pending: PendingCall[Any],
+        value: Any = None,
+        error: SpacetimeError | None = None,
+    ) -> Reply:
+        """Return the function that gives a call its outcome; it is called last of all."""
 
+        def settle(ctx: Context[Any]) -> CallDone:
+            del self._waiting[key]
+            pending.settle(value, error)
+            return CallDone(ctx, pending)
 
-def on_query_reply(connection: Connection, message: QueryReply) -> Iterable[Event]:
-    pending = _pending(connection, message.key, "OneOffQueryResult")
-    if pending.call is not None:
-        raise ProtocolError(f"OneOffQueryResult answers the call {pending.name!r}")
-    if message.error is not None:
-        refusal = QueryError(message.error, query=pending.name)
-        reply = _Reply(message.key, pending, error=refusal)
-    else:
-        rows: list[Any] = []
-        for change in message.changes:
-            table = connection.module.tables.get(change.table)
-            if table is None:
-                raise ProtocolError(f"a query answered rows of unknown table {change.table!r}")
-            assert change.inserts is not None  # every dialect gives the rows of an answer here
-            rows.extend(table.codec.decode_rows(change.inserts))
-        reply = _Reply(message.key, pending, rows)
-    return [reply.settle(connection, connection.context(_TRANSACTION))]
+        return settle
+
+    def _outcome_context(
+        self, call: Call[Any], status: Status, text: str | None, timestamp: Timestamp
+    ) -> Context[Any]:
+        """Return the context of what the reply to a call of this client tells of it."""
+        event = ReducerEvent(call.name, call.args, status, text, timestamp, *self._me, is_own=True)
+        return Context(self._owner, event)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def end(self, cause: BaseException | None, ctx: Context[Any]) -> Iterator[Event]:
+        """Settle all that waits: the connection is gone."""
+        for pending in self._waiting.values():
+            is_unknown = pending.sent and pending.call is not None
+            what = "sent but not answered, its outcome is unknown" if is_unknown else "not answered"
+            error = Disconnected.because(f"{pending.name} was {what}", cause)
+            error.outcome_unknown = is_unknown
+            pending.settle(error=error)
+            yield CallDone(ctx, pending)
 
 
 def _none_for_unit(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -12,15 +12,27 @@ from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocols import ALL_PROTOCOLS
 
-__all__ = ["ALL_PROTOCOLS", "ClientOptions", "Compression", "Target", "check_seconds"]
+if TYPE_CHECKING:
+    from ..wire.frames import CodecFactory
+
+__all__ = [
+    "ALL_PROTOCOLS",
+    "ClientOptions",
+    "Compression",
+    "FrameParser",
+    "Target",
+    "check_seconds",
+]
 
 Compression = Literal["brotli", "gzip", "none"]
+FrameParser = Literal["fast", "wsproto"]
 
 
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "compression": ("brotli", "gzip", "none"),
     "confirmed": (True, False, None),
     "light": (True, False),
+    "frames": ("fast", "wsproto"),
     "offline": ("fail", "wait"),
     "strict_deletes": (True, False),
 }
@@ -62,6 +74,8 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of calls made while there is no open connection but one may come back."""
     strict_deletes: bool = False
     """Treat the delete of a row that is not in the cache as a protocol error."""
+    frames: FrameParser = "fast"
+    """What reads and writes WebSocket frames: this project's own codec, or wsproto."""
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
@@ -91,6 +105,16 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
         if not isinstance(self.limits, Limits):
             raise LocalProtocolError(f"limits must be a Limits, not {self.limits!r}")
 
+    def frame_codec(self) -> CodecFactory:
+        """Return what makes the frame codec of a connection; wsproto is imported when chosen."""
+        if self.frames == "wsproto":
+            from ..wire.frames_wsproto import WsprotoCodec
+
+            return WsprotoCodec
+        from ..wire.frames_fast import FastCodec
+
+        return FastCodec
+
     def offered(self) -> tuple[str, ...]:
         """Return the subprotocols to offer, best first."""
         return tuple(name for name in ALL_PROTOCOLS if name in self.protocols)
@@ -114,6 +138,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Target(host={self.host!r}, database={self.database!r})"
+
+    def request_headers(self) -> list[tuple[str, str]]:
+        """Return the headers besides those that every upgrade has."""
+        token = [] if self.token is None else [("Authorization", f"Bearer {self.token}")]
+        return [*self.headers, *token]
 
     def request_target(self, options: ClientOptions) -> str:
         """Return the path and query of the subscribe request (docs/protocol.md section 3.1)."""

@@ -10,7 +10,7 @@ from .states import SubscriptionInput, SubscriptionState, next_subscription_stat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Subscription", "query_text"]
+__all__ = ["Subscription", "query_text", "query_texts"]
 
 
 def query_text(query: object) -> str:
@@ -29,6 +29,15 @@ def query_text(query: object) -> str:
     raise LocalProtocolError(
         f"a query is SQL text or a query of the builder, not {type(query).__name__}"
     )
+
+
+def query_texts(queries: Iterable[object]) -> list[str]:
+    """Return the SQL of queries, lists of them taken apart; errors as `query_text`."""
+    texts: list[str] = []
+    for query in queries:
+        many = query if isinstance(query, list | tuple) else (query,)
+        texts.extend(map(query_text, many))
+    return texts
 
 
 class Subscription:

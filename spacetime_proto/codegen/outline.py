@@ -26,7 +26,7 @@ from .visible import class_kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..sats.algebraic import AlgebraicType
+    from ..sats.algebraic import AlgebraicType, Element, Variant
     from ..schema.attributes import Accessor
     from ..schema.model import ModuleDef, ProcedureDef, ReducerDef, TableDef
     from .source import Annotation
@@ -190,9 +190,9 @@ def _table_files(
 def _type_model(module: ModuleDef, ref: int, home: Symbol, annotator: Annotator) -> TypeModel:
     ty = module.typespace.types[ref]
     kind = class_kind(ty) or ""
+    parts: Sequence[Element | Variant]
     if isinstance(ty, ProductType):
-        parts = list(zip((e.name for e in ty.elements), field_names(ty), strict=True))
-        types = [element.type for element in ty.elements]
+        parts, attributes = ty.elements, field_names(ty)
     else:
         ty = ty if isinstance(ty, SumType) else SumType()
         # A variant may hide neither the payload, which is the attribute `value`, nor `ClassVar`.
@@ -201,18 +201,23 @@ def _type_model(module: ModuleDef, ref: int, home: Symbol, annotator: Annotator)
             prefix="variant_",
             reserved=() if kind == "enum" else ("value", "ClassVar"),
         )
-        parts = list(zip((v.name for v in ty.variants), attributes, strict=True))
-        types = [variant.type for variant in ty.variants]
-    fields = tuple(
-        ColumnModel(
-            name=attribute if name is None else name,
-            attribute=attribute,
-            type=field_type,
-            annotation=annotator.of(field_type),
-        )
-        for (name, attribute), field_type in zip(parts, types, strict=True)
-    )
+        parts = ty.variants
+    fields = _columns(parts, attributes, annotator)
     return TypeModel(home.name, ref, kind, home.module[1:], ty, fields)
+
+
+def _columns(
+    parts: Sequence[Element | Variant], attributes: Sequence[str], annotator: Annotator
+) -> tuple[ColumnModel, ...]:
+    return tuple(
+        ColumnModel(
+            attribute if part.name is None else part.name,
+            attribute,
+            part.type,
+            annotator.of(part.type),
+        )
+        for part, attribute in zip(parts, attributes, strict=True)
+    )
 
 
 def _functions(
@@ -230,15 +235,7 @@ def _functions(
                 definition=definition,
                 name=name,
                 stem=stems.claim(f"{file_stem(definition.accessor)}_reducer") if stems else "",
-                parameters=tuple(
-                    ColumnModel(
-                        name=attribute if element.name is None else element.name,
-                        attribute=attribute,
-                        type=element.type,
-                        annotation=annotator.of(element.type),
-                    )
-                    for element, attribute in zip(elements, attributes, strict=True)
-                ),
+                parameters=_columns(elements, attributes, annotator),
                 returns=annotator.returned(returned),
             )
         )

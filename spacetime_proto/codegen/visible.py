@@ -14,13 +14,13 @@ from ..errors import SchemaError
 from ..sats.algebraic import (
     UNIT,
     AlgebraicType,
-    ArrayType,
     ProductType,
     RefType,
     SumType,
     Typespace,
     is_enum,
     option_payload,
+    parts,
     result_payloads,
     special_name,
 )
@@ -28,7 +28,7 @@ from ..schema.case import pascal_case, python_name
 from ..schema.model import ModuleDef, TableDef, TypeDef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 __all__ = ["PACKAGE_NAMES", "class_kind", "visible_part"]
 
@@ -134,20 +134,8 @@ def _reachable(typespace: Typespace, roots: Iterable[AlgebraicType]) -> set[int]
                 # The references in between are kept as they are.
                 waiting.extend((typespace.types[ty.index], typespace.types[end]))
         else:
-            waiting.extend(_parts(ty))
+            waiting.extend(parts(ty))
     return found
-
-
-def _parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
-    match ty:
-        case ArrayType(element):
-            yield element
-        case ProductType(elements):
-            for part in elements:
-                yield part.type
-        case SumType(variants):
-            for variant in variants:
-                yield variant.type
 
 
 def _name_types(

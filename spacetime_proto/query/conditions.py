@@ -171,34 +171,29 @@ Condition: TypeAlias = Term | Constant
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
     """Join with AND; no conditions are true."""
-    terms: list[Term] = []
-    for condition in conditions:
-        if isinstance(condition, Constant):
-            if not condition.value:
-                return condition
-        elif isinstance(condition, AllOf):
-            terms.extend(condition.terms)
-        else:
-            terms.append(condition)
-    if not terms:
-        return Constant(True)
-    return terms[0] if len(terms) == 1 else AllOf(tuple(terms))
+    return _joined(conditions, AllOf, when_empty=True)
 
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
     """Join with OR; no conditions are false."""
+    return _joined(conditions, AnyOf, when_empty=False)
+
+
+def _joined(
+    conditions: Iterable[Condition], kind: type[AllOf | AnyOf], *, when_empty: bool
+) -> Condition:
     terms: list[Term] = []
     for condition in conditions:
         if isinstance(condition, Constant):
-            if condition.value:
+            if condition.value != when_empty:
                 return condition
-        elif isinstance(condition, AnyOf):
+        elif isinstance(condition, kind):
             terms.extend(condition.terms)
         else:
             terms.append(condition)
     if not terms:
-        return Constant(False)
-    return terms[0] if len(terms) == 1 else AnyOf(tuple(terms))
+        return Constant(when_empty)
+    return terms[0] if len(terms) == 1 else kind(tuple(terms))
 
 
 def negated(condition: Condition) -> Condition:

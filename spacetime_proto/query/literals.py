@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import QueryError
-from ..sats.algebraic import BYTES, INTEGER_BITS, Primitive, special_name
+from ..sats.algebraic import BYTES, INTEGER_BITS, Primitive, integer_range, special_name
 from ..types import ConnectionId, Identity, Timestamp, Uuid
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def _describe(value: object) -> str:
 
 
 def _integer(column: RelationColumn, kind: str, value: Any) -> int:
-    bits = INTEGER_BITS[kind]
-    low, high = (
-        (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if kind[0] == "I" else (0, (1 << bits) - 1)
-    )
+    low, high = integer_range(kind)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _unfit(column, value, "an int")
     if not low <= value <= high:
@@ -140,15 +137,16 @@ def _bytes(value: Any) -> Any:
     return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else None
 
 
+def _only(cls: type) -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, cls) else None
+
+
 _CONVERTERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
-    "Bool": (lambda value: value if isinstance(value, bool) else None, "a bool"),
+    "Bool": (_only(bool), "a bool"),
     "String": (_text, "a str that UTF-8 can hold"),
     "bytes": (_bytes, "bytes"),
-    "Identity": (lambda value: value if isinstance(value, Identity) else None, "an Identity"),
-    "ConnectionId": (
-        lambda value: value if isinstance(value, ConnectionId) else None,
-        "a ConnectionId",
-    ),
+    "Identity": (_only(Identity), "an Identity"),
+    "ConnectionId": (_only(ConnectionId), "a ConnectionId"),
     "Timestamp": (_timestamp, "a Timestamp (or datetime with time zone) in the years 1 to 9999"),
     "Uuid": (_uuid, "a Uuid"),
 }

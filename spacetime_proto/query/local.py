@@ -9,11 +9,11 @@ holds it.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..dataframes.export import FrameMethods
 from ..errors import QueryError
-from ..sats.order import sort_key
+from ..sats.order import OPERATORS, sort_key
 from .conditions import AllOf, AnyOf, ColumnRef, Comparison, Constant
 from .literals import SENDER
 
@@ -25,20 +25,11 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundTable
     from ..types import Identity
     from .builder import QueryPlan
-    from .conditions import Condition, Operator, Term
+    from .conditions import Condition, Term
 
 __all__ = ["Selection", "matching_rows", "plan_rows"]
 
 Row = TypeVar("Row")
-
-_OPERATORS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 class Selection(FrameMethods, Generic[Row]):
@@ -181,7 +172,7 @@ class _Tests:
                 return lambda row: any(test(row) for test in tests)
 
     def _comparison(self, comparison: Comparison) -> Callable[[Any], bool]:
-        compare = _OPERATORS[comparison.operator]
+        compare = OPERATORS[comparison.operator]
         key = self.key(comparison.left)
         left = operator.attrgetter(comparison.left.column.attribute)
         if isinstance(comparison.right, ColumnRef):

@@ -8,7 +8,7 @@ server answers those with a close or an error of its own.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from ..cache.cache import Cache
@@ -16,17 +16,16 @@ from ..client import events as ev
 from ..client.calls import Call, PendingCall
 from ..client.connection import Connection
 from ..client.dialects import dialect_for
-from ..client.outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
-from ..client.session_options import ClientOptions
+from ..client.meaning import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from ..client.subscriptions import Subscription
 from ..errors import DecodeError
 from ..sats.sats_json import dumps, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..bindings.client_module import Module
-    from ..client.outgoing import Outgoing
+    from ..client.meaning import Greeting, Outgoing
     from ..limits import Limits
     from ..types import ConnectionId, Identity
 
@@ -54,37 +53,26 @@ class Replay:
         self.db.attach(cache)
         self.connection = Connection(
             bound,
-            ClientOptions(limits=limits),
+            limits,
             dialect_for(protocol, bound, limits),
             cache=cache,
             db=self.db,
             owner=self,
+            on_greeting=self._on_greeting,
         )
+        self.identity: Identity | None = None
+        """The identity that the server gave."""
+        self.connection_id: ConnectionId | None = None
+        """The connection id that the server gave."""
         self.counts: dict[str, Counter[str]] = {}
         """Row callbacks by table: ``insert``, ``update``, ``delete``."""
 
     # --- ContextOwner: nobody asks a replay for anything ----------------------------------------
 
-    @property
-    def identity(self) -> Identity | None:
-        """The identity that the server gave."""
-        return self.connection.identity
-
-    @property
-    def connection_id(self) -> ConnectionId | None:
-        """The connection id that the server gave."""
-        return self.connection.connection_id
-
     def submit(self, call: Call[Any]) -> None:
         """Do nothing: what was sent is in the recording."""
 
-    def subscribe(
-        self,
-        *queries: object,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-    ) -> Subscription:
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
         """Return a subscription that is never sent."""
         return Subscription(map(str, queries))
 
@@ -99,26 +87,35 @@ class Replay:
             return
 
     def _note(self, request: Outgoing) -> None:
-        connection = self.connection
+        calls, sets = self.connection.calls, self.connection.sets
         match request:
             case SubscribeSent(request_id, set_id, queries):
                 subscription = Subscription(queries, legacy=set_id is None)
-                connection.register_subscribe(request_id, set_id, subscription)
+                sets.subscribe_sent(request_id, set_id, subscription)
             case UnsubscribeSent(request_id, set_id):
-                connection.register_unsubscribe(request_id, set_id)
+                sets.unsubscribe_sent(request_id, set_id)
             case QuerySent(key, sql):
-                connection.register_call(key, PendingCall(sql, None))
+                calls.call_sent(key, PendingCall(sql, None))
             case CallSent(request_id, kind, name, expects_reply) if expects_reply:
                 call: Call[Any] = Call(kind, name)
-                connection.register_call(request_id, PendingCall(name, call))
+                calls.call_sent(request_id, PendingCall(name, call))
 
-    def received(self, payload: bytes | str) -> None:
-        """Take a payload of the server.
+    def _on_greeting(self, greeting: Greeting) -> None:
+        self.identity, self.connection_id = greeting.identity, greeting.connection_id
+
+    def events(self, payload: bytes | str) -> Iterator[ev.Event]:
+        """Take a payload of the server and yield what it brings, as `ClientSession.events` does.
 
         Raises:
             ProtocolError: it does not decode, names unknown tables, or contradicts the recording.
         """
-        for event in self.connection.receive(payload):
+        inbox = deque([payload])
+        while (events := self.connection.receive(inbox)) is not None:
+            yield from events
+
+    def received(self, payload: bytes | str) -> None:
+        """Take a payload of the server and count its row callbacks; errors as `events`."""
+        for event in self.events(payload):
             if type(event) is ev.TableChanged:
                 counts = self.counts.setdefault(event.table.table_name, Counter())
                 counts["insert"] += len(event.inserted)

@@ -6,6 +6,7 @@ compare by structure. Field and variant names are the canonical ones, as on the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 import msgspec
@@ -30,9 +31,12 @@ __all__ = [
     "SumType",
     "Typespace",
     "Variant",
+    "integer_range",
     "is_enum",
+    "map_parts",
     "option",
     "option_payload",
+    "parts",
     "result",
     "result_payloads",
     "special_name",
@@ -117,6 +121,13 @@ INTEGER_BITS: Final[dict[str, int]] = {
     name: size * 8 for name, size in PRIMITIVE_SIZES.items() if name[0] in "IU"
 }
 
+
+def integer_range(name: str) -> tuple[int, int]:
+    """Return the least and the largest value of an integer type."""
+    bits = INTEGER_BITS[name]
+    return (-1 << bits - 1, (1 << bits - 1) - 1) if name[0] == "I" else (0, (1 << bits) - 1)
+
+
 UNIT: Final = ProductType()
 BYTES: Final = ArrayType(Primitive("U8"))
 
@@ -192,3 +203,29 @@ def is_enum(ty: AlgebraicType) -> bool:
         and option_payload(ty) is None
         and result_payloads(ty) is None
     )
+
+
+def parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
+    """Yield the types that stand directly in a type; those behind references do not."""
+    match ty:
+        case ArrayType(element):
+            yield element
+        case ProductType(elements):
+            for part in elements:
+                yield part.type
+        case SumType(variants):
+            for variant in variants:
+                yield variant.type
+
+
+def map_parts(ty: AlgebraicType, change: Callable[[AlgebraicType], AlgebraicType]) -> AlgebraicType:
+    """Return `ty` with `change` applied to each of its `parts`."""
+    match ty:
+        case ArrayType(element):
+            return ArrayType(change(element))
+        case ProductType(elements):
+            return ProductType(tuple(Element(one.name, change(one.type)) for one in elements))
+        case SumType(variants):
+            return SumType(tuple(Variant(one.name, change(one.type)) for one in variants))
+        case _:
+            return ty

@@ -17,27 +17,19 @@ from ..limits import DEFAULT_LIMITS, Limits
 from . import bsatn
 from .algebraic import RefType
 from .bsatn import RAW_DECODE_ERRORS, RAW_ENCODE_ERRORS
-from .fuse import FORMATS, check_lengths
 from .layout import Layout
 from .program import Program
-from .shapes import PrimitiveShape, ProductShape, Shapes
-from .source_columns import (
-    column_function,
-    fixed_keys_function,
-    is_plain,
-    keys_function,
-    skip_function,
-    skip_rows_function,
-)
+from .shapes import ProductShape, Shapes
+from .source_columns import column_function, fixed_keys_function, keys_function
 from .source_decode import decode_function
 from .source_encode import encode_function
-from .source_rows import equal_rows_function, length_field, row_function, rows_function
+from .source_rows import equal_rows_function, row_function, rows_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .algebraic import AlgebraicType, Typespace
-    from .fuse import Fused
+    from .program import GeneratedFunction
     from .rows import RowList
     from .shapes import Shape
 
@@ -67,39 +59,37 @@ class Codec(Generic[T]):
         self.min_size = size.minimum
         self._context = context
 
+    def _finish(
+        self, write: Callable[[Program, AlgebraicType], GeneratedFunction]
+    ) -> Callable[..., Any]:
+        return self._context.program.finish(write(self._context.program, self.type))
+
     @cached_property
     def decode(self) -> Callable[[bytes, int], tuple[T, int]]:
         """``(data, pos) -> (value, position after it)``; raises `RAW_DECODE_ERRORS`."""
-        program = self._context.program
-        return cast(
-            "Callable[[bytes, int], tuple[T, int]]",
-            program.finish(decode_function(program, self.type)),
-        )
-
-    @cached_property
-    def skip(self) -> Callable[[bytes, int], int]:
-        """``(data, pos) -> position after the value``; raises `RAW_DECODE_ERRORS`.
-
-        Checks what it needs to find the end, so neither UTF-8 nor bools.
-        """
-        program = self._context.program
-        return cast(
-            "Callable[[bytes, int], int]", program.finish(skip_function(program, self.type))
-        )
+        return self._finish(decode_function)
 
     @cached_property
     def _encode(self) -> Callable[[T, bytearray], None]:
-        program = self._context.program
-        return cast(
-            "Callable[[T, bytearray], None]", program.finish(encode_function(program, self.type))
-        )
+        return self._finish(encode_function)
 
-    def decode_exact(self, data: bytes, *, what: str = "") -> T:
-        """Decode `data`, which must hold one value and nothing else.
+    def decode_first(self, data: bytes, *, what: str = "") -> tuple[T, int]:
+        """Decode the value that `data` begins with; return it and the position after it.
 
         Args:
             data: the bytes.
             what: what they are, for the error.
+
+        Raises:
+            DecodeError: they are damaged or cut short.
+        """
+        try:
+            return self.decode(data, 0)
+        except RAW_DECODE_ERRORS as error:
+            raise self._damage(data, 0, what, error) from error
+
+    def decode_exact(self, data: bytes, *, what: str = "") -> T:
+        """Decode `data`, which must hold one value and nothing else; arguments as `decode_first`.
 
         Raises:
             DecodeError: they are damaged, cut short or too many.
@@ -202,26 +192,6 @@ class RowCodec(Codec[T]):
         if self.fixed_size == 0 and len(rows) > layout.max_empty:
             raise layout.too_empty().within(what)
 
-    def skip_rows(self, rows: RowList, *, what: str = "") -> None:
-        """Check that every row ends where the list says, without building any.
-
-        Raises:
-            DecodeError: one does not.
-        """
-        size = rows.row_size
-        try:
-            if size and self._is_plain:
-                if size == self.fixed_size:
-                    return
-                framed = self._framed
-                if framed is not None and size >= framed.size:
-                    at = rows.start + framed.length_offset
-                    check_lengths(rows.data, at, rows.end, size, size - framed.size)
-                    return
-            self._skip_rows(rows.data, rows.start, rows.ends())
-        except RAW_DECODE_ERRORS as error:
-            raise self._damaged_row(rows, what, error) from error
-
     # --- single columns
 
     def column_codec(self, column: int) -> Codec[Any]:
@@ -237,14 +207,6 @@ class RowCodec(Codec[T]):
                 return None
             offset += size
         return offset
-
-    def column_format(self, column: int) -> str | None:
-        """Return the struct code of a column whose unpacked number is its value, else None.
-
-        Those are the integers up to 64 bits and the floats; little-endian.
-        """
-        shape = self._context.shapes.shape(self.columns[column])
-        return FORMATS.get(shape.name) if isinstance(shape, PrimitiveShape) else None
 
     def column_decoder(self, column: int) -> Callable[[bytes, int], Any]:
         """Return ``(data, position of the row) -> value`` that decodes one column only.
@@ -280,34 +242,18 @@ class RowCodec(Codec[T]):
 
     @cached_property
     def _rows(self) -> Callable[..., list[Any]]:
-        program = self._context.program
-        return cast("Callable[..., list[Any]]", program.finish(rows_function(program, self.type)))
+        return self._finish(rows_function)
 
     @cached_property
     def decode_row(self) -> Callable[[bytes], T]:
         """``(bytes of one row) -> row``; raises `RAW_DECODE_ERRORS`, also for bytes too many."""
-        program = self._context.program
-        return cast("Callable[[bytes], T]", program.finish(row_function(program, self.type)))
+        return self._finish(row_function)
 
     @cached_property
     def _equal_rows(self) -> Callable[..., list[Any]] | None:
         program = self._context.program
         function = equal_rows_function(program, self.type)
         return None if function is None else program.finish(function)
-
-    @cached_property
-    def _framed(self) -> Fused | None:
-        return length_field(self._context.program, self.type)
-
-    @cached_property
-    def _skip_rows(self) -> Callable[..., object]:
-        program = self._context.program
-        return cast("Callable[..., object]", program.finish(skip_rows_function(program, self.type)))
-
-    @cached_property
-    def _is_plain(self) -> bool:
-        """Whether the size of a row alone, or with its one length, says that it can be skipped."""
-        return self._framed is not None or is_plain(self._context.shapes, self.type)
 
     def _keys(self, column: int) -> Callable[..., list[Any]]:
         found = self._key_readers.get(column)

@@ -79,8 +79,6 @@ class Fused(msgspec.Struct):
     length: str = ""
     """The variable that holds the length of the string or bytes."""
     length_offset: int = 0
-    is_plain: bool = True
-    """Every combination of bytes is a value, but for bools and the string."""
 
     @property
     def names(self) -> str:
@@ -193,8 +191,6 @@ class _Fuser:
                 self.fused.length = self.read("I", 4)
                 name = self.read("", 0)
                 return name if isinstance(shape, BytesShape) else f"{name}.decode()"
-            case EnumShape() | SumShape():
-                self.fused.is_plain = False
         return fixed_value(self.program, shape, self.read)
 
 

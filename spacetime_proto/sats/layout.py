@@ -8,7 +8,7 @@ import msgspec
 
 from ..errors import LimitExceeded, SchemaError
 from ..limits import DEFAULT_LIMITS, Limits
-from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType
+from .algebraic import PRIMITIVE_SIZES, ArrayType, ProductType, RefType, SumType, parts
 from .shapes import PrimitiveShape
 
 if TYPE_CHECKING:
@@ -206,12 +206,4 @@ def _parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
     while todo:
         part = todo.pop()
         yield part
-        match part:
-            case ArrayType(element):
-                todo.append(element)
-            case ProductType(elements):
-                todo.extend(element.type for element in elements)
-            case SumType(variants):
-                todo.extend(variant.type for variant in variants)
-            case _:
-                pass
+        todo.extend(parts(part))

@@ -13,6 +13,8 @@ The result is also what an index hashes, so values without a Python hash (lists)
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -32,13 +34,21 @@ from .algebraic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .algebraic import AlgebraicType, Typespace
 
     SortKey = Callable[[Any], Any]
 
-__all__ = ["TOP", "sort_key"]
+__all__ = ["OPERATORS", "TOP", "sort_key"]
+
+#: What the comparisons of SQL mean for sort keys.
+OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 class _Top:

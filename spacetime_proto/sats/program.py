@@ -224,7 +224,7 @@ class Program:
         self._tables.append((functions, names))
         return self.constant(functions)
 
-    def finish(self, function: GeneratedFunction) -> Any:
+    def finish(self, function: GeneratedFunction) -> Callable[..., Any]:
         """Compile `function` and all that it calls; return it."""
         self._compile(function)
         while self._todo:
@@ -232,7 +232,8 @@ class Program:
         for functions, names in self._tables:
             functions += [name and self.namespace[name] for name in names]
         self._tables.clear()
-        return self.namespace[function.name]
+        made: Callable[..., Any] = self.namespace[function.name]
+        return made
 
     def _compile(self, function: GeneratedFunction) -> None:
         source = "\n".join(function.lines) + "\n"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, assert_never
 
 from ..errors import DecodeError, LimitExceeded
 from ..types import Err, Ok, Some
-from .algebraic import INTEGER_BITS, AlgebraicType
+from .algebraic import AlgebraicType, integer_range
 from .bsatn import path_text
 from .shapes import (
     ArrayShape,
@@ -246,9 +246,8 @@ class _Reader:
                 if not isinstance(value, int) or isinstance(value, bool):
                     raise self.wrong("an integer", value)
                 number = value
-        bits = INTEGER_BITS[name]
-        low, high = (-1 << bits - 1, 1 << bits - 1) if name[0] == "I" else (0, 1 << bits)
-        if not low <= number < high:
+        low, high = integer_range(name)
+        if not low <= number <= high:
             raise self.fail(f"number out of range for {name}")
         return number
 

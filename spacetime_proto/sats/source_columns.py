@@ -1,7 +1,7 @@
-"""Writes what looks at rows without building them: skipping, single columns, bulk keys.
+"""Writes what reads one column of a row, or of many rows, without building the rows.
 
-A skip works out where a value ends and checks only what that needs: lengths, counts and tags, not
-UTF-8 and bools.
+What stands before the column is skipped, which finds where a value ends and checks only what that
+needs: lengths, counts and tags, not UTF-8 and bools.
 """
 
 from __future__ import annotations
@@ -25,20 +25,12 @@ from .source_decode import BAD_TAG, CUT_SHORT, Decoder
 from .source_rows import WRONG_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .algebraic import AlgebraicType
     from .shapes import Shapes
 
-__all__ = [
-    "Skipper",
-    "column_function",
-    "fixed_keys_function",
-    "is_plain",
-    "keys_function",
-    "skip_function",
-    "skip_rows_function",
-]
+__all__ = ["Skipper", "column_function", "fixed_keys_function", "is_plain", "keys_function"]
 
 
 class Skipper:
@@ -56,6 +48,15 @@ class Skipper:
             self.function.line(f"pos += {self.gap}")
             self.gap = 0
             self.decoder.is_checked = False
+
+    def column(self, columns: Sequence[AlgebraicType], index: int) -> str:
+        """Write the move past the columns before `index` and the reading of it; return its value."""
+        for ty in columns[:index]:
+            self.value(ty)
+        self.flush()
+        expression = self.decoder.value(columns[index])
+        self.decoder.flush()
+        return expression
 
     def value(self, ty: AlgebraicType, level: int = 0) -> None:
         """Write the move past a value of `ty`."""
@@ -153,75 +154,30 @@ def _skip_part(program: Program, name: str, ty: AlgebraicType) -> GeneratedFunct
     return function
 
 
-def skip_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
-    """Write ``(data, pos) -> pos`` that moves past a value."""
-    skipper = Skipper(
-        Decoder(GeneratedFunction(program, program.name("skip"), "data, pos, depth=0"))
-    )
-    skipper.function.begin(ty)
-    skipper.value(ty)
-    skipper.flush()
-    return skipper.decoder.finish("pos")
-
-
-def skip_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
-    """Write ``(data, pos, ends) -> object`` that checks where each row ends."""
-    return _over_rows(program, "skip", [ty], lambda skipper: skipper.value(ty), "pos != end", "")
-
-
 def column_function(
     program: Program, columns: Sequence[AlgebraicType], index: int
 ) -> GeneratedFunction:
     """Write ``(data, pos) -> value`` that reads one column of the row at ``pos``."""
     decoder = Decoder(GeneratedFunction(program, program.name("column"), "data, pos, depth=0"))
-    skipper = Skipper(decoder)
     decoder.function.begin(*columns[: index + 1])
-    for ty in columns[:index]:
-        skipper.value(ty)
-    skipper.flush()
-    expression = decoder.value(columns[index])
-    decoder.flush()
-    return decoder.finish(expression)
+    return decoder.finish(Skipper(decoder).column(columns, index))
 
 
 def keys_function(
     program: Program, columns: Sequence[AlgebraicType], index: int
 ) -> GeneratedFunction:
     """Write ``(data, pos, ends) -> keys`` that reads one column of every row."""
-
-    def read(skipper: Skipper) -> str:
-        for ty in columns[:index]:
-            skipper.value(ty)
-        skipper.flush()
-        expression = skipper.decoder.value(columns[index])
-        skipper.decoder.flush()
-        return expression
-
-    return _over_rows(program, "keys", columns[: index + 1], read, "pos > end", "pos = end")
-
-
-def _over_rows(
-    program: Program,
-    name: str,
-    types: Sequence[AlgebraicType],
-    body: Callable[[Skipper], str | None],
-    failure: str,
-    then: str,
-) -> GeneratedFunction:
-    function = GeneratedFunction(program, program.name(name), "data, pos, ends, depth=0")
+    function = GeneratedFunction(program, program.name("keys"), "data, pos, ends, depth=0")
     skipper = Skipper(Decoder(function))
     line = function.line
     line("result = []")
     line("for end in ends:")
     function.indent()
-    function.begin(*types)
-    expression = body(skipper)
-    skipper.flush()
-    function.fail(failure, WRONG_LENGTH)
-    if expression is not None:
-        line(f"result.append({expression})")
-    if then:
-        line(then)
+    function.begin(*columns[: index + 1])
+    expression = skipper.column(columns, index)
+    function.fail("pos > end", WRONG_LENGTH)
+    line(f"result.append({expression})")
+    line("pos = end")
     function.dedent()
     line("return result")
     skipper.decoder.prepare()

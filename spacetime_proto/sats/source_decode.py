@@ -26,15 +26,11 @@ from .shapes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .algebraic import AlgebraicType
 
-__all__ = [
-    "BAD_BOOL",
-    "BAD_TAG",
-    "CUT_SHORT",
-    "Decoder",
-    "decode_function",
-]
+__all__ = ["BAD_BOOL", "BAD_TAG", "CUT_SHORT", "Decoder", "decode_function"]
 
 BAD_BOOL: Final = "a bool is neither 0 nor 1"
 BAD_TAG: Final = "unknown tag"
@@ -114,10 +110,12 @@ class Decoder:
                 return self._slice("")
             case ArrayShape(element):
                 return self._array(element, level)
-            case OptionShape():
-                return self._option(shape, level)
-            case ResultShape():
-                return self._result(shape, level)
+            case OptionShape(payload, is_nested):
+                wrap = self.program.constant(Some) if is_nested else ""
+                return self._chain([(payload, wrap), (None, "None")], level)
+            case ResultShape(ok, err):
+                constant = self.program.constant
+                return self._chain([(ok, constant(Ok)), (err, constant(Err))], level)
             case SumShape(cls, variants) if cls is not ScheduleAt:
                 return self._sum(shape, level) if variants else self._never()
             case _:
@@ -146,44 +144,30 @@ class Decoder:
         self.is_checked = False
         return result
 
-    def _branch(self, ty: AlgebraicType, level: int, result: str, wrap: str = "") -> None:
-        """Write the body of one alternative, which leaves its value in `result`."""
-        self.function.indent()
-        expression = self.value(ty, level + 1)
-        self.flush()
-        self.function.line(
-            f"{result} = {wrap}({expression})" if wrap else f"{result} = {expression}"
-        )
-        self.function.dedent()
-        self.is_checked = False
+    def _chain(self, cases: Sequence[tuple[AlgebraicType | None, str]], level: int) -> str:
+        """Write a sum of few variants: a tag, and what each of them becomes.
 
-    def _option(self, shape: OptionShape, level: int) -> str:
+        Args:
+            cases: for each tag the payload and what it is wrapped in, or None and the value.
+            level: how deep inlined types nest here.
+        """
         tag = self.read("B", 1)
         self.flush()
         result = self.function.variable()
         line = self.function.line
-        line(f"if {tag} == 0:")
-        wrap = self.program.constant(Some) if shape.is_nested else ""
-        self._branch(shape.payload, level, result, wrap)
-        line(f"elif {tag} == 1:")
-        line(f"    {result} = None")
-        self._unknown_tag()
+        for number, (payload, made) in enumerate(cases):
+            line(f"{'elif' if number else 'if'} {tag} == {number}:")
+            self.function.indent()
+            if payload is not None:
+                expression = self.value(payload, level + 1)
+                self.flush()
+                made = f"{made}({expression})" if made else expression
+                self.is_checked = False
+            line(f"{result} = {made}")
+            self.function.dedent()
+        line("else:")
+        line(f"    raise ValueError({BAD_TAG!r})")
         return result
-
-    def _result(self, shape: ResultShape, level: int) -> str:
-        tag = self.read("B", 1)
-        self.flush()
-        result = self.function.variable()
-        self.function.line(f"if {tag} == 0:")
-        self._branch(shape.ok, level, result, self.program.constant(Ok))
-        self.function.line(f"elif {tag} == 1:")
-        self._branch(shape.err, level, result, self.program.constant(Err))
-        self._unknown_tag()
-        return result
-
-    def _unknown_tag(self) -> None:
-        self.function.line("else:")
-        self.function.line(f"    raise ValueError({BAD_TAG!r})")
 
     def _never(self) -> str:
         self.flush()
@@ -191,24 +175,22 @@ class Decoder:
         return "None"
 
     def _sum(self, shape: SumShape, level: int) -> str:
+        constant = self.program.constant
+        if is_dispatched(self.program, shape):
+            return self._dispatch(shape)
+        return self._chain(
+            [
+                (None, constant(one.cls())) if one.is_unit else (one.payload, constant(one.cls))
+                for one in shape.variants
+            ],
+            level,
+        )
+
+    def _dispatch(self, shape: SumShape) -> str:
+        """Write a sum of many variants: tables of unit values, payload decoders and classes."""
         tag = self.read("B", 1)
         self.flush()
         result = self.function.variable()
-        line = self.function.line
-        if is_dispatched(self.program, shape):
-            self._dispatch(shape, tag, result)
-            return result
-        for number, variant in enumerate(shape.variants):
-            line(f"{'elif' if number else 'if'} {tag} == {number}:")
-            if variant.is_unit:
-                line(f"    {result} = {self.program.constant(variant.cls())}")
-            else:
-                self._branch(variant.payload, level, result, self.program.constant(variant.cls))
-        self._unknown_tag()
-        return result
-
-    def _dispatch(self, shape: SumShape, tag: str, result: str) -> None:
-        """Write a sum of many variants: tables of unit values, payload decoders and classes."""
         constant = self.program.constant
         variants = shape.variants
         units = constant(tuple(item.cls() if item.is_unit else None for item in variants))
@@ -223,6 +205,7 @@ class Decoder:
         line(f"    {payload}, pos = {readers}[{tag}](data, pos, depth)")
         line(f"    {result} = {classes}[{tag}]({payload})")
         self.is_checked = False
+        return result
 
     # --- arrays
 

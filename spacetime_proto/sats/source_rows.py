@@ -16,13 +16,7 @@ from .source_decode import BAD_BOOL, Decoder
 if TYPE_CHECKING:
     from .algebraic import AlgebraicType
 
-__all__ = [
-    "WRONG_LENGTH",
-    "equal_rows_function",
-    "length_field",
-    "row_function",
-    "rows_function",
-]
+__all__ = ["WRONG_LENGTH", "equal_rows_function", "row_function", "rows_function"]
 
 WRONG_LENGTH = "a row is longer or shorter than its type"
 
@@ -109,12 +103,6 @@ def equal_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunctio
         decoder.bool_column(f"data[start + {offset}{shift}:end:step]")
     function.line(f"return [{framed.expression} for {framed.names} in items]")
     return function
-
-
-def length_field(program: Program, ty: AlgebraicType) -> Fused | None:
-    """Return the frame of rows whose one length says all about where they end, else None."""
-    framed = frame(program, ty, lambda: "v")
-    return framed if framed is not None and framed.is_plain else None
 
 
 def _unpackers(program: Program, method: str, framed: Fused) -> str:

@@ -12,13 +12,13 @@ from ..errors import SchemaError
 from ..sats.algebraic import (
     AlgebraicType,
     ArrayType,
-    Element,
     ProductType,
     RefType,
     SumType,
     Typespace,
-    Variant,
+    map_parts,
     option_payload,
+    parts,
 )
 from .case import pascal_case
 from .model import (
@@ -297,17 +297,9 @@ def _shift(ty: AlgebraicType, by: int) -> AlgebraicType:
     """Return a type with `by` added to its references."""
     if not by:
         return ty
-    match ty:
-        case RefType(index):
-            return RefType(index + by) if index >= 0 else ty
-        case ArrayType(element):
-            return ArrayType(_shift(element, by))
-        case ProductType(elements):
-            return ProductType(tuple(Element(one.name, _shift(one.type, by)) for one in elements))
-        case SumType(variants):
-            return SumType(tuple(Variant(one.name, _shift(one.type, by)) for one in variants))
-        case _:
-            return ty
+    if isinstance(ty, RefType):
+        return RefType(ty.index + by) if ty.index >= 0 else ty
+    return map_parts(ty, lambda part: _shift(part, by))
 
 
 def _check_ref(named: RawType, raw: RawModule) -> int:
@@ -318,22 +310,12 @@ def _check_ref(named: RawType, raw: RawModule) -> int:
 
 
 def _check_references(ty: AlgebraicType, count: int, what: str) -> None:
-    match ty:
-        case RefType(index):
-            if not 0 <= index < count:
-                raise SchemaError(f"schema: {what} refers to type {index}, which does not exist")
-        case ArrayType(inner):
-            _check_references(inner, count, what)
-        case ProductType(elements):
-            for element in elements:
-                _check_references(element.type, count, what)
-        case SumType(variants):
-            if len(variants) > 256:
-                raise SchemaError(f"schema: {what} has a sum of more than 256 variants")
-            for variant in variants:
-                _check_references(variant.type, count, what)
-        case _:
-            pass
+    if isinstance(ty, RefType) and not 0 <= ty.index < count:
+        raise SchemaError(f"schema: {what} refers to type {ty.index}, which does not exist")
+    if isinstance(ty, SumType) and len(ty.variants) > 256:
+        raise SchemaError(f"schema: {what} has a sum of more than 256 variants")
+    for part in parts(ty):
+        _check_references(part, count, what)
 
 
 def _check_distinct(kind: str, names: list[str]) -> None:

@@ -59,11 +59,6 @@ class BoundTable:
         """The attribute of each column on `row_class`."""
         return self.codec.names
 
-    def key_codec(self) -> Codec[Any] | None:
-        """Return the codec of the primary key, None if there is no key."""
-        key = self.definition.primary_key
-        return None if key is None else self.codec.column_codec(key)
-
 
 class BoundFunction:
     """A reducer or procedure and the codecs of what goes in and comes out.
@@ -143,15 +138,6 @@ class BoundFunction:
         codec = self._types.codec(self.return_type)
         return codec.decode_exact(data, what=f"return value of {self.name}")
 
-    def encode_return(self, value: Any) -> bytes:
-        """Encode what the function returns.
-
-        Raises:
-            EncodeError: it does not fit the return type.
-        """
-        codec = self._types.codec(self.return_type)
-        return codec.encode(value, what=f"return value of {self.name}")
-
     def decode_error(self, data: bytes) -> Any:
         """Decode the error value of a reducer.
 
@@ -191,14 +177,6 @@ class BoundFunction:
             DecodeError: it is not valid.
         """
         return self._read(self.return_type, text, f"return value of {self.name}")
-
-    def return_to_json(self, value: Any) -> str:
-        """Return what the function returns as JSON text.
-
-        Raises:
-            EncodeError: it does not fit the return type.
-        """
-        return dumps(to_json(self.return_type, self._types, value, style="positional"))
 
     def _read(self, ty: AlgebraicType, text: str, what: str) -> Any:
         try:
@@ -282,18 +260,6 @@ class BoundModule:
             found._bind(self.types.within(limits), self._siblings)
             self._siblings[key] = found
         return found
-
-    def table_by_accessor(self, name: str) -> BoundTable:
-        """Return the table or view with this name in the module's source.
-
-        Raises:
-            KeyError: there is none.
-        """
-        return self._by_accessor[name]
-
-    @cached_property
-    def _by_accessor(self) -> dict[str, BoundTable]:
-        return {table.definition.accessor: table for table in self.tables.values()}
 
 
 def _value_limits(limits: Limits) -> tuple[int, int]:

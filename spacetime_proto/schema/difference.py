@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..sats.algebraic import ArrayType, ProductType, RefType, SumType
+from ..sats.algebraic import UNIT, RefType, map_parts, parts
 from .words import type_words
 
 if TYPE_CHECKING:
@@ -136,21 +136,15 @@ class _Comparison:
                     (self._ours.typespace.resolve(left), self._theirs.typespace.resolve(right))
                 )
                 continue
-            match left, right:
-                case ArrayType(a), ArrayType(b):
-                    waiting.append((a, b))
-                case ProductType(a), ProductType(b):
-                    if [e.name for e in a] != [e.name for e in b]:
-                        return False
-                    waiting.extend((x.type, y.type) for x, y in zip(a, b, strict=True))
-                case SumType(a), SumType(b):
-                    if [v.name for v in a] != [v.name for v in b]:
-                        return False
-                    waiting.extend((x.type, y.type) for x, y in zip(a, b, strict=True))
-                case _:
-                    if left != right:
-                        return False
+            # What is left of a type without its parts: kind, names, and how many there are.
+            if map_parts(left, _hollow) != map_parts(right, _hollow):
+                return False
+            waiting.extend(zip(parts(left), parts(right), strict=True))
         return True
+
+
+def _hollow(_: AlgebraicType) -> AlgebraicType:
+    return UNIT
 
 
 def _key(table: TableDef) -> str:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaError
 from ..sats.algebraic import ArrayType, Primitive, RefType
-from .reader import type_to_json
-from .v9 import load_v9
-from .v10 import load_v10
+from .assemble import resolve
+from .reader import Reader, type_to_json
+from .v9 import read_v9
+from .v10 import INDEX_ALGORITHMS, LIFECYCLES, read_v10
 
 if TYPE_CHECKING:
     from .model import IndexDef, ModuleDef, ProcedureDef, ReducerDef, SequenceDef, TableDef
 
 __all__ = ["load_schema", "to_v10_json"]
 
-_ALGORITHMS = {"btree": "BTree", "hash": "Hash", "direct": "Direct"}
-_LIFECYCLES = {"init": "Init", "on_connect": "OnConnect", "on_disconnect": "OnDisconnect"}
+_ALGORITHMS = {ours: theirs for theirs, ours in INDEX_ALGORITHMS.items()}
+_LIFECYCLES = {ours: theirs for theirs, ours in LIFECYCLES.items()}
 
 
 def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
@@ -37,14 +38,12 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
         except (ValueError, RecursionError) as error:
             raise SchemaError(f"schema: not JSON: {error}") from error
     if isinstance(parsed, dict):
-        if len(parsed) == 1 and "V10" in parsed:
-            return load_v10(parsed["V10"])
-        if len(parsed) == 1 and "V9" in parsed:
-            return load_v9(parsed["V9"])
-        if "sections" in parsed:
-            return load_v10(parsed)
-        if "typespace" in parsed:
-            return load_v9(parsed)
+        wrapped = len(parsed) == 1
+        for label, key, read in (("V10", "sections", read_v10), ("V9", "typespace", read_v9)):
+            if wrapped and label in parsed:
+                return resolve(read(Reader(parsed[label])))
+            if key in parsed:
+                return resolve(read(Reader(parsed)))
     raise SchemaError("schema: neither version 9 nor version 10 of a module description")
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from ..sats.algebraic import AlgebraicType, ProductType, Typespace
-from .model import IndexDef, Lifecycle, SequenceDef
+from .model import IndexDef, Lifecycle, ScheduleDef, SequenceDef
 
-__all__ = ["RawFunction", "RawModule", "RawSchedule", "RawTable", "RawType", "RawView"]
+__all__ = ["RawFunction", "RawModule", "RawTable", "RawType", "RawView"]
 
 
 class RawType(msgspec.Struct):
@@ -59,15 +59,6 @@ class RawView(msgspec.Struct):
     is_public: bool = True
 
 
-class RawSchedule(msgspec.Struct):
-    """A schedule: `table` and `function` are canonical names, or source names if not canonicalised."""
-
-    name: str | None
-    table: str
-    at_column: int
-    function: str
-
-
 class RawModule(msgspec.Struct):
     """All that a module description says."""
 
@@ -77,7 +68,8 @@ class RawModule(msgspec.Struct):
     reducers: list[RawFunction] = []
     procedures: list[RawFunction] = []
     views: list[RawView] = []
-    schedules: list[RawSchedule] = []
+    schedules: list[ScheduleDef] = []
+    """`table` and `function` are canonical names, or source names if not canonicalised."""
     lifecycles: dict[str, Lifecycle] = {}
     """Function name -> what it is called for."""
     row_level_security: list[str] = []

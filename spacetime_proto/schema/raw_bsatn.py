@@ -22,6 +22,7 @@ from ..sats.algebraic import (
     SumType,
     Typespace,
     Variant,
+    map_parts,
     option,
     option_payload,
     result_payloads,
@@ -29,7 +30,6 @@ from ..sats.algebraic import (
 )
 from ..sats.compile import TypeContext
 from ..sats.sats_json import to_json
-from ..sats.type_bsatn import TYPE_TAGS
 from .assemble import resolve
 from .case import camel_case, snake_case
 from .reader import Reader
@@ -55,13 +55,16 @@ def _product(**fields: AlgebraicType) -> ProductType:
     return ProductType(tuple(Element(name, ty) for name, ty in fields.items()))
 
 
-def _sum(*variants: tuple[str, AlgebraicType] | str) -> SumType:
-    return SumType(
-        tuple(
-            Variant(one, UNIT) if isinstance(one, str) else Variant(one[0], one[1])
-            for one in variants
-        )
-    )
+def _list(**fields: AlgebraicType) -> ArrayType:
+    return ArrayType(_product(**fields))
+
+
+def _sum(**variants: AlgebraicType) -> SumType:
+    return SumType(tuple(Variant(name, ty) for name, ty in variants.items()))
+
+
+def _enum(*names: str) -> SumType:
+    return _sum(**dict.fromkeys(names, UNIT))
 
 
 # References into RAW_TYPES.
@@ -69,200 +72,139 @@ _TYPE: Final = RefType(0)
 _PRODUCT: Final = RefType(1)
 _V10: Final = RefType(2)
 
-_NAMED: Final = _product(name=option(_STRING), algebraic_type=_TYPE)
 _TYPESPACE: Final = _product(types=ArrayType(_TYPE))
+_PARTS: Final = _list(name=option(_STRING), algebraic_type=_TYPE)
 _COLUMNS: Final = ArrayType(_U16)
-_ALGORITHM: Final = _sum(("BTree", _COLUMNS), ("Hash", _COLUMNS), ("Direct", _U16))
-_UNIQUE: Final = _sum(("Unique", _product(columns=_COLUMNS)))
-_TABLE_TYPE: Final = _sum("System", "User")
-_ACCESS: Final = _sum("Public", "Private")
-_LIFECYCLE: Final = _sum("Init", "OnConnect", "OnDisconnect")
-_VISIBILITY: Final = _sum("Private", "ClientCallable")
+_ALGORITHM: Final = _sum(BTree=_COLUMNS, Hash=_COLUMNS, Direct=_U16)
+_UNIQUE: Final = _sum(Unique=_product(columns=_COLUMNS))
+_TABLE_TYPE: Final = _enum("System", "User")
+_ACCESS: Final = _enum("Public", "Private")
+_LIFECYCLE: Final = _enum("Init", "OnConnect", "OnDisconnect")
+_VISIBILITY: Final = _enum("Private", "ClientCallable")
 _NUMBER: Final = option(_I128)
 
 
-def _table_parts(name: str) -> dict[str, AlgebraicType]:
-    """Return indexes, constraints and sequences; `name` is what a version calls their names."""
+def _table(name: str) -> dict[str, AlgebraicType]:
+    """Return the beginning of a table; `name` is what a version calls names."""
     label = {name: option(_STRING)}
-    index = _product(**label, accessor_name=option(_STRING), algorithm=_ALGORITHM)
-    sequence = _product(
-        **label,
-        column=_U16,
-        start=_NUMBER,
-        min_value=_NUMBER,
-        max_value=_NUMBER,
-        increment=_I128,
-    )
     return {
-        "indexes": ArrayType(index),
-        "constraints": ArrayType(_product(**label, data=_UNIQUE)),
-        "sequences": ArrayType(sequence),
+        name: _STRING,
+        "product_type_ref": _U32,
+        "primary_key": _COLUMNS,
+        "indexes": _list(**label, accessor_name=option(_STRING), algorithm=_ALGORITHM),
+        "constraints": _list(**label, data=_UNIQUE),
+        "sequences": _list(
+            **label,
+            column=_U16,
+            start=_NUMBER,
+            min_value=_NUMBER,
+            max_value=_NUMBER,
+            increment=_I128,
+        ),
     }
+
+
+def _view(name: str) -> ProductType:
+    return _product(
+        **{name: _STRING},
+        index=_U32,
+        is_public=_BOOL,
+        is_anonymous=_BOOL,
+        params=_PRODUCT,
+        return_type=_TYPE,
+    )
+
+
+def _types(name: str) -> ArrayType:
+    segments: dict[str, AlgebraicType] = {"scope": ArrayType(_STRING), name: _STRING}
+    full = _product(**segments)
+    return _list(**{name: full}, ty=_U32, custom_ordering=_BOOL)
 
 
 _V9: Final = _product(
     typespace=_TYPESPACE,
-    tables=ArrayType(
-        _product(
-            name=_STRING,
-            product_type_ref=_U32,
-            primary_key=_COLUMNS,
-            **_table_parts("name"),
-            schedule=option(
-                _product(name=option(_STRING), reducer_name=_STRING, scheduled_at_column=_U16)
-            ),
-            table_type=_TABLE_TYPE,
-            table_access=_ACCESS,
-        )
+    tables=_list(
+        **_table("name"),
+        schedule=option(
+            _product(name=option(_STRING), reducer_name=_STRING, scheduled_at_column=_U16)
+        ),
+        table_type=_TABLE_TYPE,
+        table_access=_ACCESS,
     ),
-    reducers=ArrayType(_product(name=_STRING, params=_PRODUCT, lifecycle=option(_LIFECYCLE))),
-    types=ArrayType(
-        _product(
-            name=_product(scope=ArrayType(_STRING), name=_STRING), ty=_U32, custom_ordering=_BOOL
-        )
-    ),
+    reducers=_list(name=_STRING, params=_PRODUCT, lifecycle=option(_LIFECYCLE)),
+    types=_types("name"),
     misc_exports=ArrayType(
         _sum(
-            ("ColumnDefaultValue", _product(table=_STRING, col_id=_U16, value=BYTES)),
-            ("Procedure", _product(name=_STRING, params=_PRODUCT, return_type=_TYPE)),
-            (
-                "View",
-                _product(
-                    name=_STRING,
-                    index=_U32,
-                    is_public=_BOOL,
-                    is_anonymous=_BOOL,
-                    params=_PRODUCT,
-                    return_type=_TYPE,
-                ),
-            ),
+            ColumnDefaultValue=_product(table=_STRING, col_id=_U16, value=BYTES),
+            Procedure=_product(name=_STRING, params=_PRODUCT, return_type=_TYPE),
+            View=_view("name"),
         )
     ),
-    row_level_security=ArrayType(_product(sql=_STRING)),
+    row_level_security=_list(sql=_STRING),
 )
 
 _EXPLICIT_NAME: Final = _product(source_name=_STRING, canonical_name=_STRING)
-_METHOD: Final = _sum(
-    "Get", "Head", "Post", "Put", "Delete", "Connect", "Options", "Trace", "Patch",
-    ("Extension", _STRING),
-)  # fmt: skip
+_METHODS: Final = ("Get", "Head", "Post", "Put", "Delete", "Connect", "Options", "Trace", "Patch")
+_METHOD: Final = _sum(**dict.fromkeys(_METHODS, UNIT), Extension=_STRING)
 
 _SECTION: Final = _sum(
-    ("Typespace", _TYPESPACE),
-    (
-        "Types",
-        ArrayType(
-            _product(
-                source_name=_product(scope=ArrayType(_STRING), source_name=_STRING),
-                ty=_U32,
-                custom_ordering=_BOOL,
-            )
-        ),
+    Typespace=_TYPESPACE,
+    Types=_types("source_name"),
+    Tables=_list(
+        **_table("source_name"),
+        table_type=_TABLE_TYPE,
+        table_access=_ACCESS,
+        default_values=_list(col_id=_U16, value=BYTES),
+        is_event=_BOOL,
     ),
-    (
-        "Tables",
-        ArrayType(
-            _product(
-                source_name=_STRING,
-                product_type_ref=_U32,
-                primary_key=_COLUMNS,
-                **_table_parts("source_name"),
-                table_type=_TABLE_TYPE,
-                table_access=_ACCESS,
-                default_values=ArrayType(_product(col_id=_U16, value=BYTES)),
-                is_event=_BOOL,
-            )
-        ),
+    Reducers=_list(
+        source_name=_STRING,
+        params=_PRODUCT,
+        visibility=_VISIBILITY,
+        ok_return_type=_TYPE,
+        err_return_type=_TYPE,
     ),
-    (
-        "Reducers",
-        ArrayType(
-            _product(
-                source_name=_STRING,
-                params=_PRODUCT,
-                visibility=_VISIBILITY,
-                ok_return_type=_TYPE,
-                err_return_type=_TYPE,
-            )
-        ),
+    Procedures=_list(
+        source_name=_STRING, params=_PRODUCT, return_type=_TYPE, visibility=_VISIBILITY
     ),
-    (
-        "Procedures",
-        ArrayType(
-            _product(
-                source_name=_STRING, params=_PRODUCT, return_type=_TYPE, visibility=_VISIBILITY
-            )
-        ),
+    Views=ArrayType(_view("source_name")),
+    Schedules=_list(
+        source_name=option(_STRING), table_name=_STRING, schedule_at_col=_U16, function_name=_STRING
     ),
-    (
-        "Views",
-        ArrayType(
-            _product(
-                source_name=_STRING,
-                index=_U32,
-                is_public=_BOOL,
-                is_anonymous=_BOOL,
-                params=_PRODUCT,
-                return_type=_TYPE,
-            )
-        ),
+    LifeCycleReducers=_list(lifecycle_spec=_LIFECYCLE, function_name=_STRING),
+    RowLevelSecurity=_list(sql=_STRING),
+    CaseConversionPolicy=_enum("None", "SnakeCase"),
+    ExplicitNames=_product(
+        entries=ArrayType(_sum(**dict.fromkeys(("Table", "Function", "Index"), _EXPLICIT_NAME)))
     ),
-    (
-        "Schedules",
-        ArrayType(
-            _product(
-                source_name=option(_STRING),
-                table_name=_STRING,
-                schedule_at_col=_U16,
-                function_name=_STRING,
-            )
-        ),
-    ),
-    ("LifeCycleReducers", ArrayType(_product(lifecycle_spec=_LIFECYCLE, function_name=_STRING))),
-    ("RowLevelSecurity", ArrayType(_product(sql=_STRING))),
-    ("CaseConversionPolicy", _sum("None", "SnakeCase")),
-    (
-        "ExplicitNames",
-        _product(
-            entries=ArrayType(
-                _sum(
-                    ("Table", _EXPLICIT_NAME),
-                    ("Function", _EXPLICIT_NAME),
-                    ("Index", _EXPLICIT_NAME),
-                )
-            )
-        ),
-    ),
-    ("HttpHandlers", ArrayType(_product(source_name=_STRING))),
-    (
-        "HttpRoutes",
-        ArrayType(
-            _product(
-                handler_function=_STRING, method=_sum("Any", ("Method", _METHOD)), path=_STRING
-            )
-        ),
-    ),
-    ("ViewPrimaryKeys", ArrayType(_product(view_source_name=_STRING, columns=ArrayType(_STRING)))),
-    ("Submodules", ArrayType(_product(namespace=_STRING, module=_V10))),
+    HttpHandlers=_list(source_name=_STRING),
+    HttpRoutes=_list(handler_function=_STRING, method=_sum(Any=UNIT, Method=_METHOD), path=_STRING),
+    ViewPrimaryKeys=_list(view_source_name=_STRING, columns=ArrayType(_STRING)),
+    Submodules=_list(namespace=_STRING, module=_V10),
 )
 
+_TYPE_TAGS: Final = (
+    "Ref", "Sum", "Product", "Array", "String", "Bool", "I8", "U8", "I16", "U16", "I32", "U32",
+    "I64", "U64", "I128", "U128", "I256", "U256", "F32", "F64",
+)  # fmt: skip
+"""The variants of ``AlgebraicType`` by tag (docs/protocol.md section 1.2)."""
 _PAYLOADS: Final[dict[str, AlgebraicType]] = {
     "Ref": _U32,
-    "Sum": _product(variants=ArrayType(_NAMED)),
+    "Sum": _product(variants=_PARTS),
     "Product": _PRODUCT,
     "Array": _TYPE,
 }
 
 RAW_TYPES: Final = Typespace(
     (
-        _sum(*((name, _PAYLOADS.get(name, UNIT)) for name in TYPE_TAGS)),
-        _product(elements=ArrayType(_NAMED)),
+        _sum(**{name: _PAYLOADS.get(name, UNIT) for name in _TYPE_TAGS}),
+        _product(elements=_PARTS),
         _product(sections=ArrayType(_SECTION)),
     )
 )
 """``AlgebraicType``, ``ProductType`` and ``RawModuleDefV10``, which refer to each other."""
 
-RAW_MODULE: Final = _sum("V8", ("V9", _V9), ("V10", _V10))
+RAW_MODULE: Final = _sum(V8=UNIT, V9=_V9, V10=_V10)
 """``RawModuleDef``. The payload of version 8 is not described here: it is refused."""
 
 
@@ -323,26 +265,15 @@ def _rename(ty: AlgebraicType) -> AlgebraicType:
     """Return a type with its fields in snake_case and its variants in camelCase."""
     if special_name(ty) is not None:
         return ty
+    keeps = option_payload(ty) is not None or result_payloads(ty) is not None
+    ty = map_parts(ty, _rename)
     match ty:
-        case ArrayType(element):
-            return ArrayType(_rename(element))
         case ProductType(elements):
-            return ProductType(
-                tuple(
-                    Element(one.name and snake_case(one.name), _rename(one.type))
-                    for one in elements
-                )
-            )
-        case SumType(variants):
-            keeps = option_payload(ty) is not None or result_payloads(ty) is not None
+            named = (Element(one.name and snake_case(one.name), one.type) for one in elements)
+            return ProductType(tuple(named))
+        case SumType(variants) if not keeps:
             return SumType(
-                tuple(
-                    Variant(
-                        one.name if keeps or one.name is None else camel_case(one.name),
-                        _rename(one.type),
-                    )
-                    for one in variants
-                )
+                tuple(Variant(one.name and camel_case(one.name), one.type) for one in variants)
             )
         case _:
             return ty

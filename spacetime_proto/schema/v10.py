@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import SchemaError
 from ..sats.algebraic import Primitive, Typespace
-from .assemble import resolve
-from .model import IndexDef, Lifecycle, SequenceDef
-from .raw import RawFunction, RawModule, RawSchedule, RawTable, RawType, RawView
+from .model import IndexDef, Lifecycle, ScheduleDef, SequenceDef
+from .raw import RawFunction, RawModule, RawTable, RawType, RawView
 from .reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .model import IndexAlgorithm, ModuleDef
+    from .model import IndexAlgorithm
 
-__all__ = ["load_v10", "read_constraint", "read_index", "read_sequence", "read_v10"]
+__all__ = [
+    "INDEX_ALGORITHMS",
+    "LIFECYCLES",
+    "read_lifecycle",
+    "read_table",
+    "read_type",
+    "read_v10",
+    "read_view",
+]
 
-_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
-_LIFECYCLES: dict[str, Lifecycle] = {
+#: What a schema calls the kinds of index and of lifecycle reducer.
+INDEX_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
+LIFECYCLES: dict[str, Lifecycle] = {
     "Init": "init",
     "OnConnect": "on_connect",
     "OnDisconnect": "on_disconnect",
 }
 _MAX_SUBMODULE_DEPTH = 16
-
-
-def load_v10(schema: Any) -> ModuleDef:
-    """Resolve a parsed version 10 schema.
-
-    Args:
-        schema: the JSON object, ``{"sections": [...]}``.
-
-    Raises:
-        SchemaError: it is not a valid module description; the error names the path.
-    """
-    return resolve(read_v10(Reader(schema)))
 
 
 def read_v10(top: Reader, depth: int = 0) -> RawModule:
@@ -60,32 +56,55 @@ def read_v10(top: Reader, depth: int = 0) -> RawModule:
     return raw
 
 
-def read_index(item: Reader, name_key: str) -> IndexDef:
-    """Read an index; `name_key` is what its name is called in this schema version."""
+# --- what version 9 says in the same way, but for what it calls names (`label`)
+
+
+def read_type(item: Reader, label: str) -> RawType:
+    """Read a name for a typespace entry."""
+    name = item[label]
+    scope = [segment.text() for segment in name["scope"].items()]
+    return RawType((*scope, name[label].text()), item["ty"].number())
+
+
+def read_table(item: Reader, label: str) -> RawTable:
+    """Read a table."""
+    return RawTable(
+        item[label].text(),
+        item["product_type_ref"].number(),
+        item.path,
+        item["primary_key"].numbers(),
+        tuple(_index(one, label) for one in item["indexes"].items()),
+        tuple(_constraint(one) for one in item["constraints"].items()),
+        tuple(_sequence(one, label) for one in item["sequences"].items()),
+        item["table_access"].variant()[0] == "Public",
+        item["table_type"].variant()[0] == "System",
+        item.get("is_event", False).flag(),
+    )
+
+
+def _index(item: Reader, label: str) -> IndexDef:
     kind, columns = item["algorithm"].variant()
-    algorithm = _ALGORITHMS.get(kind)
+    algorithm = INDEX_ALGORITHMS.get(kind)
     if algorithm is None:
         raise SchemaError(f"schema: unknown index algorithm {kind!r} at {item.path}")
     return IndexDef(
-        item[name_key].optional_text(),
+        item[label].optional_text(),
         item["accessor_name"].optional_text(),
         algorithm,
         (columns.number(),) if algorithm == "direct" else columns.numbers(),
     )
 
 
-def read_constraint(item: Reader) -> tuple[int, ...]:
-    """Read a constraint; only unique ones exist."""
+def _constraint(item: Reader) -> tuple[int, ...]:
     kind, data = item["data"].variant()
     if kind != "Unique":
         raise SchemaError(f"schema: unknown constraint {kind!r} at {item.path}")
     return data["columns"].numbers()
 
 
-def read_sequence(item: Reader, name_key: str) -> SequenceDef:
-    """Read a sequence."""
+def _sequence(item: Reader, label: str) -> SequenceDef:
     return SequenceDef(
-        item[name_key].optional_text(),
+        item[label].optional_text(),
         item["column"].number(),
         item["start"].optional_number(),
         item["min_value"].optional_number(),
@@ -94,12 +113,22 @@ def read_sequence(item: Reader, name_key: str) -> SequenceDef:
     )
 
 
+def read_view(item: Reader, label: str) -> RawView:
+    """Read a view."""
+    return RawView(
+        item[label].text(), item["return_type"].type(), item.path, item["is_public"].flag()
+    )
+
+
 def read_lifecycle(item: Reader) -> Lifecycle:
     """Read what a lifecycle reducer is called for."""
     kind, _ = item.variant()
-    if kind not in _LIFECYCLES:
+    if kind not in LIFECYCLES:
         raise SchemaError(f"schema: unknown lifecycle {kind!r} at {item.path}")
-    return _LIFECYCLES[kind]
+    return LIFECYCLES[kind]
+
+
+# --- the sections
 
 
 def _typespace(raw: RawModule, payload: Reader) -> None:
@@ -107,30 +136,13 @@ def _typespace(raw: RawModule, payload: Reader) -> None:
 
 
 def _types(raw: RawModule, payload: Reader) -> None:
-    for item in payload.items():
-        name = item["source_name"]
-        scope = [segment.text() for segment in name["scope"].items()]
-        raw.types.append(RawType((*scope, name["source_name"].text()), item["ty"].number()))
+    raw.types += [read_type(item, "source_name") for item in payload.items()]
 
 
 def _tables(raw: RawModule, payload: Reader) -> None:
     for item in payload.items():
-        name = item["source_name"].text()
-        raw.tables.append(
-            RawTable(
-                name,
-                item["product_type_ref"].number(),
-                item.path,
-                item["primary_key"].numbers(),
-                tuple(read_index(index, "source_name") for index in item["indexes"].items()),
-                tuple(read_constraint(one) for one in item["constraints"].items()),
-                tuple(read_sequence(one, "source_name") for one in item["sequences"].items()),
-                item["table_access"].variant()[0] == "Public",
-                item["table_type"].variant()[0] == "System",
-                item.get("is_event", False).flag(),
-            )
-        )
-        raw.default_values[name] = [
+        raw.tables.append(read_table(item, "source_name"))
+        raw.default_values[item["source_name"].text()] = [
             (one["col_id"].number(), one["value"].hex())
             for one in item.get("default_values", []).items()
         ]
@@ -167,21 +179,13 @@ def _procedures(raw: RawModule, payload: Reader) -> None:
 
 
 def _views(raw: RawModule, payload: Reader) -> None:
-    for item in payload.items():
-        raw.views.append(
-            RawView(
-                item["source_name"].text(),
-                item["return_type"].type(),
-                item.path,
-                item["is_public"].flag(),
-            )
-        )
+    raw.views += [read_view(item, "source_name") for item in payload.items()]
 
 
 def _schedules(raw: RawModule, payload: Reader) -> None:
     for item in payload.items():
         raw.schedules.append(
-            RawSchedule(
+            ScheduleDef(
                 item["source_name"].optional_text(),
                 item["table_name"].text(),
                 item["schedule_at_col"].number(),

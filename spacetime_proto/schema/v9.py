@@ -6,30 +6,13 @@ tables, or what a view's key is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..sats.algebraic import Typespace
-from .assemble import resolve
-from .raw import RawFunction, RawModule, RawSchedule, RawTable, RawType, RawView
+from .model import ScheduleDef
+from .raw import RawFunction, RawModule
 from .reader import Reader
-from .v10 import read_constraint, read_index, read_lifecycle, read_sequence
+from .v10 import read_lifecycle, read_table, read_type, read_view
 
-if TYPE_CHECKING:
-    from .model import ModuleDef
-
-__all__ = ["load_v9", "read_v9"]
-
-
-def load_v9(schema: Any) -> ModuleDef:
-    """Resolve a parsed version 9 schema.
-
-    Args:
-        schema: the JSON object, ``{"typespace": ..., "tables": ..., ...}``.
-
-    Raises:
-        SchemaError: it is not a valid module description; the error names the path.
-    """
-    return resolve(read_v9(Reader(schema)))
+__all__ = ["read_v9"]
 
 
 def read_v9(top: Reader) -> RawModule:
@@ -41,10 +24,7 @@ def read_v9(top: Reader) -> RawModule:
     raw = RawModule(
         typespace=Typespace(tuple(item.type() for item in top["typespace"]["types"].items()))
     )
-    for item in top["types"].items():
-        name = item["name"]
-        scope = [segment.text() for segment in name["scope"].items()]
-        raw.types.append(RawType((*scope, name["name"].text()), item["ty"].number()))
+    raw.types += [read_type(item, "name") for item in top["types"].items()]
     for item in top["tables"].items():
         _table(raw, item)
     for item in top["reducers"].items():
@@ -55,32 +35,20 @@ def read_v9(top: Reader) -> RawModule:
         raw.reducers.append(RawFunction(reducer, item["params"].product(), is_private=False))
     for item in top.get("misc_exports", []).items():
         _export(raw, item)
-    for item in top.get("row_level_security", []).items():
-        raw.row_level_security.append(item["sql"].text())
+    raw.row_level_security += [
+        item["sql"].text() for item in top.get("row_level_security", []).items()
+    ]
     return raw
 
 
 def _table(raw: RawModule, item: Reader) -> None:
-    name = item["name"].text()
-    raw.tables.append(
-        RawTable(
-            name,
-            item["product_type_ref"].number(),
-            item.path,
-            item["primary_key"].numbers(),
-            tuple(read_index(index, "name") for index in item["indexes"].items()),
-            tuple(read_constraint(one) for one in item["constraints"].items()),
-            tuple(read_sequence(one, "name") for one in item["sequences"].items()),
-            item["table_access"].variant()[0] == "Public",
-            item["table_type"].variant()[0] == "System",
-        )
-    )
+    raw.tables.append(read_table(item, "name"))
     schedule = item["schedule"].option()
     if schedule is not None:
         raw.schedules.append(
-            RawSchedule(
+            ScheduleDef(
                 schedule["name"].optional_text(),
-                name,
+                item["name"].text(),
                 schedule["scheduled_at_column"].number(),
                 schedule["reducer_name"].text(),
             )
@@ -102,11 +70,4 @@ def _export(raw: RawModule, export: Reader) -> None:
             )
         )
     elif kind == "View":
-        raw.views.append(
-            RawView(
-                item["name"].text(),
-                item["return_type"].type(),
-                item.path,
-                item["is_public"].flag(),
-            )
-        )
+        raw.views.append(read_view(item, "name"))

@@ -27,6 +27,7 @@ from ..sats.algebraic import (
     SumType,
     Typespace,
     Variant,
+    integer_range,
     option,
     result,
 )
@@ -249,7 +250,5 @@ def primitive_values(name: str) -> st.SearchStrategy[Any]:
         case "F64":
             return st.floats()
         case _:
-            bits = INTEGER_BITS[name]
-            signed = name[0] == "I"
-            low, high = (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+            low, high = integer_range(name)
             return st.sampled_from((low, high, 0, 1)) | st.integers(low, high)

@@ -66,9 +66,11 @@ class Endpoint(ABC):
         *,
         client: bool,
         entropy: Callable[[int], bytes],
+        keepalive: tuple[float, float] | None,
         message_size: int,
         outgoing_size: int,
         fragment_size: int | None,
+        handshake_time: float,
         close_timeout: float,
         codec: CodecFactory,
     ) -> None:
@@ -85,7 +87,9 @@ class Endpoint(ABC):
         self._peer = "the server" if client else "the client"
         self._message_size = message_size
         self._outgoing_size = outgoing_size
+        self._handshake_time = handshake_time
         self._close_timeout = close_timeout
+        self._keepalive_times = keepalive
         self._keepalive: KeepAlive | None = None
         self._deadline: float | None = None  # of the handshake, later of the close handshake
         self.inbox = self._codec.messages
@@ -236,10 +240,19 @@ class Endpoint(ABC):
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _open(self, keepalive: KeepAlive | None) -> None:
+    def _start(self, now: float) -> None:
+        if self.state is not State.IDLE:
+            raise LocalProtocolError("this WebSocket was started already; make a new one")
+        self.state = State.CONNECTING
+        self._deadline = now + self._handshake_time
+
+    def _open(self, now: float, *, steady: bool) -> None:
+        """The handshake is done; a `steady` end pings whether or not it hears something."""
         self.state = State.OPEN
         self._deadline = None
-        self._keepalive = keepalive
+        if self._keepalive_times is not None:
+            every, grace = self._keepalive_times
+            self._keepalive = KeepAlive(every=every, grace=grace, steady=steady, now=now)
 
     def _end(self, failure: SpacetimeError | None) -> None:
         self.state = State.CLOSED

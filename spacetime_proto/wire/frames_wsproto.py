@@ -1,6 +1,7 @@
 """The frame codec on wsproto: complete, well tested by others, and several times slower.
 
-It is the reference that `frames_fast` is compared with, and a fallback behind the same methods.
+It is the reference that `frames_fast` is compared with, and what a connection runs on with the
+option ``frames="wsproto"``.
 wsproto leaves three things to its user, all done here: chunks of a message are joined (once), the
 size is limited as chunks come (wsproto has no limit), and nothing is read after a failure. Its
 `FrameProtocol` is used below `Connection`, which reports a parse error as a close event while its

@@ -11,7 +11,6 @@ from .frames_fast import FastCodec
 from .handshake import Accepted, ClientHandshake, upgrade_problem, upgrade_response
 from .headers import Headers
 from .http_exchange import HttpRequest, HttpResponse, HttpServer
-from .keepalive import KeepAlive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,22 +52,22 @@ class ClientWebSocket(Endpoint):
             header_size: largest header section of the server's answer, in bytes.
             handshake_time: seconds from `start` to the end of the answer.
             close_timeout: seconds to wait for the server's close frame after ours.
-            codec: makes the frame codec.
+            codec: makes the frame codec (the option `frames` of a client chooses it).
         """
         super().__init__(
             client=True,
             entropy=entropy,
+            keepalive=keepalive,
             message_size=message_size,
             outgoing_size=outgoing_size,
             fragment_size=None,
+            handshake_time=handshake_time,
             close_timeout=close_timeout,
             codec=codec,
         )
         self.accepted: Accepted | None = None
         self._entropy = entropy
-        self._keepalive_times = keepalive
         self._header_size = header_size
-        self._handshake_time = handshake_time
         self._handshake: ClientHandshake | None = None
 
     def start(
@@ -92,9 +91,7 @@ class ClientWebSocket(Endpoint):
         Raises:
             LocalProtocolError: called twice, or something of the request cannot be sent.
         """
-        if self.state is not State.IDLE:
-            raise LocalProtocolError("this WebSocket was started already; make a new one")
-        self._handshake = ClientHandshake(
+        handshake = ClientHandshake(
             host_header=host_header,
             target=target,
             subprotocols=subprotocols,
@@ -102,9 +99,9 @@ class ClientWebSocket(Endpoint):
             nonce=self._entropy(16),
             header_size=self._header_size,
         )
-        self._outbox.append(self._handshake.request)
-        self.state = State.CONNECTING
-        self._deadline = now + self._handshake_time
+        self._start(now)
+        self._handshake = handshake
+        self._outbox.append(handshake.request)
 
     def _receive_handshake(self, data: bytes, now: float) -> None:
         handshake = self._started()
@@ -113,10 +110,7 @@ class ClientWebSocket(Endpoint):
             self._end(handshake.failure)
         elif handshake.accepted is not None:
             self.accepted = handshake.accepted
-            times = self._keepalive_times
-            self._open(
-                KeepAlive(every=times[0], grace=times[1], steady=False, now=now) if times else None
-            )
+            self._open(now, steady=False)
             self.receive_data(handshake.leftover, now)
 
     def _handshake_eof(self, now: float) -> None:
@@ -176,16 +170,16 @@ class ServerWebSocket(Endpoint):
         super().__init__(
             client=False,
             entropy=entropy,
+            keepalive=keepalive,
             message_size=message_size,
             outgoing_size=outgoing_size,
             fragment_size=fragment_size,
+            handshake_time=handshake_time,
             close_timeout=close_timeout,
             codec=codec,
         )
         self.request: HttpRequest | None = None
         self.accepted: Accepted | None = None
-        self._keepalive_times = keepalive
-        self._handshake_time = handshake_time
         self._http = HttpServer(header_size=header_size)
 
     def start(
@@ -202,13 +196,10 @@ class ServerWebSocket(Endpoint):
         Raises:
             LocalProtocolError: called twice.
         """
-        if self.state is not State.IDLE:
-            raise LocalProtocolError("this WebSocket was started already; make a new one")
+        self._start(now)
         if http is not None:
             self._http = http
         self.request = request
-        self.state = State.CONNECTING
-        self._deadline = now + self._handshake_time
 
     @property
     def subprotocols(self) -> list[str]:
@@ -236,11 +227,8 @@ class ServerWebSocket(Endpoint):
             raise LocalProtocolError(f"the request cannot become a WebSocket: {problem[1]}")
         response, self.accepted = upgrade_response(request, subprotocol, headers)
         self._outbox.append(response)
-        times = self._keepalive_times
-        self._open(
-            KeepAlive(every=times[0], grace=times[1], steady=True, now=now) if times else None
-        )
-        if times:
+        self._open(now, steady=True)
+        if self._keepalive is not None:
             self.ping()
         self.receive_data(self._http.trailing_data, now)
 

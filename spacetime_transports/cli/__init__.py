@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
@@ -19,6 +21,11 @@ def main(arguments: list[str] | None = None) -> None:
     """
     from spacetime_proto.errors import SpacetimeError
 
+    for name in ("typer", "rich"):
+        if find_spec(name) is None:
+            text = f"the command line needs {name}: pip install 'spacetimedb-client[cli]'"
+            print(f"spacetime-py: {text}", file=sys.stderr)
+            raise SystemExit(1)
     from .app import app
     from .common import CommandError, fail, one_line_warnings
 
@@ -35,3 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         fail(group.exceptions[0])
     except (SpacetimeError, CommandError, OSError) as error:
         fail(error)
+    finally:
+        if arguments is None:
+            # Python's own end is left, and Ctrl-C in it would print a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -11,7 +11,7 @@ from spacetime_proto.types import ScheduleAt, Some, SumValue
 if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule, BoundTable
 
-__all__ = ["cell", "row_object"]
+__all__ = ["cell", "cells", "row_object"]
 
 
 def row_object(module: BoundModule, table: BoundTable, row: Any) -> Any:
@@ -20,6 +20,11 @@ def row_object(module: BoundModule, table: BoundTable, row: Any) -> Any:
     Sums are ``{"variant": value}``, identities ``{"__identity__": "0x…"}``, bytes hexadecimal text.
     """
     return to_json(table.codec.type, module.types, row, style="named")
+
+
+def cells(row: Any) -> list[str]:
+    """Return a row as people read it, column by column."""
+    return [cell(getattr(row, name)) for name in row.__struct_fields__]
 
 
 def cell(value: Any) -> str:

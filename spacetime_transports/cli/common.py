@@ -22,17 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "CommandError",
     "DatabaseOption",
     "HostOption",
+    "OptionalDatabaseOption",
     "OptionalHostOption",
     "TokenFileOption",
     "TokenOption",
     "encode_json",
     "explain",
     "fail",
+    "make_table",
     "print_table",
     "read_text",
     "stdout_console",
@@ -42,35 +45,26 @@ __all__ = [
 
 DEFAULT_HOST = "http://127.0.0.1:3000"
 
-HostOption = Annotated[
-    str,
-    typer.Option(
-        "--host",
-        "-s",
-        envvar="SPACETIMEDB_URL",
-        metavar="URL",
-        help="Server, such as http://127.0.0.1:3000 or https://maincloud.spacetimedb.com.",
-    ),
-]
-OptionalHostOption = Annotated[
-    str | None,
-    typer.Option(
-        "--host",
-        "-s",
-        envvar="SPACETIMEDB_URL",
-        metavar="URL",
-        help="Server, such as http://127.0.0.1:3000.",
-    ),
-]
-DatabaseOption = Annotated[
-    str,
-    typer.Option(
-        "--database",
-        "-d",
-        envvar="SPACETIMEDB_DATABASE",
-        metavar="NAME",
-        help="Database name or 64-digit identity.",
-    ),
+_HOST = typer.Option(
+    "--host",
+    "-s",
+    envvar="SPACETIMEDB_URL",
+    metavar="URL",
+    help="Server, such as http://127.0.0.1:3000 or https://maincloud.spacetimedb.com.",
+)
+HostOption = Annotated[str, _HOST]
+OptionalHostOption = Annotated[str | None, _HOST]
+
+
+def _database(about: str) -> Any:
+    return typer.Option(
+        "--database", "-d", envvar="SPACETIMEDB_DATABASE", metavar="NAME", help=about
+    )
+
+
+DatabaseOption = Annotated[str, _database("Database name or 64-digit identity.")]
+OptionalDatabaseOption = Annotated[
+    str | None, _database("Database name or 64-digit identity; needs --host.")
 ]
 TokenOption = Annotated[
     str | None,
@@ -164,10 +158,10 @@ def stdout_console() -> Console:
     return Console(file=sys.stdout, highlight=False, width=width, soft_wrap=False)
 
 
-def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
-) -> None:
-    """Print a table; cells are plain text, never markup."""
+def make_table(
+    columns: Iterable[str], rows: Iterable[Sequence[str]], *, title: str | None = None
+) -> Table:
+    """Return a table for the terminal; cells are plain text, never markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -177,7 +171,14 @@ def print_table(
         table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    stdout_console().print(table)
+    return table
+
+
+def print_table(
+    columns: Iterable[str], rows: Iterable[Sequence[str]], *, title: str | None = None
+) -> None:
+    """Print a table."""
+    stdout_console().print(make_table(columns, rows, title=title))
 
 
 def printable(text: str) -> str:

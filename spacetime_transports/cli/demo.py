@@ -8,11 +8,12 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import CommandError, OptionalHostOption, TokenOption, printable
+from .common import CommandError, OptionalDatabaseOption, OptionalHostOption, TokenOption, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,16 +33,7 @@ _SHOWN = 20
 
 def demo(
     host: OptionalHostOption = None,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            "-d",
-            envvar="SPACETIMEDB_DATABASE",
-            metavar="NAME",
-            help="Database with the quickstart chat module; needs --host.",
-        ),
-    ] = None,
+    database: OptionalDatabaseOption = None,
     token: TokenOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the last state only.")
@@ -49,7 +41,8 @@ def demo(
 ) -> None:
     """Show a client at work: subscriptions, reducer calls and row callbacks, over a real socket.
 
-    Without --host it starts the embedded development server on a free port. On a terminal it
+    Without --host (a server that runs the quickstart chat) it starts the embedded development
+    server on a free port. On a terminal it
     becomes an interactive chat afterwards: "/name NEW", a message, or Ctrl-D to end.
     """
     if (host is None) != (database is None):
@@ -140,6 +133,10 @@ class Peer:
     ) -> None:
         from anyio.from_thread import start_blocking_portal
 
+        if find_spec(backend) is None:
+            raise CommandError(
+                f"this part of the demo runs under {backend}: pip install 'spacetimedb-client[demo]'"
+            )
         from ..aio.client import connect
 
         self.name = name

@@ -13,7 +13,7 @@ from spacetime_proto.sats.algebraic import Typespace
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import to_json
 
-from .cells import cell
+from .cells import cells
 from .common import (
     DEFAULT_HOST,
     CommandError,
@@ -80,8 +80,7 @@ def sql(
 def _print_rows(result: SqlResult) -> None:
     if result.columns:
         rows = result.rows
-        fields = rows[0].__struct_fields__ if rows else ()
-        print_table(result.columns, [[cell(getattr(r, name)) for name in fields] for r in rows])
+        print_table(result.columns, map(cells, rows))
         print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
         return
     stats = result.stats

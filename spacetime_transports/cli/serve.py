@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ..server.module_file import load_module
 from .common import CommandError
-from .loading import load_module
 
 __all__ = ["parse_listen", "serve"]
 

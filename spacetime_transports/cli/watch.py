@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cells import cell, row_object
+from .cells import cells, row_object
 from .common import (
     DEFAULT_HOST,
     CommandError,
@@ -17,7 +18,7 @@ from .common import (
     TokenFileOption,
     TokenOption,
     encode_json,
-    printable,
+    make_table,
     stdout_console,
     token_from,
     writing_to_a_pipe,
@@ -156,29 +157,19 @@ def watch(
 
 def _tables(client: BlockingClient[Any], most: int) -> Group:
     """Return one rich table per cached table that holds rows."""
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
 
-    shown: list[Table | Text] = []
+    shown = []
     for handle in client.db:
         total = handle.count()
         if not total:
             continue
-        table = Table(
-            title=f"{handle.table_name} ({total})", box=box.SIMPLE_HEAD, title_justify="left"
-        )
-        for column in handle.table.definition.columns:
-            table.add_column(Text(column.name), overflow="fold")
-        for number, row in enumerate(handle.iter()):
-            if number == most:
-                table.add_row(Text(f"… {total - most} more"))
-                break
-            values = (getattr(row, name) for name in type(row).__struct_fields__)
-            table.add_row(*(Text(printable(cell(value))) for value in values))
-        shown.append(table)
-    return Group(*(shown or (Text("no rows"),)))
+        columns = [column.name for column in handle.table.definition.columns]
+        rows = [cells(row) for row in islice(handle.iter(), most)]
+        if total > most:
+            rows.append([f"… {total - most} more"])
+        shown.append(make_table(columns, rows, title=f"{handle.table_name} ({total})"))
+    return Group(*(shown or ("no rows",)))
 
 
 def _as_sql(client: BlockingClient[Any], queries: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ polled, messages stay in order, a client can be run again, and several clients l
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -101,6 +102,8 @@ class SpacetimeDBAsyncClient(Registrations):
         self._error: BaseException | None = None
         self._has_run = False
         self._stop = anyio.Event()
+        # A thread that closes while a run begins comes before that run or ends it.
+        self._beginning = threading.Lock()
 
     @property
     def is_connected(self) -> bool:
@@ -305,7 +308,8 @@ class SpacetimeDBAsyncClient(Registrations):
         Before the first `run` it makes that one return at once. Scheduled events that have not
         fired are dropped.
         """
-        self.is_closing = True
+        with self._beginning:
+            self.is_closing = True
         self._on_loop(self._stop_now)
 
     def _stop_now(self) -> None:
@@ -319,15 +323,15 @@ class SpacetimeDBAsyncClient(Registrations):
         """Get ready for a run; True if it was closed before it began."""
         if self._background is not None:
             raise LocalProtocolError("this client is running already")
-        closed = self.is_closing and not self._has_run
-        self._has_run = True
-        self.is_closing = False
-        self._error = None
-        if closed:
-            return True
-        self._stop = anyio.Event()
-        self._loop = Loop()
-        self._background = Background(self._loop)
+        stop, loop = anyio.Event(), Loop()
+        with self._beginning:
+            closed = self.is_closing and not self._has_run
+            self._has_run = True
+            self.is_closing = False
+            self._error = None
+            if closed:
+                return True
+            self._stop, self._loop, self._background = stop, loop, Background(loop)
         scheduled, self.prescheduled_events = self.prescheduled_events, []
         for delay, callback, args in scheduled:
             self._schedule(delay, callback, args)

@@ -14,7 +14,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..private_file import write_private
+from ..whole_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,10 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from spacetime_proto.errors import CallTimeout, Disconnected
-from spacetime_proto.wire.http_exchange import HttpExchange
-
 from .blocking_stream import open_socket
+from .exchange import READ_SIZE, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from .route import Route
 
 __all__ = ["exchange", "exchange_stream"]
-
-_READ_SIZE = 256 * 1024
 
 
 def exchange(route: Route, request: HttpRequest) -> HttpResponse:
@@ -36,8 +32,8 @@ def exchange(route: Route, request: HttpRequest) -> HttpResponse:
         Disconnected: the server hung up before its answer was complete.
         ProtocolError: the answer is not HTTP, or too long (LimitExceeded).
     """
-    machine = HttpExchange()
-    with _Exchange(machine, route, request) as running:
+    with _Exchange(route, request, stream=False) as running:
+        machine = running.machine
         while not machine.done:
             running.receive()
     assert machine.response is not None
@@ -52,8 +48,8 @@ def exchange_stream(
     A response that is no success is yielded whole, with its body. The time
     limit ends with the headers. Closing the iterator closes the connection. Errors as `exchange`.
     """
-    machine = HttpExchange(stream=True)
-    with _Exchange(machine, route, request) as running:
+    with _Exchange(route, request, stream=True) as running:
+        machine = running.machine
         while machine.response is None:
             running.receive()
         yield machine.response
@@ -65,17 +61,14 @@ def exchange_stream(
             running.receive()
 
 
-class _Exchange:
-    """A machine on a socket, as a context that closes it."""
+class _Exchange(Exchange):
+    """An exchange on a socket, as a context that closes it."""
 
-    def __init__(self, machine: HttpExchange, route: Route, request: HttpRequest) -> None:
+    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+        # First what can be the caller's mistake, then the socket.
+        super().__init__(route, request, stream=stream)
         timeout = route.timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self._what = f"{request.method} {request.path} of {route.address.authority}"
-        self._timeout = timeout
-        self._machine = machine
-        # First what can be the caller's mistake, then the socket.
-        machine.start(request, host_header=route.address.host_header)
         self._socket = open_socket(
             route.address, ssl_context=route.ssl_context, proxy=route.proxy, timeout=timeout
         )
@@ -86,10 +79,10 @@ class _Exchange:
             # A server may answer and hang up before it has read all (413 for one): what it said
             # matters more than that the rest could not be sent.
             with contextlib.suppress(ConnectionError):
-                self._socket.sendall(self._machine.data_to_send())
+                self._socket.sendall(self.machine.data_to_send())
         except TimeoutError:
             self._socket.close()
-            raise self._too_late() from None
+            raise self.too_late() from None
         except BaseException:
             self._socket.close()
             raise
@@ -102,23 +95,15 @@ class _Exchange:
         """Read once; raises the machine's failure."""
         try:
             self._limit()
-            data = self._socket.recv(_READ_SIZE)
+            data = self._socket.recv(READ_SIZE)
         except TimeoutError:
-            raise self._too_late() from None
+            raise self.too_late() from None
         except OSError as error:
-            raise Disconnected(f"{self._what}: the connection broke ({error})") from error
-        if data:
-            self._machine.receive_data(data)
-        else:
-            self._machine.receive_eof()
-        if self._machine.failure is not None:
-            raise self._machine.failure
+            raise self.broken(error) from error
+        self.feed(data)
 
     def _limit(self) -> None:
         left = None if self.deadline is None else self.deadline - time.monotonic()
         if left is not None and left <= 0:
             raise TimeoutError
         self._socket.settimeout(left)
-
-    def _too_late(self) -> CallTimeout:
-        return CallTimeout(f"{self._what}: no answer within {self._timeout or 0:g} s")

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.server import TokenRefused
+
+try:
+    import jwt
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+except ModuleNotFoundError as error:
+    missing = (error.name or "").partition(".")[0]
+    raise LocalProtocolError(
+        f"the development server needs {missing}: pip install 'spacetimedb-client[server]'"
+    ) from error
 
 __all__ = ["Es256Authority"]
 

@@ -25,7 +25,6 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.server import Authority, Database, Faults, Host, Module, ServerSession
 from spacetime_proto.types import Timestamp
 
-from .authority import Es256Authority
 from .fetching import BackgroundFetcher
 
 __all__ = ["Server", "ThreadServer", "serve", "serve_forever", "serve_in_thread"]
@@ -223,7 +222,8 @@ async def serve(
         verbose: report connections on stderr.
 
     Raises:
-        LocalProtocolError: `port` is no TCP port, or `database` no name.
+        LocalProtocolError: `port` is no TCP port, or `database` no name; or no `authority` is
+            given, and what signs tokens by default is not installed (the extra ``server``).
         SchemaError: the module has no valid schema.
         ReducerError: its ``init`` failed.
         OSError: the port cannot be listened on.
@@ -232,9 +232,13 @@ async def serve(
         raise LocalProtocolError(f"port must be a TCP port, 0 to 65535, not {port!r}")
     if not isinstance(database, str) or not database:
         raise LocalProtocolError(f"database must be a name, not {database!r}")
+    if authority is None:
+        from .authority import Es256Authority
+
+        authority = Es256Authority()
     fetcher = BackgroundFetcher(lambda: server._reschedule())
     core = Host(
-        authority=authority if authority is not None else Es256Authority(),
+        authority=authority,
         entropy=os.urandom,
         epoch=Timestamp(time.time_ns() // 1000 - round(time.monotonic() * 1_000_000)),
         on_panic=_print_traceback,

@@ -39,11 +39,11 @@ from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.server import Faults, Module
 from spacetime_transports import AsyncClient, connect
 from spacetime_transports.server import Server, serve
+from tests.support.patience import PATIENCE
 
 __all__ = [
     "ALL_PROTOCOLS",
     "BATCHED",
-    "PATIENCE",
     "Change",
     "Client",
     "EmbeddedWorld",
@@ -56,8 +56,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ALL_PROTOCOLS = ("v3", "v2", "v1.bsatn", "v1.json")
 BATCHED = ("v3", "v2")
-#: Seconds after which a test that waits for something has failed.
-PATIENCE = 10.0
 
 
 def protocols(*names: str) -> Callable[[F], F]:

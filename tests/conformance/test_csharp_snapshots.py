@@ -110,7 +110,7 @@ def story(file: str) -> str:
             if line.direction == "client":
                 replay.sent(line.payload)
             else:
-                for event in replay.connection.receive(line.payload):
+                for event in replay.events(line.payload):
                     narrator.tell(event)
     return "\n".join(narrator.lines) + "\n"
 

@@ -49,6 +49,7 @@ from tests.conformance.kit import BATCHED, protocols
 from tests.conformance.modules.case_conversion import make_module
 from tests.conformance.scripted import ScriptedClient, full_name
 from tests.support.golden import golden_module
+from tests.support.patience import PATIENCE
 from tests.support.script import CONNECTION_ID, IDENTITY, NOW, TOKEN, message, user
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ async def test_isdisconnectrequested(connect_disconnect: World) -> None:
         async with connect_disconnect.connect() as client:
             client.raw.on_disconnect(lambda ctx, error: told.append(error))
             await world.server.drop_connections()
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE):
                 await client.raw.wait_closed()
     assert told == [None, caught.value]
 

@@ -33,6 +33,7 @@ from spacetime_transports.server import serve_in_thread
 from tests.conformance.kit import protocols
 from tests.conformance.modules import event_table as event_table_module
 from tests.conformance.scripted import ScriptedClient
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,7 +110,7 @@ async def test_reconnect_after_connect_error(protocol: str) -> None:
         )
         await client.__aenter__()
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             while len(log) < 3:  # noqa: ASYNC110  # the callbacks only keep a list
                 await anyio.sleep(0.005)
             assert all(isinstance(error, ConnectError) for error in log[1:])

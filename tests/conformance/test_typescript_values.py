@@ -31,12 +31,12 @@ from spacetime_proto import ConnectionId, Identity, Uuid
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.errors import DecodeError, EncodeError, SchemaError, SchemaMismatch, redact
 from spacetime_proto.sats.algebraic import Primitive
-from spacetime_proto.sats.type_bsatn import decode_type, encode_type
 from spacetime_proto.schema.load import load_schema
 from tests.conformance.samples import KINDS, sample
 from tests.conformance.scripted import ScriptedClient
 from tests.support.golden import golden_module, schema_text
 from tests.support.script import TOKEN
+from tests.support.type_bytes import decode_type, encode_type
 
 MODULE = golden_module("sdk-test")
 TYPES = MODULE.bound.types

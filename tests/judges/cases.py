@@ -21,9 +21,9 @@ from spacetime_proto.sats.shapes import (
     SpecialShape,
     SumShape,
 )
-from spacetime_proto.sats.type_bsatn import encode_type
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.types import Err, Ok
+from tests.support.type_bytes import encode_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

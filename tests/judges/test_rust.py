@@ -27,9 +27,9 @@ from spacetime_proto.sats.algebraic import (
 from spacetime_proto.sats.bsatn import decode
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import Style, dumps, from_json, loads, to_json
-from spacetime_proto.sats.type_bsatn import decode_type, encode_type
 from spacetime_proto.schema.reader import type_to_json
 from spacetime_proto.testing import strategies as sts
+from tests.support.type_bytes import decode_type, encode_type
 
 from .cases import JUDGED, LONG, SEED, Case, Count, cases, doubles, plain
 

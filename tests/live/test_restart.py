@@ -12,6 +12,7 @@ import pytest
 from spacetime_proto.client.events import Reconnected
 from spacetime_proto.errors import ConnectError, Disconnected, SpacetimeError
 from spacetime_transports import ReconnectPolicy, connect
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.live.target import OwnServer, Target
@@ -99,7 +100,7 @@ class Worker:
         await anyio.sleep(1)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("runner", ["asyncio", "trio"])
 def test_killing_the_server_loses_nothing(
     own_server: OwnServer, own_target: Target, runner: str, record_property: Any
@@ -128,14 +129,17 @@ def test_killing_the_server_loses_nothing(
             for worker in workers:
                 await worker.ready.wait()
             go.set()
-            for _ in range(2):
-                await anyio.sleep(1)
+            for number in range(2):
+                await all_have_written(workers)
                 crashes.append(time.monotonic())
                 own_server.kill()
-                await anyio.sleep(0.2)
+                # Each has to notice before there is a server again, and then to come back: who is
+                # still connected after a restart may only not have heard of it yet.
+                await until(lambda: not any(worker.client.is_connected for worker in workers))
                 await anyio.to_thread.run_sync(own_server.restart)
-                await until(lambda: all(worker.client.is_connected for worker in workers))
-            await anyio.sleep(1)
+                wanted = number + 2
+                await until(lambda: all(len(w.connections) >= wanted for w in workers))  # noqa: B023
+            await all_have_written(workers)
             stop.set()
             # A call of each: whatever was committed before has arrived when it is answered.
             for worker in workers:
@@ -156,8 +160,19 @@ def test_killing_the_server_loses_nothing(
     )
 
 
+async def all_have_written(workers: list[Worker]) -> None:
+    """Wait until each worker has been answered a call that it has not made yet."""
+    before = [worker.sent for worker in workers]
+    await until(
+        lambda: all(
+            any(key % 100_000 >= sent for key in worker.committed)
+            for worker, sent in zip(workers, before, strict=True)
+        )
+    )
+
+
 async def until(is_so: Any) -> None:
-    with anyio.fail_after(40):
+    with anyio.fail_after(PATIENCE):
         while not is_so():  # noqa: ASYNC110  # what is waited for has no event
             await anyio.sleep(0.02)
 
@@ -189,32 +204,41 @@ def compare(target: Target, workers: list[Worker], crashes: list[float]) -> int:
     return forgotten
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_a_blocking_client_comes_back(own_server: OwnServer, own_target: Target) -> None:
     from spacetime_transports import blocking
 
     own_target.call("clear_all")
     seen: list[Any] = []
+    lost = threading.Event()
+
+    def on_disconnect(ctx: Any, error: Any) -> None:
+        seen.append(error)
+        lost.set()
+
+    def restart_after_the_loss() -> None:
+        if lost.wait(PATIENCE):
+            own_server.restart()
+
     with blocking.connect(
         own_target.url,
         own_target.database,
         own_target.module,
         reconnect=POLICY,
         offline="wait",
-        on_disconnect=lambda ctx, error: seen.append(error),
+        on_disconnect=on_disconnect,
     ) as client:
         me = client.identity
         client.subscribe("SELECT * FROM attempt", "SELECT * FROM user")
         client.run_threaded()
         reducers = client.module.reducers
         client.call(reducers.insert_attempt("before"))
-        time.sleep(0.5)  # for the log to be on disk
+        time.sleep(2 * LAST_INSTANT)  # for the log to be on disk, of which nobody tells
         own_server.kill()
-        restart = threading.Thread(target=lambda: (time.sleep(0.5), own_server.restart()))
+        restart = threading.Thread(target=restart_after_the_loss)
         restart.start()
-        while not seen:
-            time.sleep(0.01)
-        client.call(reducers.insert_attempt("after"), timeout=30)
+        assert lost.wait(PATIENCE)
+        client.call(reducers.insert_attempt("after"), timeout=PATIENCE)
         restart.join()
         assert client.identity == me
         assert sorted(row.text for row in client.db.attempt) == ["after", "before"]

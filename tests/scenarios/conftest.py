@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give `driver` its values; a test marked ``only("async")`` or the like takes fewer."""
+    """Give `driver` its values; a test marked ``only("async")`` or the like takes fewer.
+
+    Everything runs on both frame codecs, on wsproto with the slow tests.
+    """
     if "driver" not in metafunc.fixturenames:
         return
     drivers = DRIVERS
     for marker in metafunc.definition.iter_markers("only"):
         drivers = ASYNC_DRIVERS if marker.args == ("async",) else marker.args
     metafunc.parametrize("driver", drivers)
+    if "frames" in metafunc.fixturenames:
+        slow = pytest.param("wsproto", marks=pytest.mark.slow)
+        metafunc.parametrize("frames", ["fast", slow])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,15 +49,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadServer]:
+def waiting() -> threading.Event:
+    """Return what is set when the server runs the procedure ``wait``."""
+    return threading.Event()
+
+
+@pytest.fixture
+def server(waiting: threading.Event) -> Iterator[ThreadServer]:
     """Return a fresh server of the scenarios' module."""
-    with serve_in_thread(make_module(), database="world") as server:
+    with serve_in_thread(make_module(waiting), database="world") as server:
         yield server
 
 
 @pytest.fixture
-def kit(driver: str, server: ThreadServer) -> Iterator[Kit]:
+def kit(driver: str, frames: str, server: ThreadServer) -> Iterator[Kit]:
     """Return the driver's kit; afterwards no thread of a client may be left."""
-    yield Kit(driver, server)
+    yield Kit(driver, server, frames)
     left = [t.name for t in threading.enumerate() if t.name.startswith("spacetime")]
     assert not left

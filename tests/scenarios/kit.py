@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spacetime_transports import blocking, connect
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 DRIVERS = ("asyncio", "uvloop", "trio", "blocking")
 ASYNC_DRIVERS = DRIVERS[:3]
-#: Seconds after which a scenario that waits for something has failed.
-PATIENCE = 10.0
 
 
 class Client:
@@ -87,9 +86,10 @@ class Client:
 class Kit:
     """What a scenario has to work with."""
 
-    def __init__(self, driver: str, server: ThreadServer) -> None:
+    def __init__(self, driver: str, server: ThreadServer, frames: str = "fast") -> None:
         self.driver = driver
         self.server = server
+        self.frames = frames
         self.is_blocking = driver == "blocking"
 
     @asynccontextmanager
@@ -104,6 +104,7 @@ class Kit:
     ) -> AsyncIterator[Client]:
         """Connect a client; `prepare` gets it before anything is done with it."""
         host = self.server.url if url is None else url
+        options.setdefault("frames", self.frames)
         if self.is_blocking:
             with blocking.connect(host, database, module, **options) as raw:
                 prepare(raw)

@@ -16,6 +16,7 @@ from spacetime_proto.errors import (
     QueryError,
     ReducerError,
 )
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.scenarios.kit import Kit
@@ -76,10 +77,10 @@ async def test_the_server_refuses_a_query(kit: Kit) -> None:
 async def test_a_timeout_is_a_timeout_error_and_the_client_goes_on(kit: Kit) -> None:
     async with kit.connect() as client:
         with pytest.raises(CallTimeout, match=r"wait was not answered within 0\.05 s") as caught:
-            await client.call(client.procedures.wait(micros=300_000), timeout=0.05)
+            await client.call(client.procedures.wait(micros=600_000), timeout=0.05)
         assert isinstance(caught.value, TimeoutError)
-        assert await client.call(client.procedures.add(lhs=1, rhs=2), timeout=5) == 3
-        await client.pause(0.4)  # the late answer finds nobody
+        assert await client.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
+        await client.pause(0.7)  # the late answer finds nobody
 
 
 async def test_submit_is_sent_in_order_and_answered_to_nobody(kit: Kit) -> None:
@@ -208,4 +209,4 @@ async def test_cancelled_waits_harm_nobody(kit: Kit) -> None:
 
 def _live_subscriptions(client: Any) -> list[Any]:
     session = client.raw._driver.session
-    return session._connection.subscriptions if session._connection is not None else []
+    return session._connection.sets.subscriptions if session._connection is not None else []

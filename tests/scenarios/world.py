@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 from spacetime_proto import Identity, Timestamp
@@ -10,8 +11,12 @@ from spacetime_proto.server import U32, U64, Context, Module, ProcedureContext, 
 __all__ = ["make_module"]
 
 
-def make_module() -> Module:
-    """Return a new module with tables of its own."""
+def make_module(waiting: threading.Event | None = None) -> Module:
+    """Return a new module with tables of its own.
+
+    Args:
+        waiting: set when somebody has called the procedure ``wait``.
+    """
     module = Module()
 
     @module.table(public=True)
@@ -98,6 +103,8 @@ def make_module() -> Module:
 
     @module.procedure
     async def wait(ctx: ProcedureContext, micros: U64) -> Timestamp:
+        if waiting is not None:
+            waiting.set()
         await ctx.sleep(micros / 1_000_000)
         return ctx.timestamp
 

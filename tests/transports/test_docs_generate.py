@@ -17,8 +17,8 @@ from spacetime_transports.bindings_writer import (
     module_from_server,
     write_package,
 )
-from spacetime_transports.cli.loading import load_module
 from spacetime_transports.server import ThreadServer, serve_in_thread
+from spacetime_transports.server.module_file import load_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,6 +14,8 @@ import pytest
 
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
+from tests.support.patience import PATIENCE
+from tests.support.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +71,7 @@ def test_the_original_quickstart_between_two_terminals(
     program = str(EXAMPLES / "quickstart_chat" / "main.py")
     one = start(program, home=tmp_path, url=server.url)
     two = start(program, "--client", "2", home=tmp_path, url=server.url)
-    try:
+    with ended(one), ended(two):
         wait_for(one, "SYSTEM: Connected.")
         wait_for(two, "SYSTEM: Connected.")
         type_line(one, "/name Ada")
@@ -81,41 +83,38 @@ def test_the_original_quickstart_between_two_terminals(
         type_line(two, "/name ")
         wait_for(two, "Failed to set name: Names must not be empty")
         type_line(two, "")
-        assert two.wait(10) == 0
+        assert two.wait(PATIENCE) == 0
         wait_for(one, "User Bob disconnected.")
-        one.communicate(timeout=10)
+        one.communicate(timeout=PATIENCE)
         assert one.returncode == 0
-    finally:
-        for process in (one, two):
-            process.kill()
-            process.communicate()
     files = sorted(path.name for path in (tmp_path / ".spacetimedb-python-quickstart").iterdir())
     assert files == ["settings.ini", "settings_2.ini"]
 
     # The saved token makes the same user of it, with the backlog in order.
-    again = start(program, home=tmp_path, url=server.url)
-    try:
+    with ended(start(program, home=tmp_path, url=server.url)) as again:
         assert "Ada: hello there" in wait_for(again, "hello there")
-    finally:
-        again.communicate(timeout=10)
+        again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
 
 
 def test_the_original_quickstart_on_a_server_that_forgot_its_keys(tmp_path: Path) -> None:
     program = str(EXAMPLES / "quickstart_chat" / "main.py")
     for said in ("SYSTEM: Connected.", "Starting anew."):
-        with serve_in_thread(module, database="chat") as server:
-            process = start(program, home=tmp_path, url=server.url)
+        with (
+            serve_in_thread(module, database="chat") as server,
+            ended(start(program, home=tmp_path, url=server.url)) as process,
+        ):
             wait_for(process, said)
             if said == "Starting anew.":
                 wait_for(process, "SYSTEM: Connected.")
-            process.communicate(timeout=10)
+            process.communicate(timeout=PATIENCE)
             assert process.returncode == 0
 
 
 def test_the_selectors_loop(server: ThreadServer, tmp_path: Path) -> None:
-    process = start(str(EXAMPLES / "selectors_loop.py"), server.url, "chat", home=tmp_path)
-    output, _ = process.communicate(timeout=20)
+    program = str(EXAMPLES / "selectors_loop.py")
+    with ended(start(program, server.url, "chat", home=tmp_path)) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     lines = output.splitlines()
     assert lines[0].startswith("connected as ")
@@ -125,8 +124,9 @@ def test_the_selectors_loop(server: ThreadServer, tmp_path: Path) -> None:
 
 
 def test_the_selectors_loop_without_the_database(server: ThreadServer, tmp_path: Path) -> None:
-    process = start(str(EXAMPLES / "selectors_loop.py"), server.url, "other", home=tmp_path)
-    output, _ = process.communicate(timeout=20)
+    program = str(EXAMPLES / "selectors_loop.py")
+    with ended(start(program, server.url, "other", home=tmp_path)) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "other" in output
 

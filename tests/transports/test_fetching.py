@@ -10,6 +10,7 @@ from spacetime_proto.server import Fetch, HttpFailed, Module, ProcedureContext
 from spacetime_transports import connect
 from spacetime_transports.server import Server, serve
 from spacetime_transports.server.fetching import BackgroundFetcher
+from tests.support.patience import PATIENCE
 
 
 def make_module() -> Module:
@@ -34,7 +35,7 @@ def make_module() -> Module:
 
 async def ask(server: Server, url: str, procedure: str = "get") -> str:
     async with connect(server.url, "module") as client:
-        answer: str = await client.call(Call("procedure", procedure, (url,)), timeout=5)
+        answer: str = await client.call(Call("procedure", procedure, (url,)), timeout=PATIENCE)
         return answer
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from spacetime_proto.codegen.package import MARKER
-from spacetime_proto.errors import HttpError, SchemaError
-from spacetime_proto.wire.http_exchange import HttpResponse
-from spacetime_transports import InsecureTokenWarning
+from spacetime_proto.errors import DatabaseNotFound, SchemaError
 from spacetime_transports import bindings_writer as g
+from spacetime_transports.server import serve_in_thread
+from spacetime_transports.server.chat_module import module as chat
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema"
 CHAT = GOLDEN / "quickstart-chat.v10.json"
@@ -212,31 +212,12 @@ def test_from_a_python_module(tmp_path):
         g.module_from_python(path)
 
 
-def test_from_a_running_server(monkeypatch):
-    asked = []
-
-    def exchange(route, request):
-        """Stand for servers: that of the database "old" knows version 9 only."""
-        database, version = request.target.split("/")[3], request.target.rpartition("=")[2]
-        asked.append((route.address.url, database, int(version)))
-        if database == "old" and version == "10":
-            return HttpResponse(400, body=b"unknown variant `10`, expected `9`")
-        if database == "broken":
-            return HttpResponse(500, body=b"no")
-        return HttpResponse(200, body=(GOLDEN / f"quickstart-chat.v{version}.json").read_bytes())
-
-    monkeypatch.setattr("spacetime_transports.net.blocking_exchange.exchange", exchange)
-    assert g.module_from_server("http://h", "chat").tables
-    with pytest.warns(InsecureTokenWarning):
-        assert g.module_from_server("http://h", "old", token="t").tables
-    with pytest.raises(HttpError):
-        g.module_from_server("http://h", "broken")
-    assert asked == [
-        ("http://h", "chat", 10),
-        ("http://h", "old", 10),
-        ("http://h", "old", 9),
-        ("http://h", "broken", 10),
-    ]
+def test_from_a_running_server():
+    with serve_in_thread(chat, database="chat") as server:
+        module = g.module_from_server(server.url, "chat")
+        assert [table.name for table in module.tables] == ["message", "user"]
+        with pytest.raises(DatabaseNotFound):
+            g.module_from_server(server.url, "secret")
 
 
 def test_the_version_of_a_tree_that_is_not_installed(monkeypatch):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
-from pathlib import Path
+import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,75 +24,28 @@ from spacetime_proto.errors import (
 )
 from spacetime_proto.types import Identity
 from spacetime_proto.wire.headers import Headers
-from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse, HttpServer
+from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 from spacetime_transports.http import AsyncHttpClient, HttpClient
+from spacetime_transports.net.address import parse_host
+from spacetime_transports.net.route import Route
 from spacetime_transports.options import InsecureTokenWarning, TokenFile
+from tests.support.golden import schema_text
+from tests.support.mock_http import MockServer, mock_server
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Handler = Callable[[HttpRequest], HttpResponse | bytes]
 
 HEX = "c2" * 32
-SCHEMAS = Path(__file__).parents[1] / "golden" / "schema"
-
-
-class MockServer:
-    """Answers one request per connection with what `handler` returns: a response, or raw bytes."""
-
-    def __init__(self) -> None:
-        self.requests: list[HttpRequest] = []
-        self.handler: Handler = lambda request: HttpResponse(200)
-        self.hold = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._stopping = False
-        self._thread = threading.Thread(target=self._loop)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _loop(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            with connection, contextlib.suppress(OSError):
-                if self._stopping:
-                    return
-                connection.settimeout(10)
-                self._serve(connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        machine = HttpServer(body_size=1 << 30)
-        request = None
-        while request is None:
-            data = connection.recv(65536)
-            if not data:
-                return
-            machine.receive_data(data)
-            request = machine.next_request()
-        self.requests.append(request)
-        answer = self.handler(request)
-        if isinstance(answer, HttpResponse):
-            machine.respond(answer)
-            answer = machine.data_to_send()
-        connection.sendall(answer)
-        if answer.endswith(b"..."):
-            self.hold.wait(10)
-
-    def close(self) -> None:
-        self._stopping = True
-        self.hold.set()
-        socket.create_connection(self._listener.getsockname()).close()
-        self._thread.join(10)
-        self._listener.close()
 
 
 @pytest.fixture
 def server() -> Iterator[MockServer]:
-    mock = MockServer()
-    yield mock
-    mock.close()
+    with mock_server() as mock:
+        yield mock
 
 
 class Caller:
@@ -176,17 +129,17 @@ def test_every_method_asks_its_question(call: Caller, server: MockServer) -> Non
     ]
 
 
-def test_a_server_of_1_x_is_asked_for_version_9(call: Caller, server: MockServer) -> None:
+def test_a_server_that_knows_no_schema_of_version_10(call: Caller, server: MockServer) -> None:
+    """One of SpacetimeDB 1.x; any other refusal is one."""
+
     def answer(request: HttpRequest) -> HttpResponse:
         if request.target.endswith("version=10"):
             return HttpResponse(400, body=b"unknown variant `10`, expected `9`")
-        return HttpResponse(200, body=(SCHEMAS / "quickstart-chat.v9.json").read_bytes())
+        return HttpResponse(200, body=schema_text("quickstart-chat", 9).encode())
 
     server.handler = answer
-    assert {table.name for table in call(server.url, "schema", "x").tables} == {"message", "user"}
-    assert [request.target[-10:] for request in server.requests] == ["version=10", "?version=9"]
-    with pytest.raises(HttpError, match="unknown variant"):
-        call(server.url, "schema", "x", version=10)
+    tables = call(server.url, "schema", "x").tables
+    assert [table.name for table in tables] == ["message", "user"]
     server.handler = lambda request: HttpResponse(400, body=b"no")
     with pytest.raises(HttpError, match="no"):
         call(server.url, "schema", "x")
@@ -281,6 +234,35 @@ def test_a_large_upload_that_is_refused_early(call: Caller, server: MockServer) 
     server._serve = refuse  # type: ignore[method-assign]
     with pytest.raises(Exception, match="413"):
         call(server.url, "publish", "x", bytes(8 << 20))
+
+
+def test_a_large_upload_that_nobody_takes(call: Caller, server: MockServer) -> None:
+    server._serve = lambda connection: server.hold.wait(PATIENCE)  # type: ignore[method-assign]
+    with pytest.raises(CallTimeout, match=r"no answer within 0\.2 s"):
+        call(server.url, "publish", "x", bytes(64 << 20), options={"timeout": 0.2})
+    server.hold.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a reset by SO_LINGER is one of POSIX sockets")
+def test_a_connection_that_is_reset(call: Caller, server: MockServer) -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server._serve = reset  # type: ignore[method-assign]
+    with pytest.raises(Disconnected, match=r"GET /v1/ping of 127\.0\.0\.1.*the connection broke"):
+        call(server.url, "ping")
+
+
+def test_many_logs_come_in_many_pieces(call: Caller, server: MockServer) -> None:
+    line = b'{"message":"%s"}\n' % (b"x" * 1000)
+    server.handler = lambda request: HttpResponse(200, body=line * 500)
+    assert len(call.logs(server.url, None)) == 500
+
+
+def test_a_way_does_not_show_the_proxy_s_password() -> None:
+    route = Route(parse_host("http://host"), proxy="http://user:secret@proxy")
+    assert "secret" not in repr(route)
 
 
 def test_logs_end_with_the_answer(call: Caller, server: MockServer) -> None:

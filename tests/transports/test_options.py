@@ -70,6 +70,7 @@ def test_headers_come_as_mapping_or_pairs() -> None:
         ({"protocols": []}, "none given"),
         ({"protocols": [3]}, "named by text"),
         ({"compression": "zip"}, "compression"),
+        ({"frames": "slow"}, "frames must be 'fast' or 'wsproto'"),
         ({"keepalive": 30}, "keepalive"),
         ({"keepalive": (0, 1)}, "keepalive"),
         ({"close_timeout": float("inf")}, "close_timeout"),

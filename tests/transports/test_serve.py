@@ -29,6 +29,8 @@ from spacetime_proto.wire.websocket import ClientWebSocket, State
 from spacetime_transports.server import Server, serve, serve_in_thread
 from spacetime_transports.server.authority import Es256Authority
 from spacetime_transports.server.chat_module import module as chat
+from tests.support.patience import PATIENCE
+from tests.support.processes import ended
 
 pytestmark = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -37,7 +39,7 @@ USERS = "SELECT * FROM user"
 
 def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             await main()
 
     anyio.run(limited, backend=backend)
@@ -396,7 +398,7 @@ anyio.run(main, backend=sys.argv[1])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_the_server_within_two_seconds(backend: str, number: int) -> None:
+def test_signals_end_the_server_soon(backend: str, number: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, backend],
         stdout=subprocess.PIPE,
@@ -404,9 +406,8 @@ def test_signals_end_the_server_within_two_seconds(backend: str, number: int) ->
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("http://127.0.0.1:")
-    started = time.monotonic()
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    with ended(process):
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=14)  # less than any of the server's own deadlines
     assert (process.returncode, out, err) == (0, "", "")
-    assert time.monotonic() - started < 2

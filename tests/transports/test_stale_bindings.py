@@ -19,9 +19,9 @@ from spacetime_proto.errors import (
 )
 from spacetime_transports import blocking, connect
 from spacetime_transports.bindings_writer import generate_package, module_from_python, write_package
-from spacetime_transports.cli.loading import load_module
 from spacetime_transports.driver_base import may_be_stale
 from spacetime_transports.server import ThreadServer, serve_in_thread
+from spacetime_transports.server.module_file import load_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

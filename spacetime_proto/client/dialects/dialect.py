@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
-    from ..incoming import Incoming
-    from ..outgoing import Outgoing
+    from ..meaning import Incoming, Outgoing
 
 __all__ = ["Dialect"]
 
@@ -34,9 +32,7 @@ class Dialect(ABC):
     # --- out ----------------------------------------------------------------------------------
 
     @abstractmethod
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes | str:
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes | str:
         """Encode a call; EncodeError when the arguments do not fit."""
 
     @abstractmethod
@@ -65,17 +61,15 @@ class Dialect(ABC):
 
     # --- in -----------------------------------------------------------------------------------
 
-    def short(self, payload: bytes | str) -> Incoming | None:
-        """Return what a payload means that is one message of the commonest; None if `decode` has to
-        look at it."""
-        return None
-
     @abstractmethod
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        """Yield what the messages of a payload mean, at least one; each is read when it is asked for.
+    def decode(self, payload: bytes | str) -> tuple[Incoming] | Iterator[Incoming]:
+        """Return what the messages of a payload mean, at least one; each is read when it is asked for.
+
+        The commonest payloads are one short message, which was read at once: then it is a tuple.
 
         Raises:
-            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it.
+            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it. The iterator
+                raises it too.
         """
 
     @abstractmethod

@@ -15,18 +15,21 @@ from ...messages import v1
 from ...messages.json_rows import JsonCodec
 from ...messages.payloads import decode_client_payload, decode_server_payload
 from ...protocols import V1_BSATN, V1_JSON
-from ..incoming import (
+from ..meaning import (
+    SHARED_SET,
     Applied,
+    CallSent,
     Changed,
     Greeting,
     ProcedureReply,
     QueryReply,
+    QuerySent,
     ReducerInfo,
     Refused,
+    SubscribeSent,
     Unapplied,
+    UnsubscribeSent,
 )
-from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
-from ..query_sets import SHARED_SET
 from .dialect import Dialect
 
 if TYPE_CHECKING:
@@ -34,10 +37,8 @@ if TYPE_CHECKING:
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
-    from ..events import Status
-    from ..incoming import Incoming
-    from ..outgoing import Outgoing
+    from ..causes import Status
+    from ..meaning import Incoming, Outgoing
 
 __all__ = ["V1Bsatn", "V1Json"]
 
@@ -63,14 +64,9 @@ class _V1(Dialect):
 
     # --- out ----------------------------------------------------------------------------------
 
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes | str:
-        encoded = self._args(function, args)
-        name = function.definition.name
-        if kind == "reducer":
-            return self._encode(v1.CallReducer(name, encoded, request_id))
-        return self._encode(v1.CallProcedure(name, encoded, request_id))
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes | str:
+        message = v1.CallProcedure if function.is_procedure else v1.CallReducer
+        return self._encode(message(function.name, self._args(function, args), request_id))
 
     def query(self, request_id: int, sql: str) -> bytes | str:
         return self._encode(v1.OneOffQuery(self.query_key(request_id), sql))

@@ -17,35 +17,29 @@ from ...messages.payloads import (
     read_server,
 )
 from ...protocols import V2_BSATN, V3_BSATN
-from ..incoming import (
+from ..meaning import (
     Applied,
+    CallSent,
     Changed,
     Greeting,
     ProcedureReply,
     QueryReply,
+    QuerySent,
     ReducerReply,
     Refused,
+    SubscribeSent,
     Unapplied,
+    UnsubscribeSent,
 )
-from ..outgoing import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from .dialect import Dialect
-from .v2_short import (
-    MAX_COST,
-    REDUCER_RESULT,
-    TRANSACTION_UPDATE,
-    call_committed,
-    read_short,
-    row_changed,
-)
+from .v2_short import MAX_COST, read_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ...limits import Limits
     from ...schema.bound import BoundFunction, BoundModule
-    from ..calls import CallKind
-    from ..incoming import Incoming
-    from ..outgoing import Outgoing
+    from ..meaning import CallCommitted, Incoming, Outgoing, RowChanged
     from .v2_short import Heads
 
 __all__ = ["V2", "V3"]
@@ -57,9 +51,8 @@ _CALL: Final = Struct("<BIB").pack
 _CALL_SIZE: Final = 6
 _U32: Final = Struct("<I").pack
 
-#: How payloads begin that are not compressed: with the message's tag.
-_PLAIN_UPDATE: Final = b"\0" + TRANSACTION_UPDATE
-_PLAIN_RESULT: Final = b"\0" + REDUCER_RESULT
+#: How payloads begin that are not compressed.
+_PLAIN: Final = b"\0"
 
 
 class V2(Dialect):
@@ -78,9 +71,7 @@ class V2(Dialect):
         # Then a short message alone in its payload is within the budget of rows, whatever its size.
         self._is_generous = limits.rows_for(0) >= MAX_COST
 
-    def call(
-        self, request_id: int, kind: CallKind, function: BoundFunction, args: Sequence[Any]
-    ) -> bytes:
+    def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes:
         encoded = function.encode_args(args)
         name = self._names.get(function) or self._name(function)
         # What `v2.encode_client` makes of a message, at a quarter of its time.
@@ -110,27 +101,25 @@ class V2(Dialect):
         # database does, and nothing has to be sent.
         return v2.encode_client(v2.Unsubscribe(request_id, set_id))
 
-    def short(self, payload: bytes | str) -> Incoming | None:
-        if self._is_generous and type(payload) is bytes:
-            kind = payload[:2]
-            if kind == _PLAIN_UPDATE:
-                change = row_changed(payload, 2, self._heads)
-                return None if change is None or change.end != len(payload) else change
-            if kind == _PLAIN_RESULT:
-                reply = call_committed(payload, 2)
-                return None if reply is None or reply.end != len(payload) else reply
-        return None
-
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+    def decode(self, payload: bytes | str) -> tuple[Incoming] | Iterator[Incoming]:
         if type(payload) is not bytes:
             raise DecodeError(f"the server sent a text message on {self.protocol}")
-        batched, heads = self.is_batched, self._heads
-        data, pos = decompress(payload, self.limits)
-        max_rows = left = self.limits.rows_for(len(payload))
-        end = len(data)
+        if payload[:1] == _PLAIN:
+            data, pos = payload, 1
+        else:
+            data, pos = decompress(payload, self.limits)
+        short = read_short(data, pos, self._heads)
+        if short is not None and short.end == len(data) and self._is_generous:
+            return (short,)
+        return self._read(data, pos, short, self.limits.rows_for(len(payload)))
+
+    def _read(
+        self, data: bytes, pos: int, short: RowChanged | CallCommitted | None, max_rows: int
+    ) -> Iterator[Incoming]:
+        """Read messages from `pos` on, where `short` is what the short reader made of the first."""
+        batched, heads, end, left = self.is_batched, self._heads, len(data), max_rows
         while True:
-            short = read_short(data, pos, heads) if batched else None
-            if short is not None and short.cost <= left:
+            if short is not None and short.cost <= left and batched:
                 pos, left = short.end, left - short.cost
                 yield short
             else:
@@ -138,6 +127,7 @@ class V2(Dialect):
                 yield _MEANINGS[type(message)](message)
             if pos == end:
                 return
+            short = read_short(data, pos, heads)
 
     def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
         if type(payload) is not bytes:

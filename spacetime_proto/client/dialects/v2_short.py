@@ -12,19 +12,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from ..incoming import CallCommitted, RowChanged
+from ..meaning import CallCommitted, RowChanged
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
 __all__ = [
     "MAX_COST",
-    "REDUCER_RESULT",
-    "TRANSACTION_UPDATE",
     "Heads",
-    "call_committed",
     "read_short",
-    "row_changed",
 ]
 
 #: (query set, table) by the bytes of a TransactionUpdate between its tag and its rows.
@@ -34,8 +30,8 @@ Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
 _MAX_HEADS: Final = 4096
 
 #: Tags of the two messages.
-TRANSACTION_UPDATE: Final = b"\x04"
-REDUCER_RESULT: Final = b"\x06"
+_TRANSACTION_UPDATE: Final = b"\x04"
+_REDUCER_RESULT: Final = b"\x06"
 
 # query sets, id of the first, tables in it, length of the name: then the name, the number of
 # fragments and the kind of the first
@@ -62,26 +58,25 @@ _NOTHING: Final = bytes(8)
 
 
 def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitted | None:
-    """Read the message at `pos` if it is one of those of this file, otherwise return None."""
-    tag = data[pos : pos + 1]
-    if tag == TRANSACTION_UPDATE:
-        return row_changed(data, pos + 1, heads)
-    if tag == REDUCER_RESULT:
-        return call_committed(data, pos + 1)
-    return None
+    """Read the message at `pos` if it is one of those of this file.
 
-
-def row_changed(data: bytes, pos: int, heads: Heads) -> RowChanged | None:
-    """Read a TransactionUpdate that inserts a row, deletes one, or both, in one table of one set.
+    They are a TransactionUpdate that inserts a row, deletes one, or both, in one table of one set; and
+    a ReducerResult of a reducer that returned nothing and changed nothing to be seen here.
 
     Args:
         data: the payload.
-        pos: where the message starts, after its tag.
+        pos: where the message starts.
         heads: what this function has found so far; it adds to it.
 
     Returns:
-        the change, whose `end` is the position after the message; None if it is anything else.
+        the message, whose `end` is the position after it; None if it is anything else.
     """
+    tag = data[pos : pos + 1]
+    pos += 1
+    if tag == _REDUCER_RESULT:
+        return _call_committed(data, pos)
+    if tag != _TRANSACTION_UPDATE:
+        return None
     try:
         # The length's lowest byte: with a longer name the head is none that is known.
         at = pos + _HEAD + data[pos + _NAME_LENGTH]
@@ -90,8 +85,8 @@ def row_changed(data: bytes, pos: int, heads: Heads) -> RowChanged | None:
         if known is None:
             return None
         cost = _COST
-        tag, size, length = _ROWS(data, at)
-        if size == length and not tag and size:
+        kind, size, length = _ROWS(data, at)
+        if size == length and not kind and size:
             start = at + _ROWS_SIZE
             at = start + size
             new = data[start:at]
@@ -101,8 +96,8 @@ def row_changed(data: bytes, pos: int, heads: Heads) -> RowChanged | None:
             new = None
         else:
             return None
-        tag, size, length = _ROWS(data, at)
-        if size == length and not tag and size:
+        kind, size, length = _ROWS(data, at)
+        if size == length and not kind and size:
             start = at + _ROWS_SIZE
             at = start + size
             old = data[start:at]
@@ -137,16 +132,8 @@ def _learn(head: bytes, heads: Heads) -> tuple[int, str] | None:
     return known
 
 
-def call_committed(data: bytes, pos: int) -> CallCommitted | None:
-    """Read a ReducerResult of a reducer that returned nothing and changed nothing to be seen here.
-
-    Args:
-        data: the payload.
-        pos: where the message starts, after its tag.
-
-    Returns:
-        the answer, whose `end` is the position after the message; None if it is anything else.
-    """
+def _call_committed(data: bytes, pos: int) -> CallCommitted | None:
+    """Read a ReducerResult whose tag ends at `pos`."""
     at = pos + _RESULT_SIZE
     if at > len(data):
         return None

@@ -68,6 +68,7 @@ class Database:
         tables: ``ctx.db`` of reducers.
         queries: compiles SQL for it.
         live: its live queries.
+        transactions: runs its transactions.
         procedures: runs its procedures.
         faults: what it does wrong on purpose.
         version: counts committed transactions.
@@ -118,7 +119,7 @@ class Database:
         self.live = LiveQueries()
         self.fetcher: Fetcher | None = None
         self._on_panic = on_panic
-        self._transactions = Transactions()
+        self.transactions = Transactions()
         self._waits_for_procedure = False
         self._held_back: list[Task] = []
         self._last_v7 = 0
@@ -130,7 +131,7 @@ class Database:
         def make_store(plan: TableBlueprint) -> TableStore:
             table = plan.definition.name
             return TableStore(
-                plan, bound.tables[table], converters, table_ids[table], self._transactions.journal
+                plan, bound.tables[table], converters, table_ids[table], self.transactions.journal
             )
 
         self.stores = {plan.definition.name: make_store(plan) for plan in blueprint.tables}
@@ -244,9 +245,7 @@ class Database:
         if function is None or (function.definition.is_private and not caller.is_owner):
             return ReducerOutcome("refused", commit, "no such reducer")
         try:
-            values = (
-                function.decode(args) if isinstance(args, bytes) else function.decode_json(args)
-            )
+            values = function.arguments(args)
         except ArgumentError as error:
             about = f"invalid arguments for reducer {name}"
             return ReducerOutcome(
@@ -271,10 +270,9 @@ class Database:
         after: Callable[[], object] | None = None,
     ) -> ReducerOutcome:
         """Run a function as a transaction, `after` it (in the same one) what comes after."""
-        caller = commit.caller
-        context = ReducerContext(self, caller.identity, caller.connection_id, commit.timestamp)
+        context = ReducerContext(self, commit.caller, commit.timestamp)
         try:
-            with self._transactions.run() as journal:
+            with self.transactions.run() as journal:
                 function.call(context, values)
                 if after is not None:
                     after()
@@ -294,7 +292,7 @@ class Database:
     @property
     def in_transaction(self) -> bool:
         """True while a transaction runs."""
-        return self._transactions.is_open
+        return self.transactions.is_open
 
     @contextmanager
     def write(self, caller: Caller, now: Timestamp, name: str = "") -> Iterator[None]:
@@ -305,7 +303,7 @@ class Database:
             now: the time it is committed at.
             name: what it is reported as.
         """
-        with self._transactions.run() as journal:
+        with self.transactions.run() as journal:
             yield
         commit = Commit(now, caller, Origin(name, NO_REDUCER, b"", None, 0))
         share = self._publish(journal, commit)

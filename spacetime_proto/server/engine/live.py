@@ -92,20 +92,17 @@ Share: TypeAlias = list[tuple[Slot, Delta]]
 
 
 class LiveQueries:
-    """All live queries and the derived tables they read."""
+    """All live queries and the derived tables they read.
+
+    Attributes:
+        queries: the live queries by key.
+        materialised: the derived tables by key.
+    """
 
     def __init__(self) -> None:
-        self._queries: dict[tuple[str, Identity | None, bool], LiveQuery] = {}
-        self._derived: dict[tuple[Any, ...], Derived] = {}
+        self.queries: dict[tuple[str, Identity | None, bool], LiveQuery] = {}
+        self.materialised: dict[tuple[Any, ...], Derived] = {}
         self._by_subscriber: dict[Subscriber, dict[LiveQuery, set[Slot]]] = {}
-
-    def get(self, key: tuple[str, Identity | None, bool]) -> LiveQuery | None:
-        """Return the live query with this key."""
-        return self._queries.get(key)
-
-    def derived(self, key: tuple[Any, ...]) -> Derived | None:
-        """Return the materialised derived table with this key."""
-        return self._derived.get(key)
 
     def hold(self, query: LiveQuery, subscriber: Subscriber, slot: Slot) -> None:
         """Enter a subscription; the query becomes live with its first one.
@@ -115,12 +112,12 @@ class LiveQueries:
         """
         if not query.holders:
             for derived in query.derived:
-                if derived.key not in self._derived:
+                if derived.key not in self.materialised:
                     derived.refresh()
             for derived in query.derived:
-                self._derived[derived.key] = derived
+                self.materialised[derived.key] = derived
                 derived.users += 1
-            self._queries[query.key] = query
+            self.queries[query.key] = query
         query.holders[subscriber, slot] = None
         held = self._by_subscriber.setdefault(subscriber, {})
         held.setdefault(query, set()).add(slot)
@@ -137,11 +134,11 @@ class LiveQueries:
             del self._by_subscriber[subscriber]
         if query.holders:
             return
-        del self._queries[query.key]
+        del self.queries[query.key]
         for derived in query.derived:
             derived.users -= 1
             if not derived.users:
-                del self._derived[derived.key]
+                del self.materialised[derived.key]
 
     def release_all(self, subscriber: Subscriber) -> None:
         """Remove everything that a subscriber holds."""
@@ -160,7 +157,7 @@ class LiveQueries:
 
     def fail_all(self, text: str) -> None:
         """End every live set, as after an evaluation error; for tests."""
-        self.fail(list(self._queries.values()), text)
+        self.fail(list(self.queries.values()), text)
 
     def shares(
         self, changes: Mapping[TableStore, Change], *, always_offsets: bool = False
@@ -171,7 +168,7 @@ class LiveQueries:
         """
         changes = self._with_derived(dict(changes))
         shares: dict[Subscriber, Share] = {}
-        for query in list(self._queries.values()):
+        for query in list(self.queries.values()):
             if not any(store in changes for store in query.stores):
                 continue
             inserts, deletes = delta(query.query, query.stores, changes)
@@ -190,13 +187,13 @@ class LiveQueries:
 
     def _with_derived(self, changes: dict[TableStore, Change]) -> dict[TableStore, Change]:
         touched = {store.name for store in changes}
-        for derived in list(self._derived.values()):
+        for derived in list(self.materialised.values()):
             if derived.reads.isdisjoint(touched):
                 continue
             try:
                 change = derived.refresh()
             except (DerivedError, QueryError) as error:
-                broken = [q for q in self._queries.values() if derived in q.derived]
+                broken = [q for q in self.queries.values() if derived in q.derived]
                 self.fail(broken, str(error))
                 continue
             if change:
@@ -205,7 +202,7 @@ class LiveQueries:
 
     def forget_events(self) -> None:
         """Empty the derived event tables after a transaction."""
-        for derived in self._derived.values():
+        for derived in self.materialised.values():
             if derived.store.definition.is_event:
                 derived.store.clear()
 

@@ -53,9 +53,7 @@ class Procedures:
             done(ProcedureOutcome(_EPOCH, None, "No such procedure"))
             return
         try:
-            values = (
-                function.decode(args) if isinstance(args, bytes) else function.decode_json(args)
-            )
+            values = function.arguments(args)
         except ArgumentError as error:
             text = f"invalid arguments for procedure {name}: {error}"
             done(ProcedureOutcome(_EPOCH, None, text))
@@ -98,9 +96,7 @@ class _Run:
         self._function = function
         self._started = now
         self._done = done
-        self._context = ProcedureContext(
-            database, caller.identity, caller.connection_id, now, caller
-        )
+        self._context = ProcedureContext(database, caller, now)
 
     def start(self, values: list[Any]) -> None:
         try:

@@ -109,7 +109,7 @@ class Queries:
             QueryError: the text is no subscription query that this caller may make.
         """
         for sender in (None, caller.identity):
-            known = self._live.get((text, sender, caller.is_owner))
+            known = self._live.queries.get((text, sender, caller.is_owner))
             if known is not None:
                 return known
         select, query = self._subscription(text, caller)
@@ -160,7 +160,7 @@ class Queries:
                 stores.append(self._names.stores[name])
                 continue
             key = derived.key
-            known = self._live.derived(key) or found.get(key)
+            known = self._live.materialised.get(key) or found.get(key)
             if known is not None:
                 derived = known
             elif want == "fresh" or (want == "as_is" and key[0] == "filter"):

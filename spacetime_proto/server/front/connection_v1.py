@@ -19,7 +19,16 @@ from ...types import ConnectionId, Timestamp
 from ..engine.derived import DerivedError
 from ..engine.live import LiveQuery, Share, Slot
 from ..engine.outcomes import Commit, Origin, ProcedureOutcome, ReducerOutcome
-from .server_connection import NO_TIME, Outgoing, Payload, ServerConnection, not_found, share_key
+from .server_connection import (
+    NO_TIME,
+    Outgoing,
+    Payload,
+    ServerConnection,
+    SetRefused,
+    already_exists,
+    not_found,
+    share_key,
+)
 
 __all__ = ["V1Connection"]
 
@@ -134,18 +143,20 @@ class V1Connection(ServerConnection):
     def _subscribe_legacy(self, message: v1.Subscribe) -> None:
         live = self.database.live
         before = self._legacy
-        queries: list[LiveQuery] = []
-        for text in self.database.queries.expand(message.query_strings, self.caller):
-            try:
-                query = self.database.queries.live_query(text, self.caller)
-                live.hold(query, self, _LEGACY)
-            except (QueryError, DerivedError) as error:
-                for query in queries:
-                    if query not in before:
-                        live.release(query, self, _LEGACY)
-                self._refuse(message.request_id, None, f"{error}, executing: `{text}`")
-                return
-            queries.append(query)
+
+        def drop(query: LiveQuery) -> None:
+            if query not in before:
+                live.release(query, self, _LEGACY)
+
+        try:
+            queries = self._live_queries(
+                message.query_strings,
+                lambda query: live.hold(query, self, _LEGACY),
+                drop,
+            )
+        except SetRefused as refused:
+            self._refuse(message.request_id, None, refused.text)
+            return
         for query in before:
             if query not in queries:
                 live.release(query, self, _LEGACY)
@@ -156,30 +167,26 @@ class V1Connection(ServerConnection):
         self, texts: tuple[str, ...], request_id: int, query_id: int, *, is_single: bool
     ) -> None:
         if query_id in self._sets:
-            text = f"Subscription with id {query_id} already exists"
-            self._refuse(request_id, query_id, text)
+            self._refuse(request_id, query_id, already_exists(query_id))
             return
-        queries: list[LiveQuery] = []
         fresh: list[LiveQuery] = []
-        for text in self.database.queries.expand(texts, self.caller):
-            try:
-                query = self.database.queries.live_query(text, self.caller)
-                if query.table.definition.is_event:
-                    raise DerivedError(_EVENTS_NEED_V2)
-                is_new = self._count(query)
-            except (QueryError, DerivedError) as error:
-                for query in queries:
-                    self._discount(query)
-                plain = isinstance(error, DerivedError)
-                problem = str(error) if plain else f"{error}, executing: `{text}`"
-                self._refuse(request_id, query_id, problem)
-                return
-            queries.append(query)
-            if is_new:
+
+        def hold(query: LiveQuery) -> None:
+            if query.table.definition.is_event:
+                raise DerivedError(_EVENTS_NEED_V2)
+            if self._count(query):
                 fresh.append(query)
+
+        try:
+            queries = self._live_queries(texts, hold, self._discount)
+        except SetRefused as refused:
+            plain = isinstance(refused.cause, DerivedError)
+            self._refuse(request_id, query_id, str(refused.cause) if plain else refused.text)
+            return
         self._sets[query_id] = queries
         if is_single and len(queries) == 1:
-            rows = self._single_rows(queries[0])
+            query = queries[0]
+            rows = _subscribe_rows(query, query.rows(self.database.version), are_deletes=False)
             self._send(v1.SubscribeAppliedMessage(request_id, 0, query_id, rows))
         else:
             content = self._content(fresh)
@@ -268,9 +275,6 @@ class V1Connection(ServerConnection):
                     (query, _query_update(content, are_deletes))
                 )
         return _database_update(tables)
-
-    def _single_rows(self, query: LiveQuery) -> v1.SubscribeRows:
-        return _subscribe_rows(query, query.rows(self.database.version), are_deletes=False)
 
     def _refuse(self, request_id: int | None, query_id: int | None, text: str) -> None:
         self._send(v1.SubscriptionErrorMessage(0, request_id, query_id, None, text))

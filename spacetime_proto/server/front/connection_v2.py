@@ -12,7 +12,16 @@ from ...types import Timestamp
 from ..engine.derived import DerivedError
 from ..engine.live import Delta, LiveQuery, Share, Slot
 from ..engine.outcomes import Commit, ProcedureOutcome, ReducerOutcome
-from .server_connection import NO_TIME, Outgoing, Payload, ServerConnection, not_found, share_key
+from .server_connection import (
+    NO_TIME,
+    Outgoing,
+    Payload,
+    ServerConnection,
+    SetRefused,
+    already_exists,
+    not_found,
+    share_key,
+)
 
 __all__ = ["V2Connection"]
 
@@ -90,22 +99,19 @@ class V2Connection(ServerConnection):
     def _subscribe(self, message: v2.Subscribe) -> None:
         set_id = message.query_set_id
         if set_id in self._sets:
-            text = f"Subscription with id {set_id} already exists"
+            text = already_exists(set_id)
             self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, text))
             return
-        database = self.database
-        queries: list[LiveQuery] = []
-        for text in database.queries.expand(message.query_strings, self.caller):
-            try:
-                query = database.queries.live_query(text, self.caller)
-                database.live.hold(query, self, set_id)
-            except (QueryError, DerivedError) as error:
-                for query in queries:
-                    database.live.release(query, self, set_id)
-                problem = f"{error}, executing: `{text}`"
-                self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, problem))
-                return
-            queries.append(query)
+        live = self.database.live
+        try:
+            queries = self._live_queries(
+                message.query_strings,
+                lambda query: live.hold(query, self, set_id),
+                lambda query: live.release(query, self, set_id),
+            )
+        except SetRefused as refused:
+            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, refused.text))
+            return
         self._sets[set_id] = queries
         self._send(v2.SubscribeAppliedMessage(message.request_id, set_id, self._rows(queries)))
 

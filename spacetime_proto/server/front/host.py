@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ...types import ConnectionId, Identity, Timestamp
 from ..engine.database import Database
@@ -22,9 +22,22 @@ from .tokens import (
 )
 
 if TYPE_CHECKING:
-    from .server_session import ServerSession
+    from .server_connection import ServerConnection
 
 __all__ = ["Host"]
+
+
+class OpenSession(Protocol):
+    """A `ServerSession`, as far as its host is concerned."""
+
+    @property
+    def connection(self) -> ServerConnection | None:
+        """The client behind the WebSocket, if the connection has become one."""
+        ...
+
+    def abort(self) -> None:
+        """End the TCP connection at once."""
+        ...
 
 
 class Host:
@@ -57,7 +70,7 @@ class Host:
         self.authority = authority
         self.entropy = entropy
         self.databases: dict[str, Database] = {}
-        self.sessions: set[ServerSession] = set()
+        self.sessions: set[OpenSession] = set()
         self._epoch = epoch.micros_since_unix_epoch
         self._on_panic = on_panic
         self._fetcher = fetcher

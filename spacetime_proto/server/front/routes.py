@@ -138,8 +138,7 @@ def _new_identity(call: RoutedRequest) -> HttpResponse:
 
 
 def _public_key(call: RoutedRequest) -> HttpResponse:
-    headers = [("content-type", "application/pem-certificate-chain"), *_CORS.items()]
-    return HttpResponse(200, Headers(headers), call.host.authority.public_key.encode())
+    return _answer("application/pem-certificate-chain", call.host.authority.public_key)
 
 
 def _websocket_token(call: RoutedRequest) -> HttpResponse:
@@ -225,8 +224,7 @@ def _logs(call: RoutedRequest) -> HttpResponse:
         + "\n"
         for line in lines
     )
-    headers = [("content-type", "application/x-ndjson"), *_CORS.items()]
-    return HttpResponse(200, Headers(headers), body.encode())
+    return _answer("application/x-ndjson", body)
 
 
 def _call_function(call: RoutedRequest) -> HttpResponse:
@@ -252,7 +250,7 @@ def _call_function(call: RoutedRequest) -> HttpResponse:
                 raise BadRequest(404, "No such procedure")
             statuses = {"committed": 200, "error": 530, "panic": 530, "refused": 400}
             text = outcome.chain or outcome.text
-            return _text(text, statuses[outcome.verdict], _call_headers())
+            return _text(text, statuses[outcome.verdict], {"spacetime-energy-used": "0", **_TOOK})
         results: list[ProcedureOutcome] = []
         database.procedures.call(caller, name, args, now=call.time, done=results.append)
     finally:
@@ -264,9 +262,7 @@ def _call_function(call: RoutedRequest) -> HttpResponse:
     if result.value is None or function is None:
         status = 500 if result.timestamp.micros_since_unix_epoch else 400
         raise BadRequest(404 if result.text == "No such procedure" else status, result.text)
-    response = _json_text(function.result_json(result.value))
-    headers = Headers([*response.headers, ("spacetime-execution-duration-micros", "0")])
-    return HttpResponse(200, headers, response.body)
+    return _json_text(function.result_json(result.value), _TOOK)
 
 
 def _sql(call: RoutedRequest) -> HttpResponse:
@@ -278,9 +274,7 @@ def _sql(call: RoutedRequest) -> HttpResponse:
         raise BadRequest(400, str(error)) from error
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"invalid utf-8 in the query: {error.reason}") from error
-    response = _json_text(_sql_json(database, result))
-    headers = Headers([*response.headers, ("spacetime-execution-duration-micros", "0")])
-    return HttpResponse(200, headers, response.body)
+    return _json_text(_sql_json(database, result), _TOOK)
 
 
 def _sql_json(database: Database, result: StatementResult) -> str:
@@ -349,6 +343,7 @@ _ROUTES: dict[tuple[str, tuple[str, ...]], Handler] = {
 }
 
 _CORS = {"access-control-allow-origin": "*"}
+_TOOK = {"spacetime-execution-duration-micros": "0"}
 
 
 def _find(method: str, path: tuple[str, ...]) -> Handler | int:
@@ -387,19 +382,20 @@ def _need_owner(call: RoutedRequest, database: Database, action: str) -> None:
         )
 
 
-def _call_headers() -> dict[str, str]:
-    return {"spacetime-energy-used": "0", "spacetime-execution-duration-micros": "0"}
-
-
 def _text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    fields = {"content-type": "text/plain; charset=utf-8", **_CORS, **(headers or {})}
-    return HttpResponse(status, Headers(fields), text.encode())
+    return _answer("text/plain; charset=utf-8", text, status, headers)
 
 
 def _json(value: object) -> HttpResponse:
     return _json_text(json.dumps(value))
 
 
-def _json_text(text: str) -> HttpResponse:
-    fields = {"content-type": "application/json", **_CORS}
-    return HttpResponse(200, Headers(fields), text.encode())
+def _json_text(text: str, headers: dict[str, str] | None = None) -> HttpResponse:
+    return _answer("application/json", text, headers=headers)
+
+
+def _answer(
+    content_type: str, text: str, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    fields = {"content-type": content_type, **_CORS, **(headers or {})}
+    return HttpResponse(status, Headers(fields), text.encode())

@@ -8,18 +8,19 @@ client does: it is answered, or the connection ends.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 
-from ...errors import ProtocolError
+from ...errors import ProtocolError, QueryError
 from ...messages.compression import BROTLI, GZIP, brotli_is_available, deflate
 from ...messages.payloads import COMPRESS_ABOVE, MAX_BATCH_MESSAGES, SERVER_BATCH_SIZE, join
 from ...protocols import V3_BSATN, ProtocolName
 from ...types import ConnectionId, Identity, TimeDuration, Timestamp
 from ..engine.database import Database
-from ..engine.live import Share, Slot
+from ..engine.derived import DerivedError
+from ..engine.live import LiveQuery, Share, Slot
 from ..engine.outcomes import Caller, Commit
 from .faults import Tag
 
@@ -29,6 +30,8 @@ __all__ = [
     "Outgoing",
     "Payload",
     "ServerConnection",
+    "SetRefused",
+    "already_exists",
     "not_found",
     "share_key",
 ]
@@ -50,6 +53,20 @@ class ConnectionOptions(msgspec.Struct, frozen=True):
     compression: Tag = "brotli"
     light: bool = False
     confirmed: bool = True
+
+
+class SetRefused(Exception):
+    """A query set cannot be subscribed to.
+
+    Attributes:
+        cause: what is wrong with one of its queries.
+        text: the same with the query, as the server says it.
+    """
+
+    def __init__(self, cause: QueryError | DerivedError, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+        self.text = text
 
 
 class Outgoing:
@@ -198,6 +215,34 @@ class ServerConnection(ABC):
             made = commit.encoded[key] = make()
         self._queue(made)
 
+    def _live_queries(
+        self,
+        texts: Sequence[str],
+        hold: Callable[[LiveQuery], object],
+        drop: Callable[[LiveQuery], object],
+    ) -> list[LiveQuery]:
+        """Return the queries of a set, each of them held.
+
+        Args:
+            texts: what the client asked for.
+            hold: enters a query; may refuse it.
+            drop: takes back what `hold` did.
+
+        Raises:
+            SetRefused: one of them cannot be had; none of them is held then.
+        """
+        queries: list[LiveQuery] = []
+        for text in self.database.queries.expand(texts, self.caller):
+            try:
+                query = self.database.queries.live_query(text, self.caller)
+                hold(query)
+            except (QueryError, DerivedError) as error:
+                for query in queries:
+                    drop(query)
+                raise SetRefused(error, f"{error}, executing: `{text}`") from error
+            queries.append(query)
+        return queries
+
     @property
     def _is_open(self) -> bool:
         return self._is_live and self.close_request is None and not self.dropped
@@ -232,6 +277,11 @@ class ServerConnection(ABC):
 def share_key(share: Share) -> Hashable:
     """Return what two shares of one commit have in common if they are the same."""
     return tuple((slot, id(delta)) for slot, delta in share)
+
+
+def already_exists(set_id: int) -> str:
+    """Return the server's text for a query set id that is in use."""
+    return f"Subscription with id {set_id} already exists"
 
 
 def not_found(connection: ServerConnection, set_id: int) -> str:

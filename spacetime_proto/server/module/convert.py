@@ -23,7 +23,7 @@ if typing.TYPE_CHECKING:
     from ...sats.algebraic import Typespace
     from ...sats.compile import TypeContext
 
-__all__ = ["Converter", "Converters"]
+__all__ = ["Convert", "Converter", "Converters"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
@@ -58,7 +58,7 @@ class Converters:
         if origin is Annotated:
             return self.of(args[0])
         if origin is list:
-            return _mapped(self.of(args[0]))
+            return _lifted(self.of(args[0]), _mapped)
         if args and (origin is Union or origin is _UNION):
             return self._union(args)
         if isinstance(annotation, type) and annotation in self._registry.classes.values():
@@ -85,8 +85,10 @@ class Converters:
         if type(None) in args:
             inner = next(arg for arg in args if arg is not type(None))
             if typing.get_origin(inner) is types.Some:
-                return _optional(_wrapped(types.Some, self.of(typing.get_args(inner)[0])))
-            return _optional(self.of(inner))
+                inside = _lifted(self.of(typing.get_args(inner)[0]), _wrapped)
+            else:
+                inside = self.of(inner)
+            return _lifted(inside, _optional)
         ok, err = (self.of(typing.get_args(arg)[0]) for arg in args)
         return _result(ok, err)
 
@@ -139,34 +141,23 @@ class Converters:
 _UNION: Any = type(int | None)
 
 
-def _mapped(inner: Converter) -> Converter:
-    outward, inward = inner.to_wire, inner.from_wire
-    if outward is None or inward is None:
+def _lifted(inner: Converter, lift: Callable[[Convert], Convert]) -> Converter:
+    """Return the converter of what holds values of `inner`; `lift` makes one direction of it."""
+    if inner.to_wire is None or inner.from_wire is None:
         return _SAME
-    return Converter(
-        lambda items: [outward(item) for item in items],
-        lambda items: [inward(item) for item in items],
-    )
+    return Converter(lift(inner.to_wire), lift(inner.from_wire))
 
 
-def _optional(inner: Converter) -> Converter:
-    outward, inward = inner.to_wire, inner.from_wire
-    if outward is None or inward is None:
-        return _SAME
-    return Converter(
-        lambda value: None if value is None else outward(value),
-        lambda value: None if value is None else inward(value),
-    )
+def _mapped(convert: Convert) -> Convert:
+    return lambda items: [convert(item) for item in items]
 
 
-def _wrapped(wrapper: type, inner: Converter) -> Converter:
-    outward, inward = inner.to_wire, inner.from_wire
-    if outward is None or inward is None:
-        return _SAME
-    return Converter(
-        lambda value: wrapper(outward(value.value)),
-        lambda value: wrapper(inward(value.value)),
-    )
+def _optional(convert: Convert) -> Convert:
+    return lambda value: None if value is None else convert(value)
+
+
+def _wrapped(convert: Convert) -> Convert:
+    return lambda value: types.Some(convert(value.value))
 
 
 def _result(ok: Converter, err: Converter) -> Converter:

@@ -12,9 +12,8 @@ from ...sats import sats_json
 from ...sats.algebraic import UNIT, AlgebraicType
 from ...sats.compile import TypeContext
 from ...schema.model import Lifecycle, ProcedureDef, ReducerDef
-from ..explain import explain
 from .blueprint import FunctionPlan
-from .convert import Converters
+from .convert import Convert, Converters
 
 __all__ = ["ArgumentError", "Function"]
 
@@ -74,6 +73,10 @@ class Function:
 
     # --- arguments ----------------------------------------------------------------------------
 
+    def arguments(self, args: bytes | str) -> list[Any]:
+        """Return the arguments in BSATN, or in JSON text; errors as `decode` and `decode_json`."""
+        return self.decode(args) if isinstance(args, bytes) else self.decode_json(args)
+
     def decode(self, data: bytes) -> list[Any]:
         """Return the arguments encoded in BSATN; bytes after them are ignored, as by the server.
 
@@ -81,11 +84,10 @@ class Function:
             ArgumentError: they do not decode.
         """
         try:
-            values, _ = self._context.codec(self._params).decode(data, 0)
+            values, _ = self._context.codec(self._params).decode_first(data)
             return self._arguments(values)
-        except Exception as error:
-            problem = explain(self._params, self._context.typespace, data) or str(error)
-            raise ArgumentError(self.name, problem) from error
+        except Exception as error:  # classes of the module may refuse what decodes
+            raise ArgumentError(self.name, getattr(error, "detail", str(error))) from error
 
     def decode_json(self, text: str) -> list[Any]:
         """Return the arguments written as a JSON array, or an object by parameter name.
@@ -108,11 +110,7 @@ class Function:
 
     def encode(self, args: Sequence[Any]) -> bytes:
         """Return module values as BSATN arguments."""
-        values = [
-            value if convert is None else convert(value)
-            for value, convert in zip(args, self._to_wire, strict=True)
-        ]
-        return self._context.codec(self._params).encode(tuple(values))
+        return self._context.codec(self._params).encode(tuple(_converted(args, self._to_wire)))
 
     def args_json(self, data: bytes) -> str:
         """Return BSATN arguments as the JSON array that v1.json reports."""
@@ -148,7 +146,11 @@ class Function:
 
     def _arguments(self, values: Any) -> list[Any]:
         fields = () if values == () else msgspec.structs.astuple(values)
-        return [
-            value if convert is None else convert(value)
-            for value, convert in zip(fields, self._from_wire, strict=True)
-        ]
+        return _converted(fields, self._from_wire)
+
+
+def _converted(values: Sequence[Any], converts: Sequence[Convert | None]) -> list[Any]:
+    return [
+        value if convert is None else convert(value)
+        for value, convert in zip(values, converts, strict=True)
+    ]

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from ...types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
+from ...types import Identity, TimeDuration, Timestamp, Uuid
 from ..engine.procedure_http import Http
 
 if TYPE_CHECKING:
-    from ..engine.database import Database
     from ..engine.outcomes import Caller
 
 __all__ = ["ProcedureContext", "ProcedureSleep", "ReducerContext", "ViewContext"]
 
 T = TypeVar("T")
+
+
+class Home(Protocol):
+    """The database, as far as the functions of its module see it."""
+
+    identity: Identity
+    tables: Any
+    """``ctx.db``."""
+    entropy: Callable[[int], bytes]
+    """Returns that many unpredictable bytes."""
+
+    def next_v7(self, candidate: int) -> int:
+        """Return `candidate` (122 bits), or more, so that it is greater than all before."""
+        ...
+
+    def log(self, level: str, message: str, timestamp: Timestamp) -> None:
+        """Write a line to the log."""
+        ...
+
+    def write(self, caller: Caller, now: Timestamp) -> AbstractContextManager[None]:
+        """Run the body as a transaction."""
+        ...
 
 
 class _Base:
@@ -30,16 +51,11 @@ class _Base:
         identity: the database's own identity, which is the sender of scheduled functions.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sender: Identity,
-        connection_id: ConnectionId | None,
-        timestamp: Timestamp,
-    ) -> None:
+    def __init__(self, database: Home, caller: Caller, timestamp: Timestamp) -> None:
         self._database = database
-        self.sender = sender
-        self.connection_id = connection_id
+        self._caller = caller
+        self.sender = caller.identity
+        self.connection_id = caller.connection_id
         self.timestamp = timestamp
         self.identity = database.identity
 
@@ -63,21 +79,12 @@ class _Base:
 
 
 class ReducerContext(_Base):
-    """The context of a reducer, or of a transaction of a procedure.
+    """The context of a reducer, or of a transaction of a procedure."""
 
-    Attributes:
-        db: the tables.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        sender: Identity,
-        connection_id: ConnectionId | None,
-        timestamp: Timestamp,
-    ) -> None:
-        super().__init__(database, sender, connection_id, timestamp)
-        self.db: Any = database.tables
+    @property
+    def db(self) -> Any:
+        """The tables."""
+        return self._database.tables
 
 
 class ViewContext(msgspec.Struct, frozen=True):
@@ -100,23 +107,10 @@ class ProcedureSleep(msgspec.Struct, frozen=True):
 
 
 class ProcedureContext(_Base):
-    """The context of a procedure. It has no ``db``: a procedure opens transactions itself.
+    """The context of a procedure. It has no ``db``: a procedure opens transactions itself."""
 
-    Attributes:
-        http: sends HTTP requests; only in an ``async def`` procedure.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        sender: Identity,
-        connection_id: ConnectionId | None,
-        timestamp: Timestamp,
-        caller: Caller,
-    ) -> None:
-        super().__init__(database, sender, connection_id, timestamp)
-        self._caller = caller
-        self.http = Http()
+    http = Http()
+    """Sends HTTP requests; only in an ``async def`` procedure."""
 
     @contextmanager
     def transaction(self) -> Iterator[ReducerContext]:
@@ -127,7 +121,7 @@ class ProcedureContext(_Base):
             with ctx.transaction() as tx:
                 tx.db.user.insert(User(name="ann"))
         """
-        inner = ReducerContext(self._database, self.sender, self.connection_id, self.timestamp)
+        inner = ReducerContext(self._database, self._caller, self.timestamp)
         with self._database.write(self._caller, self.timestamp):
             yield inner
 

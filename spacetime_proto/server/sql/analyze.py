@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -11,7 +10,7 @@ import msgspec
 
 from ...errors import QueryError
 from ...sats.algebraic import AlgebraicType, Primitive, Typespace
-from ...sats.order import sort_key
+from ...sats.order import OPERATORS, sort_key
 from ...schema.model import TableDef
 from ...types import Identity
 from .ast import (
@@ -46,14 +45,6 @@ __all__ = [
 Predicate: TypeAlias = Callable[[Sequence[Any]], bool]
 
 _BOOL: Final = Primitive("Bool")
-_OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
 _MIRRORED: Final = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -298,7 +289,7 @@ class _Scope:
         if not isinstance(left, ColumnName):
             raise QueryError("Cannot resolve type for literal expression")
         field = self.field(left)
-        compare = _OPERATORS[op]
+        compare = OPERATORS[op]
         get = self._getter(field)
         if isinstance(right, ColumnName):
             other = self.field(right)

@@ -22,6 +22,7 @@ from ...sats.algebraic import (
     Primitive,
     ProductType,
     SumType,
+    integer_range,
 )
 from .ast import Parameter, SqlConstant
 
@@ -140,8 +141,7 @@ def _integer(text: str, name: str) -> int | None:
     if not number.is_finite() or number.adjusted() > _INTEGER_DIGITS or number != int(number):
         return None
     value = int(number)
-    bits = INTEGER_BITS[name]
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if name[0] == "I" else (0, (1 << bits) - 1)
+    low, high = integer_range(name)
     return value if low <= value <= high else None
 
 

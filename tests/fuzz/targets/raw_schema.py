@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from spacetime_proto.errors import DecodeError, SchemaError
-from spacetime_proto.sats.type_bsatn import decode_type, encode_type
 from spacetime_proto.schema.raw_bsatn import load_raw_module
+from tests.support.type_bytes import decode_type, encode_type
 
 
 def check(data: bytes) -> None:

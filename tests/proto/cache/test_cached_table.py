@@ -27,7 +27,7 @@ def test_one_set_needs_no_bag_and_two_do(kit: Any) -> None:
     assert store.holder is None
     assert store.bags == {7: {a: 2, b: 1}, 8: {b: 1}}
     assert (store.count(a), store.count(b), store.count(b"")) == (2, 2, 0)
-    cache.apply(cache.plan_drop(7))
+    cache.apply(cache.plan((), drop=(7,)))
     assert store.bags is None
     assert store.holder == 8
     assert store.surplus == {}
@@ -44,7 +44,7 @@ def test_a_set_that_comes_and_goes_in_a_table_of_another(kit: Any) -> None:
     assert store.bags is not None
     assert store.bags[2] == {}
     assert store.has_set(2)
-    cache.apply(cache.plan_drop(2))
+    cache.apply(cache.plan((), drop=(2,)))
     assert store.bags is None
     assert store.holder == 1
     assert not store.has_set(2)
@@ -70,7 +70,7 @@ def test_one_set_takes_the_place_of_another(kit: Any) -> None:
     store = cache.tables["log"]
     assert store.holder == 2
     assert store.bag(2) == {b: 1, c: 1}
-    cache.apply(cache.plan_drop(2))
+    cache.apply(cache.plan((), drop=(2,)))
     assert store.holder is None
 
 

@@ -267,7 +267,7 @@ def test_an_index_follows_large_and_small_changes(kit: Any) -> None:
     kit.apply(cache, kit.change("player", many))
     assert index.groups is None  # built again on next use
     assert len(view.level.filter(3)) == 442
-    cache.apply(cache.plan_drop(1))
+    cache.apply(cache.plan((), drop=(1,)))
     assert view.level.filter(3) == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from spacetime_proto.client import events as ev
@@ -16,15 +18,14 @@ def test_payloads_can_be_received_without_a_websocket() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    assert connection.is_greeted
-    assert not connection.is_replaying
-    assert connection.in_flight == 0
-    connection.subscribe(Subscription(["SELECT * FROM user"]))
-    assert connection.in_flight == 1
+    assert connection.greeting is not None
+    assert connection.greeting.identity == IDENTITY
+    connection.sets.subscribe(Subscription(["SELECT * FROM user"]))
     body = v2.encode_server(v2.SubscribeAppliedMessage(1, 1, (script.single("user", user(1)),)))
-    kinds = [type(event) for event in connection.receive(b"\x00" + body)]
+    inbox: deque[bytes | str] = deque([b"\x00" + body])
+    kinds = [type(event) for event in connection.receive(inbox) or ()]
     assert kinds == [ev.SetApplied, ev.TableChanged]
-    assert connection.identity == IDENTITY
+    assert connection.receive(inbox) is None
 
 
 def test_v3_batches_what_waits_and_v2_does_not() -> None:
@@ -44,7 +45,7 @@ def test_request_ids_wrap_before_they_leave_the_wire() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    connection._next_request = 0xFFFF_FFFF
+    connection._outbox._next_id = 0xFFFF_FFFF
     first = script.session.call(script.module.reducers.set_name("x"))
     second = script.session.call(script.module.reducers.set_name("x"))
     assert (first.request_id, second.request_id) == (0xFFFF_FFFF, 1)
@@ -56,7 +57,7 @@ def test_a_set_that_was_not_sent_here_cannot_be_ended_here() -> None:
     connection = script.session._connection
     assert connection is not None
     with pytest.raises(LocalProtocolError, match="not sent"):
-        connection.unsubscribe(Subscription(["q"]))
+        connection.sets.unsubscribe(Subscription(["q"]))
 
 
 def test_a_subscription_that_ended_before_the_greeting_is_not_replayed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.client.incoming import Greeting
+from spacetime_proto.client.meaning import Greeting
 from tests.support.script import CONNECTION_ID, IDENTITY, TOKEN
 
 

@@ -177,6 +177,17 @@ def test_a_query_that_is_refused(script: Script) -> None:
     assert caught.value.query == "nonsense"
 
 
+@pytest.mark.parametrize("outcome", [v2.ReducerOkEmpty(), v2.ReducerInternalError("no")])
+def test_a_call_is_answered_once(script: Script, outcome: Any) -> None:
+    set_name(script)
+    (sent,) = script.received()
+    reply = v2.ReducerResult(sent.request_id, NOW, outcome)
+    script.send(reply)
+    script.events()
+    script.send(reply)
+    assert "unknown" in str(end_of(script))
+
+
 def test_a_query_that_answers_an_unknown_table(script: Script) -> None:
     script.session.query("SELECT * FROM st_table")
     (sent,) = script.received()
@@ -211,7 +222,7 @@ def test_a_procedure_that_the_bindings_lack_cannot_have_returned() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    connection.register_call(9, PendingCall("other", Call("procedure", "other")))
+    connection.calls.call_sent(9, PendingCall("other", Call("procedure", "other")))
     script.send(v2.ProcedureResult(v2.ProcedureReturned(b""), NOW, NO_TIME, 9))
     assert "other" in str(end_of(script))
 
@@ -223,8 +234,8 @@ def test_a_reducer_that_the_bindings_lack_is_answered_as_text() -> None:
     connection = script.session._connection
     assert connection is not None
     calls = [PendingCall("other", Call("reducer", "other")) for _ in range(2)]
-    connection.register_call(8, calls[0])
-    connection.register_call(9, calls[1])
+    connection.calls.call_sent(8, calls[0])
+    connection.calls.call_sent(9, calls[1])
     script.send(
         v2.ReducerResult(8, NOW, v2.ReducerOk(b"\1")),
         v2.ReducerResult(9, NOW, v2.ReducerErr(b"\1")),

@@ -8,6 +8,8 @@ import pytest
 
 from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions, Target
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.wire.frames_fast import FastCodec
+from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 
 
 def test_protocols_are_offered_best_first() -> None:
@@ -32,11 +34,17 @@ def test_protocols_are_offered_best_first() -> None:
         ({"close_timeout": -1}, "close_timeout must be a positive number of seconds, not -1"),
         ({"close_timeout": float("nan")}, "close_timeout must be .*, not nan"),
         ({"limits": None}, "limits must be a Limits, not None"),
+        ({"frames": "mine"}, "frames must be 'fast' or 'wsproto', not 'mine'"),
     ],
 )
 def test_wrong_options_are_named(wrong: dict[str, Any], text: str) -> None:
     with pytest.raises(LocalProtocolError, match=text):
         ClientOptions(**wrong)
+
+
+def test_frames_choose_the_codec() -> None:
+    assert ClientOptions().frame_codec() is FastCodec
+    assert ClientOptions(frames="wsproto").frame_codec() is WsprotoCodec
 
 
 def test_keepalive_can_be_left_out() -> None:

@@ -14,10 +14,12 @@ from spacetime_proto.limits import Limits
 from spacetime_proto.sats import bsatn
 from spacetime_proto.sats.algebraic import (
     BYTES,
+    IDENTITY,
     SCHEDULE_AT,
     TIMESTAMP,
     UNIT,
     ArrayType,
+    Primitive,
     RefType,
     SumType,
     Typespace,
@@ -71,20 +73,32 @@ def test_golden_values(ty: Any, value: Any, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("ty", "data", "message"),
     [
-        (BOOL, b"\2", "a bool is neither 0 nor 1 but 2 at byte 0"),
-        (STRING, b"\2\0\0\0a\xff", "not UTF-8 at byte 5"),
-        (STRING, b"\5\0\0\0ab", "5 bytes wanted, 2 left at byte 4"),
-        (COLOR, b"\2", "unknown tag 2, the type has 2 variants at byte 0"),
-        (option(U8), b"\2", "unknown tag 2"),
-        (SumType(), b"\0", "unknown tag 0, the type has 0 variants"),
-        (ArrayType(U64), b"\2\0\0\0" + bytes(15), "2 elements announced, 15 bytes left at byte 0"),
+        (BOOL, b"\2", "byte 0x02 is not a valid bool at byte 0"),
+        (BOOL, b"", "data too short for u8: Expected 1, given 0 at byte 0"),
+        (STRING, b"\2\0\0\0a\xff", "invalid utf8: invalid start byte at byte 5"),
+        (STRING, b"\5\0\0\0ab", r"data too short for \[u8\]: Expected 5, given 2 at byte 4"),
+        (STRING, b"\5\0", "data too short for u32: Expected 4, given 2 at byte 0"),
+        (BYTES, b"\2\0\0\0\0", r"data too short for \[u8\]: Expected 2, given 1 at byte 4"),
+        (Primitive("I128"), b"\0", "data too short for i128: Expected 16, given 1"),
+        (Primitive("F32"), b"", "data too short for u32: Expected 4, given 0"),
+        (Primitive("F64"), b"", "data too short for u64: Expected 8, given 0"),
+        (IDENTITY, b"\0", "data too short for u256: Expected 32, given 1"),
+        (TIMESTAMP, b"\0", "data too short for i64: Expected 8, given 1"),
+        (COLOR, b"\2", "unknown tag 0x2 for sum type <unknown> at byte 0"),
+        (option(U8), b"\2", "unknown tag 0x2 for sum type <unknown>"),
+        (SumType(), b"\0", "unknown tag 0x0 for sum type <unknown>"),
+        (
+            ArrayType(U64),
+            b"\2\0\0\0" + bytes(15),
+            r"data too short for u64: Expected 8, given 7 in \[1\] at byte 12",
+        ),
         (
             product(a=U8, b=product(ArrayType(option(BOOL)))),
             b"\1\1\0\0\0\0\7",
             r"in b\.f0\[0\]\.some at byte 6",
         ),
         (result(U8, BOOL), b"\1\7", r"in \.?err at byte 1"),
-        (NAMELESS, b"\1", "1 bytes wanted, 0 left in b at byte 1"),
+        (NAMELESS, b"\1", "data too short for u8: Expected 1, given 0 in b at byte 1"),
     ],
 )
 def test_damaged_bytes(ty: Any, data: bytes, message: str) -> None:

@@ -33,6 +33,7 @@ from spacetime_proto.sats.algebraic import (
 )
 from spacetime_proto.sats.compile import RAW_DECODE_ERRORS, TypeContext
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
+from tests.proto.sats.skipping import skip
 from tests.proto.sats.strategies import NAMES, Endless, contexts, value_of
 
 COMMON = settings(
@@ -95,7 +96,7 @@ def test_compiled_equals_interpreted(made: TypeContext, data: st.DataObject) -> 
     assert repr(decoded) == repr(value)
     assert codec.encode(decoded) == encoded
     assert repr(interpreted(made, ty, encoded)) == repr(value)
-    assert codec.skip(encoded, 0) == len(encoded)
+    assert skip(made, ty, encoded)
     assert codec.decode(b"ab" + encoded + b"c", 2)[1] == len(encoded) + 2
 
 
@@ -144,7 +145,6 @@ def test_rows(made: TypeContext, data: st.DataObject) -> None:
     offset = RowList(b"xy" + listed.data + b"z", 2, listed.end + 2, listed.row_size, listed.offsets)
     for some in (listed, offset):
         assert repr(codec.decode_rows(some)) == repr(rows)
-        codec.skip_rows(some)
         for column, name in enumerate(codec.names):
             values = [getattr(row, name) for row in rows]
             assert repr(codec.keys(some, column)) == repr(values)
@@ -179,7 +179,6 @@ def test_damaged_rows(made: TypeContext, data: st.DataObject) -> None:
             assert None in expected
         else:
             assert repr(found) == repr(expected)
-            codec.skip_rows(rows)
         for piece, value in zip(rows.slices(), expected, strict=True):
             try:
                 assert repr(codec.decode_row(piece)) == repr(value)
@@ -208,7 +207,7 @@ def test_a_recursive_type_may_nest_128_times() -> None:
     codec = made.row_codec(0)
     encoded = codec.encode(value)
     assert codec.decode_exact(encoded) == value
-    assert codec.skip(encoded, 0) == len(encoded)
+    assert skip(made, RefType(0), encoded)
     with pytest.raises(EncodeError, match="nested deeper than 128 levels") as refused:
         codec.encode(row([value]))
     assert len(str(refused.value)) < 200
@@ -218,11 +217,9 @@ def test_a_recursive_type_may_nest_128_times() -> None:
     assert (limited.value.limit, limited.value.maximum) == ("nesting_depth", 128)
     assert limited.value.what.endswith(" of tree")
     with pytest.raises(LimitExceeded, match="nested deeper"):
-        codec.skip(deeper, 0)
-    listed = RowList.from_rows([deeper])
-    for work in (codec.decode_rows, codec.skip_rows):
-        with pytest.raises(LimitExceeded, match="nested deeper"):
-            work(listed)
+        skip(made, RefType(0), deeper)
+    with pytest.raises(LimitExceeded, match="nested deeper"):
+        codec.decode_rows(RowList.from_rows([deeper]))
 
 
 def test_a_count_needs_bytes_behind_it() -> None:
@@ -230,10 +227,10 @@ def test_a_count_needs_bytes_behind_it() -> None:
     made = context(product(ArrayType(U64), ArrayType(STRING), ArrayType(product(U8, BYTES))))
     for column in range(3):
         data = bytes(4 * column) + b"\xff\xff\xff\xff" + bytes(20)
-        with pytest.raises(DecodeError, match="elements announced"):
+        with pytest.raises(DecodeError, match=r"data too short for"):
             made.codec(RefType(0)).decode_exact(data)
         with pytest.raises(RAW_DECODE_ERRORS):
-            made.codec(RefType(0)).skip(data, 0)
+            skip(made, RefType(0), data)
 
 
 def test_elements_without_size_are_limited() -> None:
@@ -245,7 +242,7 @@ def test_elements_without_size_are_limited() -> None:
     assert codec.decode_exact(codec.encode(full)) == full
     with pytest.raises(EncodeError, match="elements or rows without a size"):
         codec.encode([*full, ()])
-    for work in (lambda data: codec.decode_exact(data), lambda data: codec.skip(data, 0)):
+    for work in (codec.decode_exact, lambda data: skip(made, nothing, data)):
         with pytest.raises(LimitExceeded, match="elements or rows without a size") as limited:
             work(b"\1\x40\0\0")
         assert (limited.value.limit, limited.value.maximum) == ("zero_size_rows", 16_384)
@@ -256,9 +253,10 @@ def test_a_type_may_nest_128_levels() -> None:
     ty: Any = U8
     for _ in range(100):
         ty = ArrayType(ty)
-    codec = context(UNIT).codec(ty)
+    made = context(UNIT)
+    codec = made.codec(ty)
     assert codec.decode_exact(codec.encode([[]])) == [[]]
-    assert codec.skip(codec.encode([[[]]]), 0) == 12
+    assert skip(made, ty, codec.encode([[[]]]))
     for _ in range(40):
         ty = ArrayType(ty)
     with pytest.raises(SchemaError, match="nests deeper"):
@@ -274,15 +272,16 @@ def test_deep_inline_types_go_into_functions() -> None:
     made = context(UNIT)
     codec = made.codec(ty)
     shapes = []
+    inner = ty
     for _ in range(30):
-        shape: Any = made.shape(ty)
+        shape: Any = made.shape(inner)
         shapes.append(shape.variants[0].cls)
-        ty = shape.variants[0].payload.element
+        inner = shape.variants[0].payload.element
     for cls in reversed(shapes):
         value = cls([value])
     encoded = codec.encode(value)
     assert codec.decode_exact(encoded) == value
-    assert codec.skip(encoded, 0) == len(encoded)
+    assert skip(made, ty, encoded)
 
 
 def test_a_row_of_many_columns() -> None:
@@ -294,7 +293,7 @@ def test_a_row_of_many_columns() -> None:
     codec = made.row_codec(0)
     encoded = codec.encode(value)
     assert codec.decode_exact(encoded) == value
-    assert codec.skip(encoded, 0) == len(encoded)
+    assert skip(made, RefType(0), encoded)
     assert codec.decode_rows(RowList.from_rows([encoded])) == [value]
 
 
@@ -402,7 +401,10 @@ def test_errors_name_what_was_encoded() -> None:
 def test_errors_name_what_was_decoded() -> None:
     """The path, what the caller said, and the offset."""
     codec = context(product(U8, STRING)).codec(RefType(0))
-    with pytest.raises(DecodeError, match=r"5 bytes wanted, 1 left in f1 of row of t at byte 5"):
+    with pytest.raises(
+        DecodeError,
+        match=r"data too short for \[u8\]: Expected 5, given 1 in f1 of row of t at byte 5",
+    ):
         codec.decode_exact(b"\1\5\0\0\0x", what="row of t")
     with pytest.raises(DecodeError, match=r"in f1 at byte 5"):
         codec.decode_exact(b"\1\5\0\0\0x")
@@ -429,12 +431,12 @@ def test_sums(count: int) -> None:
         encoded = codec.encode((held, 1))
         assert encoded[0] == tag
         assert codec.decode_exact(encoded).f0 == held
-        assert codec.skip(encoded, 0) == len(encoded)
+        assert skip(made, RefType(0), encoded)
     if count < 256:
-        with pytest.raises(DecodeError, match=f"unknown tag {count}"):
+        with pytest.raises(DecodeError, match=f"unknown tag {count:#x}"):
             codec.decode_exact(bytes((count,)) + bytes(20))
         with pytest.raises(ValueError, match="unknown tag"):
-            codec.skip(bytes((count,)) + bytes(20), 0)
+            skip(made, RefType(0), bytes((count,)) + bytes(20))
     with pytest.raises(EncodeError, match="a variant of"):
         codec.encode(("x", 1))
 
@@ -448,13 +450,14 @@ def test_more_than_256_variants_do_not_fit_a_tag() -> None:
 
 def test_never_has_no_values() -> None:
     """A sum without variants neither encodes nor decodes."""
-    codec = context(product(U8, SumType())).codec(RefType(0))
+    made = context(product(U8, SumType()))
+    codec = made.codec(RefType(0))
     with pytest.raises(DecodeError, match="unknown tag"):
         codec.decode_exact(b"\1\0")
     with pytest.raises(EncodeError, match="a variant of"):
         codec.encode((1, None))
     with pytest.raises(RAW_DECODE_ERRORS):
-        codec.skip(b"\1\0", 0)
+        skip(made, RefType(0), b"\1\0")
 
 
 def test_bools_are_zero_or_one() -> None:
@@ -462,22 +465,22 @@ def test_bools_are_zero_or_one() -> None:
     made = context(product(BOOL, U8, BOOL), product(ArrayType(BOOL)), product(BOOL, STRING, BOOL))
     assert made.codec(RefType(0)).decode_exact(b"\0\5\1") == made.classes[0](False, 5, True)
     for damaged in (b"\2\5\0", b"\0\5\2", b"\1\5\xff"):
-        with pytest.raises(DecodeError, match="neither 0 nor 1"):
+        with pytest.raises(DecodeError, match="not a valid bool"):
             made.codec(RefType(0)).decode_exact(damaged)
         rows = RowList.from_rows([b"\0\5\1"] * 5 + [damaged])
-        with pytest.raises(DecodeError, match=r"neither 0 nor 1 but .* of row 5 of t"):
+        with pytest.raises(DecodeError, match=r"not a valid bool in .*row 5 of t"):
             made.row_codec(0).decode_rows(rows, what="t")
         with pytest.raises(ValueError, match="neither 0 nor 1"):
             made.row_codec(0).decode_row(damaged)
         with pytest.raises(DecodeError, match="row 5"):
             made.row_codec(0).keys(rows, 0 if damaged[0] > 1 else 2)
-    with pytest.raises(DecodeError, match="neither 0 nor 1"):
+    with pytest.raises(DecodeError, match="not a valid bool"):
         made.codec(RefType(1)).decode_exact(b"\2\0\0\0\1\2")
     with pytest.raises(EncodeError, match="bool expected, not int"):
         made.codec(RefType(1)).encode(([1],))
     for damaged in (b"\2\1\0\0\0x\1", b"\1\1\0\0\0x\2"):
         for count in (1, 6):
-            with pytest.raises(DecodeError, match="neither 0 nor 1"):
+            with pytest.raises(DecodeError, match="not a valid bool"):
                 made.row_codec(2).decode_rows(RowList.from_rows([damaged] * count))
 
 
@@ -492,18 +495,12 @@ def test_rows_of_one_size_with_one_string() -> None:
     rows = [row(number, "abc", number % 2 == 0) for number in range(8)]
     encoded = [codec.encode(one) for one in rows]
     assert codec.decode_rows(RowList.from_rows(encoded)) == rows
-    codec.skip_rows(RowList.from_rows(encoded))
     damaged = bytearray(b"".join(encoded))
     damaged[12 * 5 + 4 : 12 * 5 + 8] = b"\2\0\0\0"
     damaged[12 * 5 + 10] = 1
     broken = RowList(bytes(damaged), 0, len(damaged), 12)
-    for work in (codec.decode_rows, codec.skip_rows):
-        with pytest.raises(
-            DecodeError, match="12 bytes where its type takes 11 in row 5 at byte 60"
-        ):
-            work(broken)
-    with pytest.raises(DecodeError, match="row 0"):
-        codec.skip_rows(RowList(bytes(damaged), 0, 8, 8))
+    with pytest.raises(DecodeError, match="12 bytes where its type takes 11 in row 5 at byte 60"):
+        codec.decode_rows(broken)
     with pytest.raises(DecodeError, match="row 0"):
         codec.decode_rows(RowList(bytes(40), 0, 40, 8))
 
@@ -530,26 +527,9 @@ def test_keys_beyond_the_row_are_refused() -> None:
         short.keys(RowList(bytes(60), 0, 60, 10), 1)
 
 
-def test_rows_whose_ends_need_tags() -> None:
-    """An enum of fixed size is looked at; rows of plain numbers are not."""
-    color = SumType((Variant("red", UNIT), Variant("green", UNIT)))
-    made = context(product(color, U8), product(U8, U64))
-    made.row_codec(0).skip_rows(RowList(b"\1\2" * 5, 0, 10, 2))
-    with pytest.raises(DecodeError, match="unknown tag 2"):
-        made.row_codec(0).skip_rows(RowList(b"\2\2" * 5, 0, 10, 2))
-    made.row_codec(1).skip_rows(RowList(bytes(90), 0, 90, 9))
-    with pytest.raises(DecodeError):
-        made.row_codec(1).skip_rows(RowList(bytes(90), 0, 90, 10))
-    framed = context(product(color, STRING)).row_codec(0)
-    with pytest.raises(DecodeError, match="unknown tag"):
-        framed.skip_rows(RowList(b"\2\0\0\0\0" * 5, 0, 25, 5))
-
-
-def test_column_formats() -> None:
-    """Numbers that unpack to themselves have a struct code; nothing else has."""
-    made = context(product(U64, F32, BOOL, STRING, Primitive("U128"), TIMESTAMP, SCHEDULE_AT, U8))
-    codec = made.row_codec(0)
-    assert [codec.column_format(column) for column in range(8)] == ["Q", "f"] + [None] * 5 + ["B"]
+def test_column_offsets() -> None:
+    """Known up to the first column whose size varies."""
+    codec = context(product(U64, F32, BOOL, STRING, U8)).row_codec(0)
     assert [codec.column_offset(column) for column in range(5)] == [0, 8, 12, 13, None]
 
 
@@ -557,7 +537,6 @@ def test_no_rows() -> None:
     """An empty list decodes to one."""
     codec = context(product(U64, STRING)).row_codec(0)
     assert codec.decode_rows(EMPTY_ROWS) == codec.keys(EMPTY_ROWS, 0) == []
-    codec.skip_rows(EMPTY_ROWS)
 
 
 def test_rows_must_be_products() -> None:
@@ -643,7 +622,7 @@ def test_results() -> None:
     assert codec.decode_exact(b"\1\1\0\0\0x") == types.Err("x")
     with pytest.raises(EncodeError, match="Ok or Err expected"):
         codec.encode(1)
-    with pytest.raises(DecodeError, match="unknown tag 2"):
+    with pytest.raises(DecodeError, match="unknown tag 0x2"):
         codec.decode_exact(b"\2\0")
 
 

@@ -10,13 +10,8 @@ from spacetime_proto.sats.algebraic import BYTES, UNIT, RefType, Typespace, opti
 from spacetime_proto.sats.bsatn import RAW_DECODE_ERRORS
 from spacetime_proto.sats.compile import RowCodec, TypeContext
 from spacetime_proto.sats.rows import RowList
-from spacetime_proto.sats.source_rows import (
-    equal_rows_function,
-    length_field,
-    row_function,
-    rows_function,
-)
-from tests.proto.sats.examples import BOOL, COLOR, STRING, U8, U32, U64, product
+from spacetime_proto.sats.source_rows import equal_rows_function, row_function, rows_function
+from tests.proto.sats.examples import BOOL, STRING, U8, U32, U64, product
 
 FIXED = product(U64, BOOL, U8)
 FRAMED = product(BOOL, U32, STRING, BOOL, U8)
@@ -103,12 +98,3 @@ def test_loops_are_inside() -> None:
     assert text(equal_rows_function, 2) is text(equal_rows_function, 3) is None
     assert (text(row_function, 0) or "").count("\n") == 4
     assert "len(data)" in (text(row_function, 2) or "")
-
-
-def test_length_field() -> None:
-    """Only rows without tags end where their one length says."""
-    program = TypeContext(Typespace((FIXED, FRAMED, OTHER, product(COLOR, STRING)))).program
-    assert (found := length_field(program, FRAMED)) is not None
-    assert (found.length_offset, found.size) == (5, 11)
-    for ty in (FIXED, OTHER, product(COLOR, STRING), product(STRING, STRING)):
-        assert length_field(program, ty) is None

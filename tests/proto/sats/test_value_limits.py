@@ -58,7 +58,7 @@ def test_elements_without_size_share_the_budget_of_their_value(
     codec = row_codec.column_codec(0)
     value = codec.decode_exact(fits)
     assert codec.encode(value) == fits
-    assert codec.skip(fits, 0) == len(fits)
+    assert row_codec.column_decoder(1)(fits + b"\1", 0) == 1
     rows = RowList.from_rows([fits + b"\1", fits + b"\2"])
     assert [row.f0 for row in row_codec.decode_rows(rows)] == [value] * 2
     assert row_codec.keys(rows, 0) == [value] * 2
@@ -68,7 +68,6 @@ def test_elements_without_size_share_the_budget_of_their_value(
     rows = RowList.from_rows([fits + b"\1", row])
     for read in (
         lambda: codec.decode_exact(too_much),
-        lambda: codec.skip(too_much, 0),
         lambda: row_codec.decode_row(row),
         lambda: row_codec.decode_rows(rows),
         lambda: row_codec.column_decoder(1)(row, 0),

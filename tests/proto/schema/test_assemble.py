@@ -25,7 +25,6 @@ from spacetime_proto.schema.model import IndexDef, ScheduleDef, SequenceDef
 from spacetime_proto.schema.raw import (
     RawFunction,
     RawModule,
-    RawSchedule,
     RawTable,
     RawType,
     RawView,
@@ -100,7 +99,7 @@ def test_submodules() -> None:
             RawFunction("r", ProductType((Element("p", RefType(1)),)), False, err_type=RefType(1))
         ],
         procedures=[RawFunction("p", UNIT, False, return_type=RefType(1))],
-        schedules=[RawSchedule("s", "t", 0, "p")],
+        schedules=[ScheduleDef("s", "t", 0, "p")],
     )
     found = resolve(module(submodules=[("n", inner)]))
     shifted = SumType((Variant("a", ArrayType(option(RefType(2)))), Variant("b", U8)))
@@ -120,7 +119,7 @@ def test_schedules_and_lifecycles_by_either_name() -> None:
             reducers=[RawFunction("f", UNIT, False), RawFunction("g", UNIT, False)],
             table_names={"t": "T"},
             function_names={"f": "F", "g": "G"},
-            schedules=[RawSchedule(None, table, 1, function)],
+            schedules=[ScheduleDef(None, table, 1, function)],
             lifecycles={function.replace("F", "G").replace("f", "g"): "init"},
         )
         found = resolve(raw)
@@ -193,7 +192,7 @@ BIG = SumType(tuple(Variant(None, U8) for _ in range(257)))
         ),
         (module(tables=[RawTable("t", 0, "x", (0, 1))]), "primary key of several columns"),
         (
-            module(tables=[RawTable("t", 0, "x")], schedules=[RawSchedule(None, "t", 2, "f")]),
+            module(tables=[RawTable("t", 0, "x")], schedules=[ScheduleDef(None, "t", 2, "f")]),
             "x has no column 2 to schedule at",
         ),
         (

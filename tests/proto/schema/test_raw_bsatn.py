@@ -32,6 +32,7 @@ from spacetime_proto.schema.assemble import resolve
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.raw import RawFunction, RawModule, RawTable, RawView
 from spacetime_proto.schema.raw_bsatn import RAW_MODULE, RAW_TYPES, canonicalise, load_raw_module
+from tests.support.type_bytes import decode_type, encode_type
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "schema"
 CONTEXT = TypeContext(RAW_TYPES)
@@ -86,7 +87,7 @@ def test_version_8_is_refused() -> None:
     """In words."""
     with pytest.raises(SchemaError, match="version 8 are not supported"):
         load_raw_module(b"\0anything")
-    with pytest.raises(SchemaError, match="unknown tag 3"):
+    with pytest.raises(SchemaError, match="unknown tag 0x3"):
         load_raw_module(b"\3")
     with pytest.raises(SchemaError, match="module description"):
         load_raw_module(b"")
@@ -163,3 +164,19 @@ def test_no_case_conversion() -> None:
     assert [one.name for one in found.reducers] == ["CreatePlayer1", "banPlayer1", "lib.do_it"]
     assert found.tables[2].name == "Player1Canonical"
     assert found.tables[0].columns[0].name == "Player1Id"
+
+
+def test_types_on_the_wire() -> None:
+    """As docs/protocol.md section 1.2 has it."""
+    for ty, data in (
+        (RefType(5), b"\0\5\0\0\0"),
+        (ArrayType(Primitive("U8")), b"\3\7"),
+        (UNIT, b"\2\0\0\0\0"),
+        (
+            ProductType((Element("id", Primitive("U32")), Element(None, UNIT))),
+            b"\2\2\0\0\0\0\2\0\0\0id\x0b\1\2\0\0\0\0",
+        ),
+        (SumType((Variant("a", Primitive("F64")),)), b"\1\1\0\0\0\0\1\0\0\0a\x13"),
+    ):
+        assert encode_type(ty) == data
+        assert decode_type(data + b"more") == (ty, len(data))

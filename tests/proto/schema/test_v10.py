@@ -10,8 +10,8 @@ import pytest
 
 from spacetime_proto.errors import SchemaError
 from spacetime_proto.sats.algebraic import UNIT, Primitive, RefType
+from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.model import IndexDef, ModuleDef, ScheduleDef, SequenceDef
-from spacetime_proto.schema.v10 import load_v10
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "schema"
 SOME, NONE = "some", {"none": []}
@@ -19,15 +19,20 @@ STRING: Any = {"String": []}
 UNIT_JSON: Any = {"Product": {"elements": []}}
 
 
+def load_it(schema: Any) -> ModuleDef:
+    """Load a schema that says which version it is."""
+    return load_schema({"V10": schema})
+
+
 def golden(name: str) -> ModuleDef:
     """Load a recorded schema."""
-    return load_v10(json.loads((GOLDEN / f"{name}.v10.json").read_text()))
+    return load_it(json.loads((GOLDEN / f"{name}.v10.json").read_text()))
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.v10.json")), ids=lambda path: path.stem)
 def test_recorded_schemas(path: Path) -> None:
     """All of them load; lists are sorted; every row type is found."""
-    module = load_v10(json.loads(path.read_text()))
+    module = load_it(json.loads(path.read_text()))
     assert [table.name for table in module.tables] == sorted(table.name for table in module.tables)
     assert [one.name for one in module.types] == sorted(one.name for one in module.types)
     for table in module.tables:
@@ -116,7 +121,7 @@ def table(**changes: Any) -> dict[str, Any]:
 def test_parts_of_a_table() -> None:
     """Indexes of all kinds, sequences, defaults; missing newer fields have defaults."""
     index = {"source_name": {"some": "i"}, "accessor_name": NONE}
-    found = load_v10(
+    found = load_it(
         section(
             "Tables",
             [
@@ -151,23 +156,21 @@ def test_parts_of_a_table() -> None:
 def test_functions() -> None:
     """Return types, error types, visibility."""
     common = {"source_name": "f", "params": {"elements": []}, "visibility": {"ClientCallable": []}}
-    reducer = load_v10(
+    reducer = load_it(
         section("Reducers", [common | {"ok_return_type": UNIT_JSON, "err_return_type": {"U8": []}}])
     ).reducers[0]
     assert (reducer.ok_type, reducer.err_type) == (UNIT, Primitive("U8"))
-    procedure = load_v10(section("Procedures", [common | {"return_type": {"Ref": 0}}])).procedures[
-        0
-    ]
+    procedure = load_it(section("Procedures", [common | {"return_type": {"Ref": 0}}])).procedures[0]
     assert (procedure.return_type, procedure.is_private) == (RefType(0), False)
 
 
 def test_unknown_sections_are_ignored() -> None:
     """A newer server may say more."""
-    assert load_v10(section("Tomorrow", {"x": 1})) == load_v10(section("HttpRoutes", []))
+    assert load_it(section("Tomorrow", {"x": 1})) == load_it(section("HttpRoutes", []))
     # A server's names are canonical already; the policy is for those who read modules directly.
-    assert load_v10(section("CaseConversionPolicy", {"SnakeCase": []})).tables == ()
+    assert load_it(section("CaseConversionPolicy", {"SnakeCase": []})).tables == ()
     names = {"entries": [{"Planet": {"source_name": "a", "canonical_name": "b"}}]}
-    assert load_v10(section("ExplicitNames", names)).tables == ()
+    assert load_it(section("ExplicitNames", names)).tables == ()
 
 
 def test_submodules() -> None:
@@ -180,7 +183,7 @@ def test_submodules() -> None:
         {"Submodules": [{"namespace": "deep", "module": section("Tables", [table()])}]}
     )
     outer = section("Submodules", [{"namespace": "my_lib", "module": inner}])
-    module = load_v10(outer)
+    module = load_it(outer)
     assert [(one.name, one.accessor, one.row_ref) for one in module.tables] == [
         ("my_lib.deep.t", "my_lib.deep.t", 2),
         ("my_lib.user", "my_lib.user", 1),
@@ -189,7 +192,7 @@ def test_submodules() -> None:
     for _ in range(20):
         outer = section("Submodules", [{"namespace": "n", "module": outer}])
     with pytest.raises(SchemaError, match="submodules nest too deep"):
-        load_v10(outer)
+        load_it(outer)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +222,4 @@ def test_submodules() -> None:
 def test_mistakes(schema: Any, message: str) -> None:
     """Each names its place."""
     with pytest.raises(SchemaError, match=message):
-        load_v10(schema)
+        load_it(schema)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from spacetime_proto.errors import ConnectError, SpacetimeError
-from spacetime_transports.cli import common
+from spacetime_transports.cli import app, common
 from spacetime_transports.cli.serve import parse_listen
 
 if TYPE_CHECKING:
@@ -35,8 +37,14 @@ def test_help_lists_every_command(run: Run) -> None:
         assert f" {command} " in outcome.out
 
 
-def test_version(run: Run) -> None:
-    assert run("--version").code == 0
+def test_version(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("--version") == (0, f"{version('spacetimedb-client')}\n", "")
+
+    def not_found(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(app, "version", not_found)
+    assert run("--version").out == "not installed: running from a source tree\n"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,12 @@ def test_replay_of_the_same_scenario_on_every_protocol_agrees(run: Run) -> None:
             for version in ("v2", "v3")
         ]
         assert results[0]["events"] == results[1]["events"]
+
+
+def test_replay_of_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, words = WIRE / "chat.v2.bsatn.none.jsonl", ("--schema", CHAT, "--format", "json")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(name.read_bytes())))
+    assert run("replay", "-", *words) == run("replay", name, *words)
 
 
 def test_replay_of_brotli_needs_no_extra() -> None:
@@ -318,8 +332,28 @@ def test_module_files_that_cannot_be_served(run: Run, tmp_path: Path, text: str,
     assert outcome.err.count("\n") == 1
 
 
+def test_a_module_file_is_a_python_file(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "module.txt"
+    path.write_text("module = None")
+    outcome = run("serve", path)
+    assert (outcome.code, outcome.err) == (1, f"spacetime-py: not a Python file: {path}\n")
+
+
+def test_errors_of_a_group_that_are_several_are_a_bug_and_shown_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from spacetime_transports.cli import main, replay
+
+    def fail(*arguments: object) -> None:
+        raise ExceptionGroup("tasks", [SpacetimeError("one"), KeyError("two")])
+
+    monkeypatch.setattr(replay, "replay_text", fail)
+    with pytest.raises(ExceptionGroup, match="tasks"):
+        main(["replay", str(WIRE / "chat.v2.bsatn.none.jsonl"), "--schema", str(CHAT)])
+
+
 def test_a_module_file_may_call_its_module_anything(tmp_path: Path) -> None:
-    from spacetime_transports.cli.loading import load_module
+    from spacetime_transports.server.module_file import load_module
 
     path = tmp_path / "any_name.py"
     path.write_text("from spacetime_proto.server import Module\nchat = Module()\n")

@@ -15,6 +15,7 @@ import trustme
 from spacetime_transports.net.address import Address
 from spacetime_transports.net.async_stream import open_stream
 from spacetime_transports.net.blocking_stream import open_socket
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,14 +114,14 @@ def dial(request: pytest.FixtureRequest) -> Dial:
     return dial_async
 
 
-def _dial_blocking(address: Address, *, timeout: float = 5, **options: Any) -> bytes:
+def _dial_blocking(address: Address, *, timeout: float = PATIENCE, **options: Any) -> bytes:
     with open_socket(address, timeout=timeout, **options) as opened:
         opened.sendall(b"hello")
         return opened.recv(100)
 
 
 async def _dial_async(address: Address, options: dict[str, Any]) -> bytes:
-    timeout = options.pop("timeout", 5)
+    timeout = options.pop("timeout", PATIENCE)
     with anyio.fail_after(timeout):
         stream = await open_stream(address, **options)
         async with stream:

@@ -28,7 +28,6 @@ def test_an_unknown_protocol_has_none() -> None:
         dialect_for("v9.bsatn.spacetimedb", BOUND, Limits())
 
 
-def test_payloads_are_sent_as_they_are_and_none_is_short() -> None:
+def test_payloads_are_sent_as_they_are() -> None:
     made = V1Json(BOUND, Limits())
     assert made.batch(["a", "b"]) == ["a", "b"]
-    assert made.short("{}") is None

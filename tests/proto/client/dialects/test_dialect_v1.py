@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from spacetime_proto.cache.changes import TableChange
-from spacetime_proto.client import incoming as inc
+from spacetime_proto.client import meaning as inc
 from spacetime_proto.client.dialects.dialect_v1 import V1Bsatn, V1Json
-from spacetime_proto.client.outgoing import CallSent, SubscribeSent, UnsubscribeSent
-from spacetime_proto.client.query_sets import SHARED_SET
+from spacetime_proto.client.meaning import SHARED_SET, CallSent, SubscribeSent, UnsubscribeSent
 from spacetime_proto.errors import DecodeError
 from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from spacetime_proto.client import incoming as inc
+from spacetime_proto.client import meaning as inc
 from spacetime_proto.client.dialects.dialect_v2 import V2, V3
+from spacetime_proto.client.dialects.v2_short import Heads, read_short
 from spacetime_proto.errors import DecodeError, LimitExceeded, ProtocolError
 from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v2
@@ -26,6 +27,11 @@ TABLES = (v2.SingleTableRows("user", ROWS),)
 
 def payload(*messages: Any) -> bytes:
     return compress(b"".join(map(v2.encode_server, messages)))
+
+
+def is_short(dialect: V2, data: bytes) -> bool:
+    """Whether the payload is read at once, as one message of the commonest."""
+    return isinstance(dialect.decode(data), tuple)
 
 
 def meaning(message: Any) -> Any:
@@ -89,11 +95,11 @@ def test_outcomes_of_reducers(outcome: v2.ReducerOutcome, reply: inc.ReducerRepl
     assert meaning(v2.ReducerResult(5, NOW, outcome)) == reply
 
 
-def test_a_compressed_answer_is_read_the_general_way() -> None:
+def test_a_compressed_answer_may_be_short_too() -> None:
     data = b"\x02" + gzip.compress(v2.encode_server(SHORT_RESULT))
     (found,) = V2(CHAT, Limits()).decode(data)
-    assert found == inc.ReducerReply(5, "committed", NOW, [])
-    assert V2(CHAT, Limits()).short(data) is None
+    assert isinstance(found, inc.CallCommitted)
+    assert found.reply() == inc.ReducerReply(5, "committed", NOW, [])
 
 
 def test_outcomes_of_procedures_and_queries() -> None:
@@ -111,10 +117,13 @@ def test_outcomes_of_procedures_and_queries() -> None:
 
 def test_the_commonest_messages_are_short() -> None:
     for dialect in (V2(CHAT, Limits()), V3(CHAT, Limits())):
-        change = dialect.short(payload(SHORT_UPDATE))
+        assert is_short(dialect, payload(SHORT_UPDATE))
+        (change,) = dialect.decode(payload(SHORT_UPDATE))
         assert isinstance(change, inc.RowChanged)
         assert (change.query_set, change.table, change.new) == (9, "user", b"row")
-        assert isinstance(dialect.short(payload(SHORT_RESULT)), inc.CallCommitted)
+        assert is_short(dialect, payload(SHORT_RESULT))
+        (reply,) = dialect.decode(payload(SHORT_RESULT))
+        assert isinstance(reply, inc.CallCommitted)
 
 
 @pytest.mark.parametrize(
@@ -125,17 +134,32 @@ def test_the_commonest_messages_are_short() -> None:
         payload(update(v2.PersistentRows(ROWS, EMPTY_ROWS))),
         payload(v2.ReducerResult(5, NOW, v2.ReducerErr(b""))),
         payload(v2.InitialConnection(IDENTITY, CONNECTION_ID, TOKEN)),
-        b"",
-        "text",
     ],
 )
-def test_other_payloads_are_not_short(data: bytes | str) -> None:
-    assert V2(CHAT, Limits()).short(data) is None
+def test_other_payloads_are_not_short(data: bytes) -> None:
+    assert not is_short(V2(CHAT, Limits()), data)
+    assert not is_short(V3(CHAT, Limits()), data)
+
+
+def test_the_short_reader_is_tried_once_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def counting(data: bytes, pos: int, heads: Heads) -> Any:
+        tried.append(pos)
+        return read_short(data, pos, heads)
+
+    monkeypatch.setattr("spacetime_proto.client.dialects.dialect_v2.read_short", counting)
+    refused = v2.SubscriptionErrorMessage(1, 9, "no")
+    for messages in ((SHORT_UPDATE,), (refused,), (refused, SHORT_UPDATE), (SHORT_UPDATE, refused)):
+        tried.clear()
+        assert len(list(V3(CHAT, Limits()).decode(payload(*messages)))) == len(messages)
+        assert len(tried) == len(set(tried)) == len(messages)
 
 
 def test_short_messages_count_against_the_budget_of_rows() -> None:
     dialect = V3(CHAT, Limits(max_rows_per_message=5))
-    assert dialect.short(payload(SHORT_UPDATE)) is None
+    assert not is_short(dialect, payload(SHORT_UPDATE))
+    assert len(list(dialect.decode(payload(SHORT_UPDATE)))) == 1
     with pytest.raises(LimitExceeded):
         list(dialect.decode(payload(*[SHORT_UPDATE] * 3)))
 
@@ -159,7 +183,7 @@ def test_v3_puts_what_is_sent_into_one_payload() -> None:
 
 def test_text_is_refused_both_ways() -> None:
     with pytest.raises(DecodeError, match=r"server sent a text message on v2\.bsatn"):
-        next(V2(CHAT, Limits()).decode("{}"))
+        V2(CHAT, Limits()).decode("{}")
     with pytest.raises(DecodeError, match=r"a text message on v3\.bsatn"):
         V3(CHAT, Limits()).decode_sent("{}")
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacetime_proto.client.dialects import v2_short
-from spacetime_proto.client.dialects.v2_short import Heads, call_committed, read_short, row_changed
-from spacetime_proto.client.incoming import CallCommitted, RowChanged
+from spacetime_proto.client.dialects.v2_short import Heads, read_short
+from spacetime_proto.client.meaning import CallCommitted, RowChanged
 from spacetime_proto.messages import v2
 from spacetime_proto.sats.rows import EMPTY_ROWS, RowList
 from spacetime_proto.types import Timestamp
@@ -58,7 +58,7 @@ def test_a_row_each_way_is_read(
 
 
 def test_the_cost_is_within_what_is_reserved() -> None:
-    change = row_changed(REPLACE, 1, {})
+    change = read_short(REPLACE, 0, {})
     assert change is not None
     assert change.cost == v2_short.MAX_COST
 
@@ -85,7 +85,7 @@ def test_the_cost_is_within_what_is_reserved() -> None:
 def test_the_rest_is_for_the_general_path(data: bytes) -> None:
     heads: Heads = {}
     assert read_short(data, 0, heads) is None
-    assert heads == {} or row_changed(INSERT, 1, heads) is not None
+    assert heads == {} or read_short(INSERT, 0, heads) is not None
 
 
 @pytest.mark.parametrize("data", [INSERT, DELETE, REPLACE])
@@ -108,9 +108,9 @@ def test_heads_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(v2_short, "_MAX_HEADS", 2)
     heads: Heads = {}
     made = [update(fragment(rows(b"a")), table=f"t{number}") for number in range(3)]
-    assert [row_changed(data, 1, heads) is not None for data in made] == [True, True, False]
+    assert [read_short(data, 0, heads) is not None for data in made] == [True, True, False]
     assert len(heads) == 2
-    assert row_changed(made[0], 1, heads) is not None
+    assert read_short(made[0], 0, heads) is not None
 
 
 def result(outcome: object) -> bytes:
@@ -125,8 +125,8 @@ def test_a_call_that_just_succeeded_is_read(outcome: object) -> None:
     found = read_short(data + b"the next message", 0, {})
     assert isinstance(found, CallCommitted)
     assert (found.request_id, found.micros, found.end) == (5, 77, len(data))
-    for end in range(1, len(data)):
-        assert call_committed(data[:end], 1) is None
+    for end in range(len(data)):
+        assert read_short(data[:end], 0, {}) is None
 
 
 @pytest.mark.parametrize(

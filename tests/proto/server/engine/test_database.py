@@ -327,7 +327,7 @@ def test_a_leaving_client_loses_its_subscriptions() -> None:
     client = Client(database)
     client.send(v2.Subscribe(1, 7, ("SELECT * FROM note",)))
     client.leave()
-    assert database.live._queries == {}
+    assert database.live.queries == {}
 
 
 def test_written_transactions_reach_the_writer_too() -> None:

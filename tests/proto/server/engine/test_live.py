@@ -58,7 +58,7 @@ def query(database: Database, sql: str) -> LiveQuery:
 
 
 def insert(database: Database, cls: Any, size: int) -> Any:
-    with database._transactions.run() as journal:
+    with database.transactions.run() as journal:
         database.tables.item.insert(cls(size=size))
     return net_changes(journal)
 
@@ -75,10 +75,10 @@ def test_a_query_lives_as_long_as_somebody_holds_it() -> None:
     live.release(item, one, 1)
     live.release(item, one, 1)
     live.release(item, one, 2)
-    assert live.get(item.key) is item
+    assert live.queries.get(item.key) is item
     live.release_all(two)
     live.release_all(two)
-    assert live.get(item.key) is None
+    assert live.queries.get(item.key) is None
     assert query(database, "SELECT * FROM item") is not item
 
 
@@ -91,7 +91,7 @@ def test_a_derived_table_lives_as_long_as_a_query_over_it() -> None:
     key = ("view", "items", None)
     for sql, is_alive in zip(sqls, (True, False), strict=True):
         live.release(query(database, sql), one, sql)
-        assert (live.derived(key) is not None) is is_alive
+        assert (live.materialised.get(key) is not None) is is_alive
 
 
 def test_shares_go_to_holders_of_touched_queries() -> None:
@@ -172,11 +172,11 @@ def test_filtered_events_are_forgotten_after_the_transaction() -> None:
     live.hold(query(database, "SELECT * FROM noise"), one, 1)
     live.hold(query(database, "SELECT * FROM items"), one, 2)
     noise = database.stores["noise"]
-    with database._transactions.run() as journal:
+    with database.transactions.run() as journal:
         noise.insert(noise.row_class(size=3))
     [(_, delta)] = live.shares(net_changes(journal))[one]
     assert isinstance(delta.rows, EventRows)
-    derived = live.derived(("filter", "noise", None))
+    derived = live.materialised.get(("filter", "noise", None))
     assert derived is not None
     assert len(derived.store.rows) == 1
     live.forget_events()

@@ -143,13 +143,13 @@ def test_an_anonymous_view_is_shared_and_is_a_set() -> None:
     database, _ = make()
     one = subscribed(database, "SELECT * FROM masters")
     two = subscribed(database, "SELECT * FROM masters", 2)
-    assert len(database.live._derived) == 1
+    assert len(database.live.materialised) == 1
     assert changes(call(one, "set_level", b"\7")) == [(1, 0)]
     assert changes(two.take()) == [(1, 0)]
     one.leave()
     assert changes(call(two, "set_level", b"\6")) == [(1, 0)]
     two.leave()
-    assert database.live._derived == {}
+    assert database.live.materialised == {}
 
 
 def test_a_query_view_selects_with_the_sender() -> None:
@@ -173,11 +173,11 @@ def test_two_queries_over_one_view_share_it() -> None:
     database, _ = make()
     client = Client(database)
     client.send(v2.Subscribe(1, 1, ("SELECT * FROM me", "SELECT * FROM me WHERE level > 3")))
-    assert len(database.live._derived) == 1
+    assert len(database.live.materialised) == 1
     assert changes(call(client, "set_level", b"\3")) == [(1, 0)]
     assert changes(call(client, "set_level", b"\4")) == [(2, 1)]
     client.send(v2.Subscribe(1, 2, ("SELECT a.* FROM me a JOIN me b ON a.level = b.level",)))
-    assert len(database.live._derived) == 1
+    assert len(database.live.materialised) == 1
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_filters_without_sender_are_shared() -> None:
     database, _ = make()
     one = subscribed(database, "SELECT * FROM adult")
     subscribed(database, "SELECT * FROM adult", 2)
-    assert len(database.live._derived) == 1
+    assert len(database.live.materialised) == 1
     assert changes(call(one, "hide", text("short"))) == [(0, 0)]
     assert changes(call(one, "hide", text("x" * 18))) == [(1, 0)]
 
@@ -274,7 +274,7 @@ def test_live_queries_are_shared_unless_they_depend_on_the_caller() -> None:
                 ("SELECT * FROM player", "SELECT * FROM player WHERE owner = :sender"),
             )
         )
-    keys = [key for key in database.live._queries]
+    keys = [key for key in database.live.queries]
     assert [key[1] for key in keys] == [None, identity(1), identity(2), None, identity(77)]
     assert [key[2] for key in keys] == [False, False, False, True, True]
 
@@ -294,4 +294,4 @@ def test_http_queries_work_views_out_afresh() -> None:
     query = resolve(select, database.queries.catalog(caller), caller.identity)
     [store] = database.queries.fresh_stores(query, caller)
     assert len(store.rows) == 1
-    assert database.live._derived == {}
+    assert database.live.materialised == {}

@@ -41,7 +41,7 @@ def stores() -> tuple[Database, TableStore, Any]:
 
 
 def transaction(database: Database) -> Any:
-    runner: Transactions = database._transactions
+    runner: Transactions = database.transactions
     return runner.run()
 
 

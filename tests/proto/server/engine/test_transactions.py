@@ -22,7 +22,7 @@ def bag() -> tuple[Transactions, TableStore, Any]:
         value: U8
 
     database = make_database(module)
-    return database._transactions, database.stores["bag"], Bag
+    return database.transactions, database.stores["bag"], Bag
 
 
 def run(store: TableStore, cls: Any, steps: list[tuple[bool, int]]) -> None:

@@ -100,7 +100,7 @@ def test_the_legacy_set_is_replaced(protocol: Any) -> None:
     assert content(answer.database_update) == [("item", 2, [rows, rows])]
     [answer] = client.send(v1.Subscribe((BIG,), 3))
     assert content(answer.database_update) == [("item", 1, [rows])]
-    assert [query.key[0] for query in database.live._queries.values()] == [BIG]
+    assert [query.key[0] for query in database.live.queries.values()] == [BIG]
 
 
 def test_a_legacy_set_that_is_refused_leaves_the_old_one(protocol: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_legacy_set_that_is_refused_leaves_the_old_one(protocol: Any) -> None:
     [answer] = client.send(v1.Subscribe((ALL, BIG, "SELEC"), 2))
     assert (answer.request_id, answer.query_id, answer.table_id) == (2, None, None)
     assert answer.error.endswith(", executing: `SELEC`")
-    assert [query.key[0] for query in database.live._queries.values()] == [ALL]
+    assert [query.key[0] for query in database.live.queries.values()] == [ALL]
 
 
 def test_multi_leaves_out_what_is_held_already_single_does_not(protocol: Any) -> None:
@@ -146,7 +146,7 @@ def test_rows_go_when_the_last_id_goes(protocol: Any) -> None:
     [answer] = client.send(v1.UnsubscribeMulti(4, 2))
     assert isinstance(answer, v1.UnsubscribeMultiApplied)
     assert content(answer.update) == [("item", 1, [([], [b"\5"])])]
-    assert database.live._queries == {}
+    assert database.live.queries == {}
 
 
 def test_single_unsubscribe(protocol: Any) -> None:
@@ -267,7 +267,7 @@ def test_a_failed_evaluation_takes_everything(protocol: Any) -> None:
         0, None, None, None, "view fragile failed: too many"
     )
     assert update.status == v1.Committed(())
-    assert database.live._queries == {}
+    assert database.live.queries == {}
     assert isinstance(client.send(v1.SubscribeMulti((ALL,), 1, 1))[0], v1.SubscribeMultiApplied)
 
 

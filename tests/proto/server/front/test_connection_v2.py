@@ -119,7 +119,7 @@ def test_a_set_that_is_refused_leaves_nothing_behind() -> None:
     answer = client.one(v2.Subscribe(5, 1, (ALL, "SELECT * FROM nope")))
     assert answer.request_id == 5
     assert answer.error.endswith("marked private., executing: `SELECT * FROM nope`")
-    assert database.live._queries == {}
+    assert database.live.queries == {}
     assert isinstance(client.one(v2.Subscribe(6, 1, (ALL,))), v2.SubscribeAppliedMessage)
 
 
@@ -192,7 +192,7 @@ def test_unsubscribe_gives_the_rows_back_if_asked() -> None:
     assert silent == v2.UnsubscribeAppliedMessage(7, 1, None)
     answer = client.one(v2.Unsubscribe(8, 2, v2.SEND_DROPPED_ROWS))
     assert [rows_of(r.rows) for r in answer.rows] == [[b"\1\1"]]
-    assert database.live._queries == {}
+    assert database.live.queries == {}
     assert shape(call(client, "put", 1, 2).result.transaction_update) == []
 
 
@@ -232,7 +232,7 @@ def test_a_set_that_cannot_be_evaluated_ends() -> None:
     error, result = client.send(v2.CallReducer(9, "put", b"\2\1"))
     assert error == v2.SubscriptionErrorMessage(None, 3, "view fragile failed: too many")
     assert result.result == v2.ReducerOk(b"", v2.TransactionUpdate())
-    assert database.live._queries == {}
+    assert database.live.queries == {}
 
 
 def test_one_payload_of_v3_holds_many_messages_both_ways() -> None:

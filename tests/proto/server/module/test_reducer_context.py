@@ -20,7 +20,7 @@ def context() -> tuple[Any, Context]:
         text: str
 
     database = make_database(module)
-    return database, Context(database, identity(5), None, NOW)
+    return database, Context(database, database.caller(identity(5)), NOW)
 
 
 def test_a_context_says_who_called_and_when() -> None:
@@ -51,7 +51,7 @@ def test_random_uuids_are_version_4() -> None:
 def test_time_ordered_uuids_sort_in_the_order_they_were_made() -> None:
     database, ctx = context()
     made = [ctx.new_uuid_v7() for _ in range(500)]
-    made += [Context(database, identity(5), None, Timestamp(0)).new_uuid_v7()]
+    made += [Context(database, database.caller(identity(5)), Timestamp(0)).new_uuid_v7()]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
     first = made[0].to_uuid()
@@ -61,7 +61,7 @@ def test_time_ordered_uuids_sort_in_the_order_they_were_made() -> None:
 
 def test_sleeping_hands_the_time_to_the_engine_and_takes_the_new_one() -> None:
     database, _ = context()
-    ctx = ProcedureContext(database, identity(5), None, NOW, database.caller(identity(5)))
+    ctx = ProcedureContext(database, database.caller(identity(5)), NOW)
     later = NOW + TimeDuration.from_seconds(2)
     for sleep in (ctx.sleep(2), ctx.sleep(TimeDuration(2_000_000)), ctx.sleep_until(later)):
         ctx.timestamp = NOW
@@ -74,7 +74,7 @@ def test_sleeping_hands_the_time_to_the_engine_and_takes_the_new_one() -> None:
 def test_procedures_open_transactions() -> None:
     database, _ = context()
     note = database.stores["note"].row_class
-    ctx = ProcedureContext(database, identity(5), None, NOW, database.caller(identity(5)))
+    ctx = ProcedureContext(database, database.caller(identity(5)), NOW)
     with ctx.transaction() as tx:
         assert (tx.sender, tx.timestamp) == (identity(5), NOW)
         tx.db.note.insert(note(text="one"))

@@ -22,7 +22,7 @@ def database() -> tuple[Database, Any]:
         count: int = column(index="hash", default=0)
 
     made = make_database(module)
-    with made._transactions.run():
+    with made.transactions.run():
         for name, team, age in (("a", "x", 1), ("b", "x", 2), ("c", "y", 3)):
             made.tables.player.insert(Player(name=name, team=team, age=age))
     return made, Player
@@ -71,7 +71,7 @@ def test_mistakes_have_names() -> None:
 def test_writing() -> None:
     made, player = database()
     db = made.tables
-    with made._transactions.run():
+    with made.transactions.run():
         row = db.player.insert(player(name="d", team="y", age=4))
         assert db.player.delete(row)
         assert not db.player.delete(row)
@@ -88,7 +88,7 @@ def test_writing() -> None:
 
 def test_iterating_while_deleting_is_safe() -> None:
     made, _ = database()
-    with made._transactions.run():
+    with made.transactions.run():
         for row in made.tables.player:
             made.tables.player.delete(row)
     assert made.tables.player.count() == 0

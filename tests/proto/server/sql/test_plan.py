@@ -55,7 +55,7 @@ STEPS = st.lists(
 
 
 def apply(database: Database, steps: Any) -> Any:
-    with database._transactions.run() as journal:
+    with database.transactions.run() as journal:
         for cls, is_insert, key, value in steps:
             store = database.stores[cls.__name__.lower()]
             row = cls(id=key, **{"a" if cls is Left else "b": value})

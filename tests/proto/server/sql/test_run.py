@@ -39,7 +39,7 @@ def database() -> Database:
 
     made = make_database(module, owner=OWNER)
     run(made, "INSERT INTO player (id, nick, maybe) VALUES (0, 'a', 'x')", refused=True)
-    with made._transactions.run():
+    with made.transactions.run():
         for name in "abc":
             made.tables.player.insert(Player(id=0, name=name))
     return made

@@ -7,12 +7,16 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .common import CommandError
+from spacetime_proto.errors import SpacetimeError
 
 if TYPE_CHECKING:
     from spacetime_proto.server import Module
 
-__all__ = ["load_module"]
+__all__ = ["ModuleFileError", "load_module"]
+
+
+class ModuleFileError(SpacetimeError):
+    """A Python file has no module that can be served."""
 
 
 def load_module(path: str) -> Module:
@@ -21,17 +25,17 @@ def load_module(path: str) -> Module:
     The variable ``module`` is taken if it is one, else the only one in the file.
 
     Raises:
-        CommandError: no such file, it does not run, or it has no module or several.
+        ModuleFileError: no such file, it does not run, or it has no module or several.
     """
     from spacetime_proto.server import Module
 
     full = os.path.abspath(path)
     if not os.path.isfile(full):
-        raise CommandError(f"no such module file: {path}")
+        raise ModuleFileError(f"no such module file: {path}")
     name = os.path.splitext(os.path.basename(full))[0]
     spec = importlib.util.spec_from_file_location(name, full)
     if spec is None or spec.loader is None:
-        raise CommandError(f"not a Python file: {path}")
+        raise ModuleFileError(f"not a Python file: {path}")
     loaded = importlib.util.module_from_spec(spec)
     # Annotations of dataclass-like classes are looked up through sys.modules.
     sys.modules[name] = loaded
@@ -40,14 +44,14 @@ def load_module(path: str) -> Module:
     try:
         spec.loader.exec_module(loaded)
     except SyntaxError as error:
-        raise CommandError(f"{path}, line {error.lineno}: {error.msg}") from error
+        raise ModuleFileError(f"{path}, line {error.lineno}: {error.msg}") from error
     except Exception as error:
-        raise CommandError(f"{path} does not load: {type(error).__name__}: {error}") from error
+        raise ModuleFileError(f"{path} does not load: {type(error).__name__}: {error}") from error
     candidate = getattr(loaded, "module", None)
     if isinstance(candidate, Module):
         return candidate
     found = [value for value in vars(loaded).values() if isinstance(value, Module)]
     if len(found) != 1:
         how_many = "no" if not found else "more than one"
-        raise CommandError(f"{path} defines {how_many} spacetime_proto.server.Module")
+        raise ModuleFileError(f"{path} defines {how_many} spacetime_proto.server.Module")
     return found[0]

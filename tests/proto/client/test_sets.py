@@ -145,7 +145,7 @@ def test_a_refused_id_leaves_the_set_that_has_it() -> None:
     first = subscribed(script, user(1))
     connection = script.session._connection
     assert connection is not None
-    connection.register_subscribe(99, 1, Subscription(["again"]))
+    connection.sets.subscribe_sent(99, 1, Subscription(["again"]))
     script.send(v2.SubscriptionErrorMessage(99, 1, "duplicate"))
     script.events()
     assert first.is_active
@@ -456,11 +456,11 @@ def test_single_subscriptions_of_a_recording() -> None:
     connection = script.session._connection
     assert connection is not None
     subscription = Subscription(["SELECT * FROM user"])
-    connection.register_subscribe(7, 3, subscription)
+    connection.sets.subscribe_sent(7, 3, subscription)
     rows = v1.SubscribeRows(4096, "user", script.v1_table("user", (user(1),)))
     script.send(v1.SubscribeAppliedMessage(7, 5, 3, rows))
     assert kinds(script.events()) == ["SetApplied", "TableChanged"]
-    connection.register_unsubscribe(8, 3)
+    connection.sets.unsubscribe_sent(8, 3)
     gone = v1.SubscribeRows(4096, "user", script.v1_table("user", (), (user(1),)))
     script.send(v1.UnsubscribeAppliedMessage(8, 5, 3, gone))
     assert kinds(script.events()) == ["SetEnded", "TableChanged"]
@@ -488,3 +488,46 @@ def test_all_is_lost_while_replaying() -> None:
     assert first.is_ended
     assert second.is_active
     assert users(script) == set()
+
+
+def test_lost_sets_have_no_say_in_whose_rows_come_later(old: Script) -> None:
+    """After v1's error without ids, rows belong to the legacy set that is asked for next."""
+    lost = v1_subscribed(old, user(1))
+    old.send(v1.SubscriptionErrorMessage(5, None, None, None, "evaluation failed"))
+    assert kinds(old.events()) == ["TableChanged", "SetFailed"]
+    assert lost.state is SubscriptionState.FAILED
+    legacy(old, "SELECT * FROM user", old.v1_table("user", (user(2),)))
+    old.events()
+    old.send(v1.TransactionUpdateLight(0, (old.v1_table("user", (), (user(2),)),)))
+    (changed, _) = old.events()
+    assert isinstance(changed, ev.TableChanged)
+    assert [row.identity.data[0] for row in changed.deleted] == [2]
+    assert users(old) == set()
+    assert old.session.cache.absent_deletes == 0
+
+
+def test_nothing_is_left_of_a_set_that_ended() -> None:
+    script = Script()
+    script.open()
+    first = subscribed(script, user(1))
+    first.unsubscribe()
+    (sent,) = script.received()
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, sent.query_set_id))
+    script.events()
+    script.send(script.update(1, "user", inserts=(user(9),)))  # late words about it
+    assert script.events() == []
+    assert users(script) == set()
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, sent.query_set_id))
+    assert "request 2, which is unknown" in str(refused(script))
+
+
+def test_a_lost_legacy_set_has_no_say_either(old: Script) -> None:
+    lost = legacy(old, "SELECT * FROM user", old.v1_table("user", (user(1),)))
+    old.events()
+    old.send(v1.SubscriptionErrorMessage(5, None, None, None, "evaluation failed"))
+    old.events()
+    assert lost.state is SubscriptionState.FAILED
+    v1_subscribed(old, user(2), query="SELECT * FROM all_of_them")
+    old.send(v1.TransactionUpdateLight(0, (old.v1_table("user", (), (user(2),)),)))
+    old.events()
+    assert users(old) == set()

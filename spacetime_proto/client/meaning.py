@@ -1,7 +1,8 @@
-"""What a server message means, whatever protocol it came by.
+"""What messages mean, whatever protocol they go by.
 
-Dialects turn the messages of v1, v2 and v3 into these values; `Connection` knows nothing else.
-Ids are those of the wire. What a protocol does not tell is None.
+Dialects turn the server's messages of v1, v2 and v3 into the values of the first half (`Incoming`);
+the ledgers know nothing else. The second half (`Outgoing`) is what recorded messages of a client
+asked for. Ids are those of the wire. What a protocol does not tell is None.
 """
 
 from __future__ import annotations
@@ -13,22 +14,38 @@ import msgspec
 from ..cache.changes import TableChange  # annotations of public fields
 from ..sats.rows import EMPTY_ROWS, RowList
 from ..types import ConnectionId, Identity, Timestamp
-from .events import Status
+from .calls import CallKind
+from .causes import Status
 
 __all__ = [
+    "LEGACY_SET",
+    "SHARED_SET",
     "Applied",
     "CallCommitted",
+    "CallSent",
     "Changed",
     "Greeting",
     "Incoming",
+    "Outgoing",
     "ProcedureReply",
     "QueryReply",
+    "QuerySent",
     "ReducerInfo",
     "ReducerReply",
     "Refused",
     "RowChanged",
+    "SubscribeSent",
     "Unapplied",
+    "UnsubscribeSent",
 ]
+
+#: v1 sends each row once per client, whichever sets hold it, so there all sets share one bag.
+SHARED_SET: Final = 0
+#: The bag of v1's legacy subscription; outside the range of ids on the wire.
+LEGACY_SET: Final = 1 << 32
+
+
+# --- what a server says -----------------------------------------------------------------------
 
 
 class Greeting(msgspec.Struct, frozen=True, gc=False):
@@ -191,3 +208,41 @@ Incoming: TypeAlias = (
     | ProcedureReply
     | QueryReply
 )
+
+
+# --- what a client asked for ------------------------------------------------------------------
+
+
+class SubscribeSent(msgspec.Struct, frozen=True):
+    """A query set was asked for; without `set_id` it is v1's legacy set."""
+
+    request_id: int
+    set_id: int | None
+    queries: tuple[str, ...]
+
+
+class UnsubscribeSent(msgspec.Struct, frozen=True):
+    """The end of a query set was asked for."""
+
+    request_id: int
+    set_id: int
+
+
+class QuerySent(msgspec.Struct, frozen=True):
+    """A one-off query."""
+
+    key: int | bytes
+    """Request id, or v1's message id."""
+    sql: str
+
+
+class CallSent(msgspec.Struct, frozen=True):
+    """A call; `expects_reply` is False for v1 calls that do not want to hear of success."""
+
+    request_id: int
+    kind: CallKind
+    name: str
+    expects_reply: bool = True
+
+
+Outgoing: TypeAlias = SubscribeSent | UnsubscribeSent | QuerySent | CallSent

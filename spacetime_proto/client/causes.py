@@ -1,0 +1,96 @@
+"""Why a callback runs: what it finds in ``ctx.event``, as frozen values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from ..errors import SpacetimeError  # annotations of public fields
+from ..types import ConnectionId, Identity, Timestamp
+
+if TYPE_CHECKING:
+    from .subscriptions import Subscription
+
+__all__ = [
+    "TRANSACTION",
+    "DisconnectedEvent",
+    "Reconnected",
+    "ReducerEvent",
+    "Status",
+    "SubscribeApplied",
+    "SubscriptionFailed",
+    "Transaction",
+    "UnsubscribeApplied",
+    "Why",
+]
+
+Status = Literal["committed", "failed", "out_of_energy", "internal_error"]
+
+
+class ReducerEvent(msgspec.Struct, frozen=True):
+    """The result of a reducer call: this client's own, or on v1 possibly somebody else's.
+
+    What the protocol in use does not tell is None.
+    """
+
+    name: str | None
+    args: tuple[Any, ...] | None
+    status: Status
+    message: str | None = None
+    """Error text of a call that failed."""
+    timestamp: Timestamp | None = None
+    caller_identity: Identity | None = None
+    caller_connection_id: ConnectionId | None = None
+    energy: int | None = None
+    """Energy quanta used (v1 only)."""
+    is_own: bool = False
+    """Whether this client made the call."""
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """A transaction whose cause the wire does not tell: other clients, schedules, SQL, procedures."""
+
+
+#: The wire says no more about most transactions, so there is one value for all of them.
+TRANSACTION: Final = Transaction()
+
+
+class SubscribeApplied(msgspec.Struct, frozen=True):
+    """The first rows of a subscription."""
+
+    subscription: Subscription
+
+
+class UnsubscribeApplied(msgspec.Struct, frozen=True):
+    """The rows of a subscription that was ended by this client."""
+
+    subscription: Subscription
+
+
+class SubscriptionFailed(msgspec.Struct, frozen=True):
+    """A subscription was refused, or a live one was given up by the server."""
+
+    subscription: Subscription | None
+    error: SpacetimeError
+
+
+class Reconnected(msgspec.Struct, frozen=True):
+    """What changed while the connection was lost."""
+
+
+class DisconnectedEvent(msgspec.Struct, frozen=True):
+    """The connection is over; `error` is None when this client closed it."""
+
+    error: BaseException | None
+
+
+Why: TypeAlias = (
+    ReducerEvent
+    | Transaction
+    | SubscribeApplied
+    | UnsubscribeApplied
+    | SubscriptionFailed
+    | Reconnected
+    | DisconnectedEvent
+)

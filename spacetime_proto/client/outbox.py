@@ -1,0 +1,77 @@
+"""What waits to be sent on one connection, and the ids of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LocalProtocolError
+from ..limits import sent_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+    from ..limits import Limits
+    from .calls import PendingCall
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Encoded requests in the order in which they were made.
+
+    Args:
+        limits: `in_flight` and `outgoing_size` are enforced here.
+        calls: the calls that wait for an answer.
+        sets: the requests about query sets that do; the two are only counted.
+    """
+
+    def __init__(self, limits: Limits, calls: Sized, sets: Sized) -> None:
+        self._calls = calls
+        self._sets = sets
+        self._max_in_flight = limits.in_flight
+        self._max_size = limits.outgoing_size
+        self._payloads: list[bytes | str] = []
+        self._pending: list[PendingCall[Any]] = []
+        self._next_id = 1
+
+    def new_id(self) -> int:
+        """Return the id for another request.
+
+        Raises:
+            LocalProtocolError: too many wait for their answers.
+        """
+        in_flight = len(self._calls) + len(self._sets)
+        if in_flight >= self._max_in_flight:
+            raise LocalProtocolError(
+                f"{in_flight} requests already wait for their answers "
+                f"(limit in_flight = {self._max_in_flight})"
+            )
+        request_id = self._next_id
+        # Ids are u32 on the wire; by the time they wrap, the low ones are long answered.
+        self._next_id = request_id + 1 if request_id < 0xFFFF_FFFF else 1
+        return request_id
+
+    def put(self, payload: bytes | str, pending: PendingCall[Any] | None = None) -> None:
+        """Queue an encoded request; LocalProtocolError if it is too large.
+
+        Args:
+            payload: the request.
+            pending: the call that it makes; told when it is sent.
+        """
+        if (size := sent_size(payload)) > self._max_size:
+            raise LocalProtocolError(
+                f"a request of {size} bytes is too large to send "
+                f"(limit outgoing_size = {self._max_size})"
+            )
+        self._payloads.append(payload)
+        if pending is not None:
+            self._pending.append(pending)
+
+    def take(self) -> list[bytes | str]:
+        """Take all that is queued, to be sent at once."""
+        payloads = self._payloads
+        if payloads:
+            self._payloads = []
+            while self._pending:
+                self._pending.pop().sent = True
+        return payloads

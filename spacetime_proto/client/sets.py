@@ -1,0 +1,361 @@
+"""The ledger of query sets: what was asked for, what is live, and what an answer does to both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import structs
+
+from ..errors import Disconnected, LocalProtocolError, ProtocolError, SubscriptionError
+from .causes import SubscribeApplied, SubscriptionFailed, UnsubscribeApplied
+from .context import Context
+from .events import SetApplied, SetEnded, SetFailed
+from .meaning import LEGACY_SET, SHARED_SET
+from .states import SubscriptionInput, SubscriptionState
+from .subscriptions import Subscription
+from .updates import Updates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..cache.cache import Cache, Plan
+    from ..cache.changes import TableChange
+    from .context import ContextOwner
+    from .db import Db
+    from .dialects.dialect import Dialect
+    from .events import Event
+    from .meaning import Applied, Refused, Unapplied
+    from .outbox import Outbox
+
+__all__ = ["SetRequest", "Sets", "end_subscriptions"]
+
+
+class SetRequest(NamedTuple):
+    """A Subscribe or Unsubscribe that waits for its answer."""
+
+    subscription: Subscription
+    is_subscribe: bool
+
+
+class Sets:
+    """The query sets of one connection.
+
+    Args:
+        dialect: encodes the requests, and says whether sets share their rows.
+        outbox: takes them.
+        requests: where they wait for their answers, by request id.
+        cache, db, owner, previous: what `Updates` is made of.
+        replayed: the subscriptions taken over from the connection before.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        outbox: Outbox,
+        requests: dict[int, SetRequest],
+        *,
+        cache: Cache,
+        db: Db,
+        owner: ContextOwner,
+        previous: Cache | None,
+        replayed: Iterable[Subscription],
+    ) -> None:
+        self.live: dict[int, Subscription] = {}
+        """The sets whose rows are in the cache, by id."""
+        self.updates = Updates(cache, db, owner, self, previous)
+        """The ledger of the cache, which asks this one which rows concern it."""
+        self._dialect = dialect
+        self._outbox = outbox
+        self._owner = owner
+        self._requests = requests
+        self._legacy: Subscription | None = None
+        self._next_id = 1
+        self._highest_id = 0
+        self._to_replay = list(replayed)
+        self._replaying: set[Subscription] = set()
+        self._held: list[Event] = []
+        """What is told when all replayed sets are settled."""
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Queue a Subscribe for a pending subscription; LocalProtocolError as `Outbox`."""
+        request_id = self._outbox.new_id()
+        set_id: int | None = None
+        if subscription.legacy and self._dialect.has_legacy_set:
+            payload = self._dialect.subscribe_legacy(request_id, subscription.queries)
+        else:
+            set_id = self._next_id
+            payload = self._dialect.subscribe(request_id, set_id, subscription.queries)
+            self._next_id += 1
+        self._outbox.put(payload)
+        self.subscribe_sent(request_id, set_id, subscription)
+
+    def subscribe_sent(
+        self, request_id: int, set_id: int | None, subscription: Subscription
+    ) -> None:
+        """Note that a Subscribe with these ids is on its way; None is v1's legacy set."""
+        subscription.move(SubscriptionInput.SEND)
+        if set_id is None:
+            set_id = LEGACY_SET
+        else:
+            self._highest_id = max(self._highest_id, set_id)
+        subscription.set_id = set_id
+        self._requests[request_id] = SetRequest(subscription, True)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Ask for the end of a subscription that was sent.
+
+        Raises:
+            LocalProtocolError: it is over, or the end was asked for before, or it is the legacy
+                set of v1, which can only be replaced.
+        """
+        if subscription.set_id == LEGACY_SET:
+            raise LocalProtocolError(
+                "the legacy subscription of protocol v1 cannot be ended, only replaced"
+            )
+        if subscription.state is SubscriptionState.PENDING:
+            raise LocalProtocolError("the subscription was not sent on this connection")
+        subscription.move(SubscriptionInput.UNSUBSCRIBE)
+        request_id = self._outbox.new_id()
+        self._outbox.put(self._dialect.unsubscribe(request_id, subscription.set_id))
+        self._requests[request_id] = SetRequest(subscription, False)
+
+    def unsubscribe_sent(self, request_id: int, set_id: int) -> None:
+        """Note that an Unsubscribe with these ids is on its way (used by playback)."""
+        subscription = self.live.get(set_id)
+        if subscription is None:  # a recording may end what was never asked for
+            subscription = Subscription(())
+            subscription.move(SubscriptionInput.SEND)
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)
+        self._requests[request_id] = SetRequest(subscription, False)
+
+    # --- which rows concern this client -------------------------------------------------------
+
+    def concerned(self, changes: list[TableChange]) -> list[TableChange]:
+        """Leave out what concerns sets that are gone; give v1's changes to the bag they belong to.
+
+        Raises:
+            ProtocolError: a set that this connection never asked for.
+        """
+        live = self.live
+        if self._dialect.shares_rows:
+            if self._legacy is not None:
+                return [
+                    structs.replace(change, query_set=self._v1_bag(change.table))
+                    for change in changes
+                ]
+            return changes
+        for change in changes:
+            if change.query_set not in live:
+                break
+        else:
+            return changes
+        for change in changes:
+            if change.query_set > self._highest_id:
+                raise ProtocolError(
+                    f"an update names query set {change.query_set}, which is unknown"
+                )
+        return [change for change in changes if change.query_set in live]
+
+    def _v1_bag(self, table: str) -> int:
+        """Say which bag a v1 change belongs to while a legacy set is live: v1 does not tell.
+
+        Without other sets it is the legacy set. With others, it is the legacy set only for tables
+        that no other set names.
+        """
+        for set_id, subscription in self.live.items():
+            if set_id != LEGACY_SET and any(table in query for query in subscription.queries):
+                return SHARED_SET
+        return LEGACY_SET
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def _request(self, request_id: int, kind: str) -> SetRequest:
+        # Looked up, not taken: if a callback refuses the message, the request is still open.
+        try:
+            return self._requests[request_id]
+        except KeyError:
+            raise ProtocolError(f"{kind} answers request {request_id}, which is unknown") from None
+
+    def on_applied(self, message: Applied) -> Iterator[Event]:
+        subscription = self._request(message.request_id, "SubscribeApplied").subscription
+        ctx = Context(self._owner, SubscribeApplied(subscription))
+        changes = message.changes
+        if message.set_id is None:
+            set_id, replaced = LEGACY_SET, self._legacy
+            changes = [structs.replace(change, query_set=set_id) for change in changes]
+            drop: tuple[int, ...] = (set_id,)
+        else:
+            set_id, replaced = message.set_id, subscription.replaces
+            drop = () if replaced is None else (replaced.set_id,)
+        plan = self.updates.cache.plan(changes, drop=drop)
+        yield from self.updates.before(plan, ctx)
+        del self._requests[message.request_id]
+        subscription.move(SubscriptionInput.APPLIED)
+        if message.set_id is None:
+            self._legacy = subscription
+        self.live[set_id] = subscription
+        changed = self.updates.apply(plan, ctx)
+        if replaced is not None and replaced is not subscription:
+            self._retire(replaced, set_id)
+        if subscription.state is SubscriptionState.APPLIED:
+            first_time, subscription.was_applied = not subscription.was_applied, True
+            if first_time:
+                yield SetApplied(ctx, subscription)
+        yield from changed
+        yield from self._conclude(subscription)
+
+    def _retire(self, replaced: Subscription, new_set: int) -> None:
+        """End a set whose rows were just replaced by those of another."""
+        if replaced.is_ended:
+            return
+        if replaced.set_id != new_set:
+            self.live.pop(replaced.set_id, None)
+        if replaced.set_id != LEGACY_SET and replaced.state is SubscriptionState.APPLIED:
+            self.unsubscribe(replaced)
+        elif replaced.state in (SubscriptionState.APPLIED, SubscriptionState.SENT):
+            replaced.move(SubscriptionInput.LOST)
+
+    def on_unapplied(self, message: Unapplied) -> Iterator[Event]:
+        subscription = self._request(message.request_id, "UnsubscribeApplied").subscription
+        if message.changes is None:
+            plan = self.updates.cache.plan((), drop=(message.set_id,))
+        else:
+            plan = self.updates.cache.plan(message.changes)
+        yield from self._unapplied(message.request_id, message.set_id, subscription, plan)
+
+    def _unapplied(
+        self, request_id: int, set_id: int, subscription: Subscription, plan: Plan
+    ) -> Iterator[Event]:
+        ctx = Context(self._owner, UnsubscribeApplied(subscription))
+        yield from self.updates.before(plan, ctx)
+        del self._requests[request_id]
+        if self.live.get(set_id) is subscription:
+            del self.live[set_id]
+        subscription.move(SubscriptionInput.ENDED)
+        changed = self.updates.apply(plan, ctx)
+        yield from self._conclude(subscription, SetEnded(ctx, subscription), *changed)
+
+    def on_refused(self, message: Refused) -> Iterable[Event]:
+        request_id, set_id, text = message.request_id, message.set_id, message.error
+        if request_id is not None:
+            subscription, is_subscribe = self._request(request_id, "SubscriptionError")
+            if is_subscribe:
+                del self._requests[request_id]
+                return self._fail(subscription, text, drop=())
+            # The server has no such set any more, so its rows are stale here too.
+            set_id = subscription.set_id
+            is_live = self.live.get(set_id) is subscription and not self._dialect.shares_rows
+            plan = self.updates.cache.plan((), drop=(set_id,) if is_live else ())
+            return self._unapplied(request_id, set_id, subscription, plan)
+        if set_id is None or self._dialect.shares_rows:
+            return self._lose_everything(text)
+        live = self.live.pop(set_id, None)
+        if live is not None:
+            return self._fail(live, text, drop=(set_id,))
+        if set_id > self._highest_id:
+            raise ProtocolError(f"SubscriptionError names query set {set_id}, which is unknown")
+        return ()
+
+    def refused_legacy_request(self) -> int | None:
+        """Return the oldest legacy Subscribe that waits: SpacetimeDB 1.x refuses it without an id."""
+        for request_id, (subscription, is_subscribe) in self._requests.items():
+            if is_subscribe and subscription.set_id == LEGACY_SET:
+                return request_id
+        return None
+
+    def _fail(
+        self, subscription: Subscription, text: str, *, drop: tuple[int, ...]
+    ) -> Iterator[Event]:
+        error = SubscriptionError(text, queries=subscription.queries)
+        ctx = Context(self._owner, SubscriptionFailed(subscription, error))
+        plan = self.updates.cache.plan((), drop=drop)
+        yield from self.updates.before(plan, ctx)
+        outcome = _refused(subscription, error, ctx)
+        yield from self.updates.apply(plan, ctx)
+        yield from self._conclude(subscription, outcome)
+
+    def _lose_everything(self, text: str) -> Iterator[Event]:
+        """An error with neither id: the server has dropped all of this client's sets."""
+        lost = dict.fromkeys(self.live.values())
+        ctx = Context(self._owner, SubscriptionFailed(None, SubscriptionError(text)))
+        plan = self.updates.cache.plan_clear()
+        yield from self.updates.before(plan, ctx)
+        self.live.clear()
+        self._legacy = None
+        yield from self.updates.apply(plan, ctx)
+        for subscription in lost:
+            error = SubscriptionError(text, queries=subscription.queries)
+            yield from self._conclude(subscription, _refused(subscription, error, ctx))
+
+    # --- replay, and the end ------------------------------------------------------------------
+
+    def replay(self) -> Iterable[Event]:
+        """Ask again for the sets of the connection before; tell the difference if there are none."""
+        if self.updates.is_shown:
+            return ()
+        for subscription in self._to_replay:
+            if not subscription.is_ended:
+                self._replaying.add(subscription)
+                self.subscribe(subscription)
+        return self._finish_replay()
+
+    def _conclude(self, subscription: Subscription, *events: Event) -> Iterable[Event]:
+        """Return what is to be told of a settled set; while replaying, when all are settled."""
+        if self.updates.is_shown:
+            return events
+        self._replaying.discard(subscription)
+        self._held.extend(events)
+        return self._finish_replay()
+
+    def _finish_replay(self) -> Iterable[Event]:
+        """When the last replayed set is settled, show the new cache and say what differs."""
+        return () if self._replaying else [*self.updates.reveal(), *self._held]
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """The subscriptions that another connection would have to take over."""
+        asked = [one.subscription for one in self._requests.values() if one.is_subscribe]
+        found = dict.fromkeys([*self.live.values(), *asked, *self._to_replay])
+        return [subscription for subscription in found if not subscription.is_ended]
+
+    def end(
+        self, cause: BaseException | None, ctx: Context[Any], *, for_good: bool
+    ) -> Iterator[Event]:
+        """Settle all sets: the connection is gone."""
+        asked = [one.subscription for one in self._requests.values()]
+        waiting = dict.fromkeys([*asked, *self.live.values(), *self._to_replay])
+        return end_subscriptions(waiting, cause, ctx, for_good=for_good)
+
+
+def _refused(subscription: Subscription, error: SubscriptionError, ctx: Context[Any]) -> Event:
+    """Record that a set was refused or has died; return the event of it."""
+    was_ending = subscription.state is SubscriptionState.ENDING
+    subscription.move(SubscriptionInput.REFUSED)
+    subscription.error = error
+    return SetEnded(ctx, subscription) if was_ending else SetFailed(ctx, subscription, error)
+
+
+def end_subscriptions(
+    waiting: Iterable[Subscription],
+    cause: BaseException | None,
+    ctx: Context[Any],
+    *,
+    for_good: bool,
+) -> Iterator[Event]:
+    """Move subscriptions on after the loss of their connection, and say which of them failed."""
+    for subscription in [one for one in waiting if not one.is_ended]:
+        was_ending = subscription.state is SubscriptionState.ENDING
+        if not for_good:
+            subscription.move(SubscriptionInput.REPLAY)
+            if subscription.is_ended:
+                yield SetEnded(ctx, subscription)
+            continue
+        subscription.move(SubscriptionInput.LOST)
+        if subscription.state is SubscriptionState.FAILED:
+            error = Disconnected.because("the subscription was not applied", cause)
+            subscription.error = error
+            yield SetFailed(ctx, subscription, error)
+        elif was_ending:
+            yield SetEnded(ctx, subscription)

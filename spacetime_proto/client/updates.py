@@ -1,0 +1,172 @@
+"""The ledger of updates: what messages do to the cache, and the events that tell of it.
+
+A message is planned, looked at by whoever wants to see its deletes before (`before`), applied, and
+told. After a reconnect a new cache is filled while the old one is shown; `reveal` tells the
+difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from .causes import TRANSACTION, Reconnected, ReducerEvent
+from .context import Context
+from .events import (
+    BeforeDelete,
+    CallDone,
+    ReducerCompleted,
+    TableChanged,
+    TransactionApplied,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from ..cache.cache import Cache, Plan
+    from ..cache.changes import TableChange, TableDiff
+    from .context import ContextOwner
+    from .db import Db
+    from .events import Event
+    from .meaning import RowChanged
+    from .sets import Sets
+
+    #: Gives the call behind a transaction its outcome, when all else of the message is done.
+    Reply: TypeAlias = Callable[[Context[Any]], CallDone]
+
+__all__ = ["Updates"]
+
+
+class Updates:
+    """The cache of one connection, and who is told what becomes of it.
+
+    Args:
+        cache: what is filled.
+        db: the handles, which know who listens.
+        owner: what contexts belong to.
+        sets: the ledger that knows which rows concern this client.
+        previous: after a reconnect, the cache that is shown until `reveal`.
+    """
+
+    def __init__(
+        self, cache: Cache, db: Db, owner: ContextOwner, sets: Sets, previous: Cache | None
+    ) -> None:
+        self.cache = cache
+        self.is_shown = previous is None
+        """Whether `db` shows this cache."""
+        self.transaction_context: Context[Any] = Context(owner, TRANSACTION)
+        """For all transactions of which the wire tells no more than that they happened."""
+        self._previous = previous
+        self._db = db
+        self._handles = {handle.table_name: handle for handle in db}
+        self._owner = owner
+        self._sets = sets
+        self._live = sets.live
+
+    # --- before, apply ------------------------------------------------------------------------
+
+    def before(self, plan: Plan, ctx: Context[Any]) -> list[Event]:
+        """Return what somebody wants to see before the plan is applied.
+
+        Raises:
+            DecodeError: a row of it is damaged.
+        """
+        events: list[Event] = []
+        if self.is_shown:
+            for name in plan.tables:
+                handle = self._handles[name]
+                listeners = handle.listeners
+                if listeners.before_delete and (rows := plan.before_delete(name)):
+                    events.append(BeforeDelete(ctx, handle, rows, listeners))
+        return events
+
+    def apply(self, plan: Plan, ctx: Context[Any]) -> list[Event]:
+        """Apply a plan and return the events of its row changes, callbacks as they are now."""
+        return self._told(self.cache.apply(plan, want=self._wanted(plan.tables)), ctx)
+
+    def _wanted(self, tables: Iterable[str]) -> Collection[str] | None:
+        """Return those of the tables whose changed rows somebody looks at; None for all."""
+        if not self.is_shown:
+            return ()
+        if self._owner.wants_everything:
+            return None
+        handles = self._handles
+        return [name for name in tables if handles[name].listeners.wants_rows]
+
+    def _told(self, diffs: list[TableDiff], ctx: Context[Any]) -> list[Event]:
+        if not self.is_shown:
+            return []
+        handles = self._handles
+        return [
+            TableChanged(ctx, handle := handles[diff.store.name], diff, handle.listeners)
+            for diff in diffs
+        ]
+
+    # --- transactions -------------------------------------------------------------------------
+
+    def transaction(
+        self, changes: list[TableChange], ctx: Context[Any], reply: Reply | None = None
+    ) -> Iterable[Event]:
+        """Apply what a transaction changed; return its events and those of the call behind it."""
+        events: list[Event] = []
+        if changes:
+            plan = self.cache.plan(self._sets.concerned(changes))
+            before = self.before(plan, ctx)
+            if before:
+                return self._look_and_apply(before, plan, ctx, reply)
+            events = self.apply(plan, ctx)
+        self._conclude(ctx, events, reply)
+        return events
+
+    def _look_and_apply(
+        self, before: list[Event], plan: Plan, ctx: Context[Any], reply: Reply | None
+    ) -> Iterator[Event]:
+        yield from before
+        events = self.apply(plan, ctx)
+        self._conclude(ctx, events, reply)
+        yield from events
+
+    def _conclude(self, ctx: Context[Any], events: list[Event], reply: Reply | None) -> None:
+        """Add what comes after the row changes of a transaction."""
+        if events and self._owner.wants_everything:
+            events.append(TransactionApplied(ctx, tuple(cast("list[TableChanged]", events))))
+        if type(ctx.event) is ReducerEvent:
+            events.append(ReducerCompleted(ctx))
+        if reply is not None:
+            events.append(reply(ctx))
+
+    def on_row_changed(self, message: RowChanged) -> Iterable[Event]:
+        """Do what `transaction` does, by the shortest way where there is one."""
+        handle = self._handles.get(message.table)
+        ctx = self.transaction_context
+        if (
+            handle is not None
+            and not (listeners := handle.listeners).before_delete
+            and message.query_set in self._live
+            and self.is_shown
+        ):
+            everything = self._owner.wants_everything
+            wanted = everything or listeners.wants_rows
+            diff = self.cache.apply_row(
+                message.table, message.query_set, message.new, message.old, want=wanted
+            )
+            if diff is not None:
+                if not wanted:
+                    return []
+                changed = TableChanged(ctx, handle, diff, listeners)
+                return [changed, TransactionApplied(ctx, (changed,))] if everything else [changed]
+        return self.transaction([message.change()], ctx)
+
+    # --- after a reconnect --------------------------------------------------------------------
+
+    def reveal(self) -> list[Event]:
+        """Show the new cache in the place of the old one; return the events of what differs.
+
+        Raises:
+            DecodeError: a primary key does not decode.
+        """
+        previous, self._previous = self._previous, None
+        assert previous is not None  # asked for once, after a reconnect
+        self.is_shown = True
+        self._db.attach(self.cache)
+        diffs = self.cache.diff_from(previous, want=self._wanted(self._handles))
+        return self._told(diffs, Context(self._owner, Reconnected()))

@@ -1,0 +1,54 @@
+"""What an HTTP exchange under way is in both colours: the machine, and the words for its failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spacetime_proto.errors import CallTimeout, Disconnected
+from spacetime_proto.wire.http_exchange import HttpExchange
+
+if TYPE_CHECKING:
+    from spacetime_proto.wire.http_exchange import HttpRequest
+
+    from .route import Route
+
+__all__ = ["READ_SIZE", "Exchange"]
+
+READ_SIZE = 256 * 1024
+
+
+class Exchange:
+    """One request on its way.
+
+    Attributes:
+        machine: the exchange without I/O.
+        route: the way to the server; its time limit is for everything together.
+    """
+
+    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+        """Make the machine and give it the request.
+
+        Raises:
+            LocalProtocolError: the request cannot be sent.
+        """
+        self.machine = HttpExchange(stream=stream)
+        self.route = route
+        self._what = f"{request.method} {request.path} of {route.address.authority}"
+        self.machine.start(request, host_header=route.address.host_header)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read, nothing at the end of the stream; raises the machine's failure."""
+        if data:
+            self.machine.receive_data(data)
+        else:
+            self.machine.receive_eof()
+        if self.machine.failure is not None:
+            raise self.machine.failure
+
+    def too_late(self) -> CallTimeout:
+        """Return the error for a time limit that has passed."""
+        return CallTimeout(f"{self._what}: no answer within {self.route.timeout or 0:g} s")
+
+    def broken(self, cause: object) -> Disconnected:
+        """Return the error for a connection that broke."""
+        return Disconnected(f"{self._what}: the connection broke ({cause})")

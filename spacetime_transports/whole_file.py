@@ -1,0 +1,49 @@
+"""Files that are replaced as a whole: nobody ever reads half of one, and a secret is never open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+__all__ = ["write_private", "write_whole"]
+
+
+def write_private(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path` with mode 0600, creating missing folders with mode 0700.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    target = os.path.abspath(os.fspath(path))
+    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    write_whole(target, text.encode(), private=True)
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes, *, private: bool = False) -> None:
+    """Write `data` to a new file beside `path`, which then takes the name.
+
+    A crash leaves either the old content or the new.
+
+    Args:
+        path: the file; its folder exists.
+        data: all that it is to hold.
+        private: only the owner may read it; at no moment can others.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    # mkstemp creates with mode 0600 whatever the umask says.
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        if not private:
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
