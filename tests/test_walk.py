@@ -14,7 +14,7 @@ from tests.support.draw import DOCUMENT, PICTURE, TABLE, drawn
 from tests.support.walk import CALL, Walk, entries, take_walks
 
 #: Whether a call has to keep to the bounds yet.
-BOUNDS_HOLD = False
+BOUNDS_HOLD = True
 MAX_FILES = 22
 MAX_ENTRIES = 3
 

@@ -285,16 +285,15 @@ class AsyncDriver(DriverBase[DbT]):
 
     async def _write(self, stream: ByteStream, session: ClientSession[Any]) -> None:
         """Send what the session has, whenever it has something, until it is cancelled."""
-        wake = self.new_waiter()
-        self._wake_writer = wake.set
         try:
             with self._writer or anyio.CancelScope():
                 while True:
                     while data := session.data_to_send():
                         await stream.send(data)
-                    await wake.wait()
+                    # What is queued from here on wakes this one, what came before has been sent.
                     wake = self.new_waiter()
                     self._wake_writer = wake.set
+                    await wake.wait()
         except Exception as error:
             self._write_error = error
             if self._read_scope is not None:
