@@ -25,6 +25,7 @@ class Waiter(Protocol):
 
     def wait(self) -> Awaitable[object]:
         """Wait for `set`, which may have come before; cancelling the wait is harmless."""
+        ...
 
 
 class _AsyncioWaiter:

@@ -185,6 +185,9 @@ def test_the_token_is_saved_before_on_connect_runs() -> None:
     client.dial(token="mine")
     client.greet()
     assert saved == [TOKEN, "mine"]
+    assert client.status.own_token == "mine"
+    assert Life(session=False).status.own_token is None
+    assert connected().status.own_token == TOKEN
 
 
 def test_a_token_that_cannot_be_saved_ends_the_client() -> None:
