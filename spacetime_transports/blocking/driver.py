@@ -238,10 +238,18 @@ class BlockingDriver(DriverBase[DbT]):
         """Do what life wants until `is_met`, the deadline, or (not `may_wait`) it would wait."""
         answer: Received | Answered | None = None
         error: Exception | None = None
+        lock, send, status = self.lock, self._living.send, self.status
         while not self.is_done:
             want = self._want
             if want is None:
-                want = self._step(answer, error)
+                try:
+                    with lock:
+                        want = send(answer) if error is None else self._living.throw(error)
+                except BaseException as over:
+                    self._end()
+                    if isinstance(over, StopIteration):
+                        return
+                    raise  # Ctrl-C in the middle of a message
                 answer = error = None
             if type(want) is Invoke:
                 try:
@@ -252,9 +260,9 @@ class BlockingDriver(DriverBase[DbT]):
                     error = raised
             elif want is MESSAGE_DONE:
                 self.messages += 1
-                if not self.status.is_up:
-                    self.status.message_done()
-                with self.lock:
+                if not status.is_up:
+                    status.message_done()
+                with lock:
                     if is_met():
                         return
             elif type(want) is InvokeEach:
@@ -267,7 +275,7 @@ class BlockingDriver(DriverBase[DbT]):
                 except Exception as raised:
                     error = raised
                 self._want = None
-            elif want is not None:
+            else:
                 self._want = want
                 if type(want) is Read:
                     answer = self._read(want, is_met, deadline, may_wait)
@@ -276,20 +284,6 @@ class BlockingDriver(DriverBase[DbT]):
                 if answer is None:
                     return
                 self._want = None
-
-    def _step(self, answer: Received | Answered | None, error: Exception | None) -> Any:
-        """Let life go on to its next want; None when it is over."""
-        try:
-            with self.lock:
-                if error is not None:
-                    return self._living.throw(error)
-                return self._living.send(answer)
-        except StopIteration:
-            self._end()
-            return None
-        except BaseException:  # Ctrl-C in the middle of a message
-            self._end()
-            raise
 
     def _read(
         self,
