@@ -238,13 +238,15 @@ class BlockingDriver(DriverBase[DbT]):
         """Do what life wants until `is_met`, the deadline, or (not `may_wait`) it would wait."""
         answer: Received | Answered | None = None
         error: Exception | None = None
-        lock, send, status = self.lock, self._living.send, self.status
+        lock, status = self.lock, self.status
+        send: Callable[[Any], Any] = self._living.send
+        throw: Callable[[Exception], Any] = self._living.throw
         while not self.is_done:
             want = self._want
             if want is None:
                 try:
                     with lock:
-                        want = send(answer) if error is None else self._living.throw(error)
+                        want = send(answer) if error is None else throw(error)
                 except BaseException as over:
                     self._end()
                     if isinstance(over, StopIteration):
