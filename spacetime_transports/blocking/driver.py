@@ -239,8 +239,8 @@ class BlockingDriver(DriverBase[DbT]):
         answer: Received | Answered | None = None
         error: Exception | None = None
         lock, status = self.lock, self.status
-        send: Callable[[Any], Any] = self._living.send
-        throw: Callable[[Exception], Any] = self._living.throw
+        living: Any = self._living
+        send, throw = living.send, living.throw
         while not self.is_done:
             want = self._want
             if want is None:
