@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict
+
+from typing_extensions import TypeVar
 
 from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import LocalProtocolError
@@ -33,15 +35,26 @@ if TYPE_CHECKING:
     from .driver_base import DriverBase
     from .options import ConnectOptions
 
-__all__ = ["ClientBase"]
+__all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
 
-DbT = TypeVar("DbT")
+DbT = TypeVar("DbT", default=Any)  # the tables of a client without bindings
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 SubscriptionT = TypeVar("SubscriptionT")
 
 
-class ClientBase(Generic[DbT, DriverT, SubscriptionT]):
+class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
+    """The callbacks of one subscription, as keyword arguments."""
+
+    on_applied: OnApplied[DbT] | None
+    """``on_applied(ctx)``, before the row callbacks of its first rows."""
+    on_error: OnError[DbT] | None
+    """``on_error(ctx, error)``, if it is refused or dies later."""
+    on_end: OnEnd[DbT] | None
+    """``on_end(ctx)``, after an unsubscribe."""
+
+
+class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     """A client of any colour; `AsyncClient` and `BlockingClient` add what waits."""
 
     _driver_type: ClassVar[Callable[..., Any]]

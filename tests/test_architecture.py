@@ -132,16 +132,9 @@ def test_no_file_imports_itself_by_a_detour() -> None:
     assert circles(import_graph(run_time_only=True)) == []
 
 
-#: Files that name each other in annotations and are yet to be taken apart.
-TIED = [
-    {"driver", "handles", "marks"},
-]
-
-
 def test_annotations_tie_no_more_than_two_files_together() -> None:
     for files in circles(import_graph(run_time_only=False)):
-        names = {name.rpartition(".")[2] for name in files}
-        assert len(files) <= 2 or names in TIED, sorted(files)
+        assert len(files) <= 2, sorted(files)
 
 
 def test_every_folder_of_the_core_has_a_folder_of_tests() -> None:

@@ -12,50 +12,41 @@ something, and if nobody does, leaving the ``async with`` block raises it, once.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from typing_extensions import TypeVar
 
 from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
-from ..client_base import ClientBase
+from ..client_base import ClientBase, DbT
 from ..options import resolve
 from .driver import AsyncDriver
 from .handles import AsyncChangeStream, AsyncSubscription
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from anyio.abc import TaskGroup
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
-    from spacetime_proto.client.callback_types import OnApplied, OnEnd, OnError
     from spacetime_proto.client.calls import Call, PendingCall
     from spacetime_proto.query.builder import Query
 
+    from ..client_base import SubscribeCallbacks
     from ..options import Options
     from .waiting import Waiter
 
 __all__ = ["AsyncChangeStream", "AsyncClient", "AsyncSubscription", "connect"]
 
-DbT = TypeVar("DbT")
 R = TypeVar("R")
-T = TypeVar("T")
+T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
-@overload
 def connect(
-    host: str, database: str, module: Module[DbT], **options: Unpack[Options]
-) -> AsyncClient[DbT]: ...
-@overload
-def connect(
-    host: str, database: str, module: None = None, **options: Unpack[Options]
-) -> AsyncClient[Any]: ...
-def connect(
-    host: str, database: str, module: Module[Any] | None = None, **options: Unpack[Options]
-) -> AsyncClient[Any]:
+    host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
+) -> AsyncClient[DbT]:
     """Return a client of `database` on the server at `host`; ``async with`` connects it.
 
     Args:
@@ -72,7 +63,7 @@ def connect(
     return AsyncClient(host, database, module, resolve(**options))
 
 
-class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
+class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
     """A client under asyncio or trio; made by `connect`, used as an async context manager.
 
     All methods belong to the event loop's thread. Other threads may read the cache under ``lock``.
@@ -110,12 +101,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
             driver.raise_not_up()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close, and raise what ended the connection if nobody has been told.
 
         Raises:
@@ -183,16 +169,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
         pending = session.call(call, on_done=waiter.set)
         return await self._outcome(pending, waiter, timeout)
 
-    @overload
-    async def query(self, query: Query[T], *, timeout: float | None = None) -> list[T]: ...  # noqa: ASYNC109
-    @overload
-    async def query(self, query: str, *, timeout: float | None = None) -> list[Any]: ...  # noqa: ASYNC109
-    async def query(  # as call
-        self,
-        query: Query[Any] | str,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> list[Any]:
+    async def query(self, query: Query[T] | str, *, timeout: float | None = None) -> list[T]:  # noqa: ASYNC109  # as call
         """Run a query once and return its rows; nothing enters the cache.
 
         Raises:
@@ -224,9 +201,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
     async def subscribe(
         self,
         *queries: Query[Any] | str,
-        on_applied: OnApplied[DbT] | None = None,
-        on_error: OnError[DbT] | None = None,
-        on_end: OnEnd[DbT] | None = None,
+        **callbacks: Unpack[SubscribeCallbacks[DbT]],
     ) -> AsyncSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
 
@@ -234,9 +209,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
 
         Args:
             queries: SQL texts or queries of the builder.
-            on_applied: ``on_applied(ctx)``, before the row callbacks of its first rows.
-            on_error: ``on_error(ctx, error)``, if it is refused or dies later.
-            on_end: ``on_end(ctx)``, after an unsubscribe.
+            callbacks: see `SubscribeCallbacks`.
 
         Raises:
             SubscriptionError: the server refused it.
@@ -244,9 +217,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
             LocalProtocolError: this is a callback (use ``ctx.subscribe`` there).
         """
         self._ready("subscribe", waits=True)
-        handle = self.subscribe_soon(
-            *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
-        )
+        handle = self.subscribe_soon(*queries, **callbacks)
         try:
             await handle.wait_applied()
         except Exception:
@@ -258,16 +229,7 @@ class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
         return handle
 
     async def subscribe_to_all_tables(
-        self,
-        *,
-        on_applied: OnApplied[DbT] | None = None,
-        on_error: OnError[DbT] | None = None,
-        on_end: OnEnd[DbT] | None = None,
+        self, **callbacks: Unpack[SubscribeCallbacks[DbT]]
     ) -> AsyncSubscription:
         """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return await self.subscribe(
-            *self._all_tables(),
-            on_applied=on_applied,
-            on_error=on_error,
-            on_end=on_end,
-        )
+        return await self.subscribe(*self._all_tables(), **callbacks)

@@ -14,47 +14,39 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypeVar
 
 from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
-from ..client_base import ClientBase
+from ..client_base import ClientBase, DbT
 from ..options import resolve
 from .driver import BlockingDriver
 from .handles import BlockingChangeStream, BlockingSubscription, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
-    from spacetime_proto.client.callback_types import OnApplied, OnEnd, OnError
     from spacetime_proto.client.calls import Call, PendingCall
     from spacetime_proto.query.builder import Query
 
+    from ..client_base import SubscribeCallbacks
     from ..options import Options
 
 __all__ = ["BlockingChangeStream", "BlockingClient", "BlockingSubscription", "connect"]
 
-DbT = TypeVar("DbT")
 R = TypeVar("R")
-T = TypeVar("T")
+T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
-@overload
 def connect(
-    host: str, database: str, module: Module[DbT], **options: Unpack[Options]
-) -> BlockingClient[DbT]: ...
-@overload
-def connect(
-    host: str, database: str, module: None = None, **options: Unpack[Options]
-) -> BlockingClient[Any]: ...
-def connect(
-    host: str, database: str, module: Module[Any] | None = None, **options: Unpack[Options]
-) -> BlockingClient[Any]:
+    host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
+) -> BlockingClient[DbT]:
     """Connect to `database` on the server at `host`; returns once the server has greeted.
 
     Use it as a context manager, or call `BlockingClient.close` at the end.
@@ -71,12 +63,12 @@ def connect(
             HandshakeError.
         LocalProtocolError: an argument or option makes no sense.
     """
-    client: BlockingClient[Any] = BlockingClient(host, database, module, resolve(**options))
+    client = BlockingClient(host, database, module, resolve(**options))
     client._driver.connect()
     return client
 
 
-class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription]):
+class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT]):
     """A client on plain sockets; made by `connect`."""
 
     _driver_type = BlockingDriver
@@ -88,12 +80,7 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close, and raise what ended the connection if nobody has been told.
 
         Raises:
@@ -227,11 +214,7 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
             pending: PendingCall[R] = session.call(call, on_done=driver.notify)
         return self._settled(pending, timeout)
 
-    @overload
-    def query(self, query: Query[T], *, timeout: float | None = None) -> list[T]: ...
-    @overload
-    def query(self, query: str, *, timeout: float | None = None) -> list[Any]: ...
-    def query(self, query: Query[Any] | str, *, timeout: float | None = None) -> list[Any]:
+    def query(self, query: Query[T] | str, *, timeout: float | None = None) -> list[T]:
         """Run a query once and return its rows; nothing enters the cache.
 
         Raises:
@@ -255,19 +238,15 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
     def subscribe(
         self,
         *queries: Query[Any] | str,
-        on_applied: OnApplied[DbT] | None = None,
-        on_error: OnError[DbT] | None = None,
-        on_end: OnEnd[DbT] | None = None,
         timeout: float | None = None,
+        **callbacks: Unpack[SubscribeCallbacks[DbT]],
     ) -> BlockingSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
 
         Args:
             queries: SQL texts or queries of the builder.
-            on_applied: ``on_applied(ctx)``, before the row callbacks of its first rows.
-            on_error: ``on_error(ctx, error)``, if it is refused or dies later.
-            on_end: ``on_end(ctx)``, after an unsubscribe.
             timeout: seconds to wait for it; a wait that fails takes the subscription back.
+            callbacks: see `SubscribeCallbacks`.
 
         Raises:
             SubscriptionError: the server refused it.
@@ -276,9 +255,7 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
             LocalProtocolError: this is a callback (use ``ctx.subscribe`` there).
         """
         self._ready("subscribe", waits=True)
-        handle = self.subscribe_soon(
-            *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
-        )
+        handle = self.subscribe_soon(*queries, **callbacks)
         try:
             handle.wait_applied(timeout)
         except BaseException:
@@ -289,18 +266,7 @@ class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription])
         return handle
 
     def subscribe_to_all_tables(
-        self,
-        *,
-        on_applied: OnApplied[DbT] | None = None,
-        on_error: OnError[DbT] | None = None,
-        on_end: OnEnd[DbT] | None = None,
-        timeout: float | None = None,
+        self, *, timeout: float | None = None, **callbacks: Unpack[SubscribeCallbacks[DbT]]
     ) -> BlockingSubscription:
         """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return self.subscribe(
-            *self._all_tables(),
-            on_applied=on_applied,
-            on_error=on_error,
-            on_end=on_end,
-            timeout=timeout,
-        )
+        return self.subscribe(*self._all_tables(), timeout=timeout, **callbacks)
