@@ -21,7 +21,13 @@ __all__ = ["DialPlan", "as_connect_error"]
 
 
 class DialPlan:
-    """What has to be known to dial for one client."""
+    """What has to be known to dial for one client; `AsyncDialer` and `Dialer` do it.
+
+    Their methods raise ConnectError for whatever stood in the way on the network. `credentials`
+    also raises LocalProtocolError (a token file cannot be read, the token is none, or a blocking
+    client has an async token callable) and what a token callable raised. `fetch_module` also raises
+    DatabaseNotFound; `describe` raises any SpacetimeError.
+    """
 
     def __init__(self, address: Address, options: ConnectOptions) -> None:
         self._address = address

@@ -26,27 +26,14 @@ class AsyncDialer(DialPlan):
     """Makes attempts for one client; the caller sets the time limit."""
 
     async def dial(self) -> ByteStream:
-        """Connect.
-
-        Raises:
-            ConnectError: what stood in the way.
-        """
+        """Connect."""
         options = self._options
         return await open_stream(
             self._address, ssl_context=options.ssl_context, proxy=options.proxy
         )
 
     async def credentials(self, issued: str | None) -> Credentials:
-        """Find out who to be in one attempt.
-
-        Args:
-            issued: the token that the server issued earlier, or None.
-
-        Raises:
-            LocalProtocolError: a file cannot be read, or the token is none.
-            ConnectError: the token could not be exchanged.
-            Exception: whatever a token callable raised.
-        """
+        """Find the credentials for one attempt; `issued` is the token the server gave earlier."""
         token = self._choose_token(await self._token(), issued)
         if not self._is_exchanged(token):
             return Credentials(token)
@@ -58,12 +45,7 @@ class AsyncDialer(DialPlan):
         return await found if inspect.isawaitable(found) else found
 
     async def fetch_module(self, database: str) -> Module[Any]:
-        """Make bindings from the server's description of `database`.
-
-        Raises:
-            ConnectError: no server, or it refuses.
-            DatabaseNotFound: it has no such database.
-        """
+        """Make bindings from the server's description of `database`."""
         from spacetime_proto.bindings.client_module import dynamic_module
 
         token = checked_token(await self._token())
@@ -71,11 +53,7 @@ class AsyncDialer(DialPlan):
             return dynamic_module(await self._client(token).schema(database))
 
     async def describe(self, database: str, *, timeout: float) -> ModuleDef:  # noqa: ASYNC109
-        """Return the server's description of `database`; it is public.
-
-        Raises:
-            SpacetimeError: the server does not say within `timeout` seconds.
-        """
+        """Ask for the public description of `database`, for `timeout` seconds at most."""
         return await self._client(None, timeout).schema(database)
 
     def _client(self, token: str | None, timeout: float | None = None) -> AsyncHttpClient:

@@ -76,17 +76,10 @@ class Errand:
 
 
 class Dialer(DialPlan):
-    """Makes attempts for one client."""
+    """Makes attempts for one client; deadlines are points on `time.monotonic`, or None."""
 
     def dial(self, deadline: float | None) -> socket.socket:
-        """Connect.
-
-        Args:
-            deadline: on `time.monotonic`, or None.
-
-        Raises:
-            ConnectError: what stood in the way.
-        """
+        """Connect."""
         return open_socket(
             self._address,
             ssl_context=self._options.ssl_context,
@@ -95,17 +88,9 @@ class Dialer(DialPlan):
         )
 
     def credentials(self, issued: str | None, deadline: float | None) -> Credentials:
-        """Find out who to be in one attempt.
+        """Find the credentials for one attempt; `issued` is the token the server gave earlier.
 
-        Args:
-            issued: the token that the server issued earlier, or None.
-            deadline: on `time.monotonic`, or None; a token callable takes what it takes.
-
-        Raises:
-            LocalProtocolError: the token callable is an async one, a file cannot be read, or the
-                token is none.
-            ConnectError: the token could not be exchanged.
-            Exception: whatever a token callable raised.
+        The deadline limits the exchange of the token; nothing can limit a token callable.
         """
         token = self._choose_token(self._token(), issued)
         if not self._is_exchanged(token):
@@ -127,12 +112,7 @@ class Dialer(DialPlan):
         )
 
     def fetch_module(self, database: str) -> Module[Any]:
-        """Make bindings from the server's description of `database`.
-
-        Raises:
-            ConnectError: no server, or it refuses.
-            DatabaseNotFound: it has no such database.
-        """
+        """Make bindings from the server's description of `database`."""
         from spacetime_proto.bindings.client_module import dynamic_module
 
         token = checked_token(self._token())
@@ -140,11 +120,7 @@ class Dialer(DialPlan):
             return dynamic_module(self._client(token).schema(database))
 
     def describe(self, database: str, *, timeout: float) -> ModuleDef:
-        """Return the server's description of `database`; it is public.
-
-        Raises:
-            SpacetimeError: the server does not say within `timeout` seconds.
-        """
+        """Ask for the public description of `database`, for `timeout` seconds at most."""
         return self._client(None, timeout).schema(database)
 
     def _client(self, token: str | None, timeout: float | None = None) -> HttpClient:

@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
 from spacetime_proto.client.calls import Call
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 
-class SpacetimeDBScheduledEvent:
+class SpacetimeDBScheduledEvent(msgspec.Struct, eq=False, dict=True):
     """A function that waits for its time.
 
     Attributes:
@@ -65,12 +66,9 @@ class SpacetimeDBScheduledEvent:
         args: what it is called with.
     """
 
-    def __init__(
-        self, fire_time: float, callback: Callable[..., object], args: tuple[Any, ...]
-    ) -> None:
-        self.fire_time = fire_time
-        self.callback = callback
-        self.args = args
+    fire_time: float
+    callback: Callable[..., object]
+    args: tuple[Any, ...]
 
 
 class SpacetimeDBAsyncClient(Registrations):
@@ -82,10 +80,7 @@ class SpacetimeDBAsyncClient(Registrations):
     Attributes:
         client: what callbacks are registered on besides (`SpacetimeDBClient`).
         request_timeout: seconds that `call_reducer` and `close` wait.
-        is_connected: whether requests can be made.
         is_closing: whether the end was asked for.
-        identity: who this client is, once it was told.
-        address: the connection id.
     """
 
     request_timeout: float = 5
@@ -272,30 +267,28 @@ class SpacetimeDBAsyncClient(Registrations):
         found: list[TransactionUpdateMessage | None] = []
 
         callbacks = driver.callbacks
-        assert isinstance(callbacks, LegacyCallbacks)
+        assert isinstance(callbacks, LegacyCallbacks)  # `SpacetimeDBClient.attempts` made them
 
         def answered(pending: PendingCall[Any]) -> None:
             found.append(callbacks.last_message)
             done.set()
 
         name = find_reducer(driver.session.module.bound, reducer_name)
-        try:
-            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
-        except Disconnected as error:  # the loss is known already
-            driver.was_told = True
-            raise SpacetimeDBException(str(error)) from error
-        driver.flush()
         callbacks.expected += 1
         try:
+            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+            driver.flush()
             with anyio.move_on_after(self.request_timeout):
                 await done.wait()
+            if isinstance(pending.error, Disconnected):
+                raise pending.error
+        except Disconnected as error:
+            driver.was_told = True
+            raise SpacetimeDBException(str(error)) from error
         finally:
             callbacks.expected -= 1
         if not found:
             raise SpacetimeDBException(f"the call of {reducer_name!r} timed out")
-        if isinstance(pending.error, Disconnected):
-            driver.was_told = True
-            raise SpacetimeDBException(str(pending.error)) from pending.error
         return found[0]
 
     async def close(self) -> None:
@@ -388,8 +381,7 @@ class SpacetimeDBAsyncClient(Registrations):
         finally:
             if background is not None:
                 await background.stop()
-            self.client.undrive()
-            self._loop = None
+            self.client._loop = self._loop = None
         if self._error is not None or driver is None:
             return self._error
         return driver.take_error()

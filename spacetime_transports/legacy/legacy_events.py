@@ -6,15 +6,18 @@ then ``on_subscription_applied``, or ``on_event`` and the reducer's own callback
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from spacetime_proto.bindings.legacy_registry import LegacyRegistry
     from spacetime_proto.client.callbacks import Calls
@@ -30,7 +33,7 @@ _STATUS = {
 }
 
 
-class DbEvent:
+class DbEvent(msgspec.Struct, eq=False, dict=True):
     """One changed row of a `TransactionUpdateMessage`.
 
     Attributes:
@@ -41,14 +44,11 @@ class DbEvent:
         old_value: the row before; None for an insert.
     """
 
-    def __init__(
-        self, table_name: str, row_pk: Any, row_op: str, decoded_value: Any, old_value: Any = None
-    ) -> None:
-        self.table_name = table_name
-        self.row_pk = row_pk
-        self.row_op = row_op
-        self.decoded_value = decoded_value
-        self.old_value = old_value
+    table_name: str
+    row_pk: Any
+    row_op: str
+    decoded_value: Any
+    old_value: Any = None
 
     def __repr__(self) -> str:
         return f"<DbEvent {self.row_op} {self.table_name} {self.row_pk!r}>"
@@ -69,14 +69,11 @@ class TransactionUpdateMessage:
     ) -> None:
         self.reducer_event = reducer_event
         self._changes = changes
-        self._events: dict[str, list[DbEvent]] | None = None
 
-    @property
+    @functools.cached_property
     def events(self) -> dict[str, list[DbEvent]]:
         """The changed rows by table, decoded when they are first asked for."""
-        if self._events is None:
-            self._events = {change.table.table_name: _db_events(change) for change in self._changes}
-        return self._events
+        return {change.table.table_name: _db_events(change) for change in self._changes}
 
     def __repr__(self) -> str:
         return f"<TransactionUpdateMessage {self.reducer_event!r}>"
@@ -91,11 +88,21 @@ def _db_events(change: ev.TableChanged) -> list[DbEvent]:
             return row
         return getattr(row, type(row).__struct_fields__[key])
 
-    return [
-        *(DbEvent(name, key_of(row), "insert", row) for row in change.inserted),
-        *(DbEvent(name, key_of(row), "delete", row, row) for row in change.deleted),
-        *(DbEvent(name, key_of(new), "update", new, old) for old, new in change.updated),
-    ]
+    events = []
+    for operation, old, new in _rows_of(change):
+        row = old if operation == "delete" else new
+        events.append(DbEvent(name, key_of(row), operation, row, old))
+    return events
+
+
+def _rows_of(change: ev.TableChanged) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (operation, old row, new row) in the order of 0.7; the row that there is not is None."""
+    for row in change.inserted:
+        yield "insert", None, row
+    for row in change.deleted:
+        yield "delete", row, None
+    for old, new in change.updated:
+        yield "update", old, new
 
 
 def reducer_event(event: object) -> LegacyReducerEvent | None:
@@ -180,15 +187,9 @@ class LegacyCallbacks(Callbacks):
         if not callbacks:
             return
         cause = reducer_event(event.ctx.event)
-        for row in event.inserted:
+        for operation, old, new in _rows_of(event):
             for callback in callbacks:
-                yield self._run, (callback, "insert", None, row, cause)
-        for row in event.deleted:
-            for callback in callbacks:
-                yield self._run, (callback, "delete", row, None, cause)
-        for old, new in event.updated:
-            for callback in callbacks:
-                yield self._run, (callback, "update", old, new, cause)
+                yield self._run, (callback, operation, old, new, cause)
 
     def _transaction_applied(self, event: ev.TransactionApplied) -> Calls:
         if isinstance(event.ctx.event, ev.ReducerEvent):
@@ -205,19 +206,14 @@ class LegacyCallbacks(Callbacks):
         if completed.name is None or completed.args is None:
             return  # what cannot be told cannot be passed on
         for registered in self._registry.reducer_callbacks(completed.name):
-            yield (
-                self._run,
-                (
-                    registered.function,
-                    *registered.arguments(
-                        completed.caller_identity,
-                        completed.caller_connection_id,
-                        _STATUS[completed.status],
-                        completed.message or "",
-                        completed.args,
-                    ),
-                ),
+            arguments = registered.arguments(
+                completed.caller_identity,
+                completed.caller_connection_id,
+                _STATUS[completed.status],
+                completed.message or "",
+                completed.args,
             )
+            yield self._run, (registered.function, *arguments)
 
     def _on_event(self, cause: object, changes: tuple[ev.TableChanged, ...]) -> Calls:
         described = reducer_event(cause)

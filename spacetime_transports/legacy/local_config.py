@@ -88,10 +88,14 @@ def set_string(key: str, value: str) -> None:
 
 def set_config(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> None:
     """Set several keys, given as (key, value) pairs or as a mapping, and save once."""
-    parser = _parser()
+    if config is None:
+        init()
+    assert config is not None and settings_path is not None
     for key, value in dict(pairs).items():
-        parser.set(_SECTION, key, value)
-    _save()
+        config.set(_SECTION, key, value)
+    text = io.StringIO()
+    config.write(text)
+    write_private(settings_path, text.getvalue())
 
 
 def get_token() -> str | None:
@@ -102,20 +106,6 @@ def get_token() -> str | None:
 def set_token(token: str) -> None:
     """Save the token under the key ``auth_token``."""
     set_string(_TOKEN_KEY, token)
-
-
-def _parser() -> configparser.ConfigParser:
-    if config is None:
-        init()
-    assert config is not None
-    return config
-
-
-def _save() -> None:
-    assert config is not None and settings_path is not None
-    text = io.StringIO()
-    config.write(text)
-    write_private(settings_path, text.getvalue())
 
 
 def _client_argument(argv: list[str]) -> str | None:

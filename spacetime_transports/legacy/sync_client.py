@@ -7,6 +7,7 @@ own calls.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -96,7 +97,6 @@ class SpacetimeDBClient(Registrations):
         self._driver: DriverBase[Any] | None = None
         self._loop: Loop | None = None
         self._subscription: Subscription | None = None
-        self._names: dict[str, str] | None = None
         self._unconnected = self.module.create_db(None)
         self._on_disconnect: Callable[..., object] | None = None
         self._on_identity: Callable[..., object] | None = None
@@ -107,31 +107,27 @@ class SpacetimeDBClient(Registrations):
     # --- registering --------------------------------------------------------------------------
 
     def _register_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
-        name = self._table_name(table_name)
-        self._registry.register(object, name, callback)
+        self._registry.register(object, self._table_name(table_name), callback)
 
     def _unregister_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
         self._registry.unregister(object, self._table_name(table_name), callback)
 
     def _register_reducer(self, reducer_name: str, callback: Callable[..., object]) -> None:
-        name, parameters = self._reducer(reducer_name)
-        self._registry.register_reducer(name, parameters, callback)
+        self._registry.register_reducer(*self._reducer(reducer_name), callback)
 
     def _unregister_reducer(self, reducer_name: str, callback: Callable[..., object]) -> None:
-        name, parameters = self._reducer(reducer_name)
-        self._registry.unregister_reducer(name, parameters, callback)
+        self._registry.unregister_reducer(*self._reducer(reducer_name), callback)
 
     def _reducer(self, name: str) -> tuple[str, int]:
         canonical = find_reducer(self.module.bound, name)
         return canonical, len(self.module.bound.reducers[canonical].param_names)
 
     def _table_name(self, name: str) -> str:
-        return self._table_names().get(name, name)
+        return self._names.get(name, name)
 
-    def _table_names(self) -> dict[str, str]:
-        if self._names is None:
-            self._names = table_names(self.module.bound)
-        return self._names
+    @functools.cached_property
+    def _names(self) -> dict[str, str]:
+        return table_names(self.module.bound)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -142,8 +138,7 @@ class SpacetimeDBClient(Registrations):
             LocalProtocolError: there is no connection.
         """
         driver, session = self._need_driver("subscribe")
-        names = self._table_names()
-        translated = [translate(query, names) for query in queries]
+        translated = [translate(query, self._names) for query in queries]
         with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
@@ -217,27 +212,6 @@ class SpacetimeDBClient(Registrations):
         with self._registry.running(self):
             return await awaitable
 
-    def new_callbacks(
-        self, queries: Sequence[str], on_connect: Callable[..., object] | None
-    ) -> LegacyCallbacks:
-        """Return the callbacks for a new connection, which first of all subscribes to `queries`."""
-        callbacks = LegacyCallbacks(
-            self._registry, self.run_callback, self._on_subscription_applied, self._on_event
-        )
-
-        def connected(ctx: Any, identity: Identity, token: str) -> Any:
-            self.identity = identity
-            self.address = ctx.connection_id
-            driver, _ = self._need_driver("connect")
-            if queries and self._subscription is None:
-                self.subscribe(queries)
-            if on_connect is not None:
-                return self.run_callback(on_connect, driver.status.token or token, identity)
-            return None
-
-        callbacks.add("connect", connected)
-        return callbacks
-
     def attempts(
         self,
         driver_type: Callable[..., DriverT],
@@ -249,10 +223,27 @@ class SpacetimeDBClient(Registrations):
         on_connect: Callable[..., object] | None = None,
         loop: Loop | None = None,
     ) -> Iterator[DriverT]:
-        """Yield a driver for each attempt, best protocols first, and belong to it."""
+        """Yield a driver for each attempt, best protocols first; requests go to the last one.
+
+        Once connected, it first of all subscribes to `queries`.
+        """
+
+        def connected(ctx: Any, identity: Identity, token: str) -> Any:
+            self.identity = identity
+            self.address = ctx.connection_id
+            driver, _ = self._need_driver("connect")
+            if queries and self._subscription is None:
+                self.subscribe(queries)
+            if on_connect is not None:
+                return self.run_callback(on_connect, driver.status.token or token, identity)
+            return None
+
         for protocols in PROTOCOLS:
             options = resolve(token=token or None, protocols=protocols)
-            callbacks = self.new_callbacks(queries, on_connect)
+            callbacks = LegacyCallbacks(
+                self._registry, self.run_callback, self._on_subscription_applied, self._on_event
+            )
+            callbacks.add("connect", connected)
             driver = driver_type(address, database, self.module, options, callbacks=callbacks)
             self._driver = driver
             self._loop = loop
@@ -262,10 +253,6 @@ class SpacetimeDBClient(Registrations):
                 # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
                 handle.on_insert(_listen)
             yield driver
-
-    def undrive(self) -> None:
-        """Be without a connection again; the cache stays readable."""
-        self._loop = None
 
     # --- without an event loop ----------------------------------------------------------------
 
@@ -382,12 +369,11 @@ class SpacetimeDBClient(Registrations):
     def _tell_end(self, driver: BlockingDriver[Any]) -> None:
         """Say once that the connection is over."""
         error = driver.take_error()
+        was_told, self._end_told = self._end_told, True
         if error is not None and not isinstance(error, SpacetimeError):
-            self._end_told = True
             raise error
-        if self._end_told:
+        if was_told:
             return
-        self._end_told = True
         message = "" if error is None else str(error)
         if error is not None and self._on_error is not None:
             self.run_callback(self._on_error, message)
