@@ -246,21 +246,18 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         session = driver.status.session
-        if session is None or not driver.is_entered or driver.is_done:
-            self._refuse(_described(what, call))
-            return self._session()
-        if waits and driver.in_callback:
-            driver.refuse_in_callback(_described(what, call))
-        return session
-
-    def _refuse(self, what: str) -> None:
-        """Raise the error for a request that cannot be made now, unless it is about bindings."""
-        if not self._driver.is_entered:
+        waits = waits and driver.in_callback
+        if session is not None and driver.is_entered and not driver.is_done and not waits:
+            return session
+        name = getattr(
+            call, "name", None
+        )  # it may be anything: the session refuses what is no call
+        if name is not None:
+            what = f"{what} {name!r}"
+        if not driver.is_entered:
             raise LocalProtocolError(f"cannot {what}: enter the client with async with first")
-        if self._driver.is_done:
-            self._driver.raise_over(what)
-
-
-def _described(what: str, call: Call[Any] | None) -> str:
-    name = getattr(call, "name", None)
-    return what if name is None else f"{what} {name!r}"
+        if driver.is_done:
+            driver.raise_over(what)
+        if waits:
+            driver.refuse_in_callback(what)
+        return self._session()

@@ -15,7 +15,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
@@ -59,7 +59,6 @@ __all__ = [
     "warn_if_exposed",
 ]
 
-V = TypeVar("V")
 TokenVia: TypeAlias = Literal["header", "websocket-token"]
 RecorderTarget: TypeAlias = "Recorder | str | os.PathLike[str]"
 _RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"})
@@ -226,7 +225,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
             None if connect_timeout is None else check_seconds("connect_timeout", connect_timeout)
         ),
         headers=_headers(given.get("headers") or ()),
-        ssl_context=_instance("ssl_context", given.get("ssl_context"), ssl.SSLContext),
+        ssl_context=_ssl_context(given.get("ssl_context")),
         proxy=_proxy(given.get("proxy")),
         on_connect=_callback("on_connect", given.get("on_connect")),
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
@@ -349,10 +348,10 @@ def _headers(
     return headers
 
 
-def _instance(name: str, value: Any, kind: type[V]) -> V | None:
-    if value is None or isinstance(value, kind):
+def _ssl_context(value: object) -> ssl.SSLContext | None:
+    if value is None or isinstance(value, ssl.SSLContext):
         return value
-    raise LocalProtocolError(f"{name} must be a {kind.__name__}, not {value!r}")
+    raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
 
 
 def _callback(name: str, value: object) -> Any:

@@ -34,16 +34,12 @@ class RecordingTap:
     """
 
     def __init__(self, recorder: RecorderTarget, request: str) -> None:
-        self._path: str | None = None
-        self._recorder: Recorder | None = None
-        if isinstance(recorder, Recorder):
-            self._recorder = recorder
-        elif isinstance(recorder, (str, os.PathLike)):
-            self._path = os.fspath(recorder)
-        else:
+        if not isinstance(recorder, Recorder | str | os.PathLike):
             raise LocalProtocolError(
                 f"recorder must be a Recorder or a path, not {type(recorder).__name__}"
             )
+        self._recorder = recorder if isinstance(recorder, Recorder) else None
+        self._path = None if isinstance(recorder, Recorder) else os.fspath(recorder)
         self._file: IO[str] | None = None
         self._connections = 0
         query = request.partition("?")[2]

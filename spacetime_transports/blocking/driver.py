@@ -87,10 +87,9 @@ class BlockingDriver(DriverBase[DbT]):
             )
 
     def raise_last(self, raised: BaseException | None) -> None:
-        """Raise what ended the client, if nothing was `raised` and nobody has been told.
+        """Raise what ended the client, if nothing was `raised` and it was not told before.
 
-        Raises:
-            SchemaMismatch: instead of either, if it comes of bindings that no longer fit.
+        If bindings that no longer fit explain either error, SchemaMismatch takes its place.
         """
         error = self.take_error() if raised is None else raised
         if may_be_stale(error):
