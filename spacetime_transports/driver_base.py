@@ -110,11 +110,8 @@ class DriverBase(Generic[DbT]):
         )
         self.callbacks = Callbacks() if callbacks is None else callbacks
         self.status: LifeStatus[DbT] = LifeStatus(rules, self.callbacks, entropy=os.urandom)
-        for kind, callback in (
-            ("connect", options.on_connect),
-            ("connect_error", options.on_connect_error),
-            ("disconnect", options.on_disconnect),
-        ):
+        for kind in ("connect", "connect_error", "disconnect"):
+            callback = getattr(options, f"on_{kind}")
             if callback is not None:
                 self.check_callback(callback)
                 self.callbacks.add(kind, callback)

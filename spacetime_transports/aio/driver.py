@@ -17,7 +17,7 @@ import msgspec
 
 from spacetime_proto.client.life import LAST_WORDS, Answered, Bindings, Dial, HangUp, Token, life
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
-from spacetime_proto.errors import LocalProtocolError, SpacetimeError
+from spacetime_proto.errors import SpacetimeError
 
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
 from .dial import AsyncDialer
@@ -55,11 +55,6 @@ class _Dispatch(msgspec.Struct, eq=False):
 _current_dispatch: ContextVar[_Dispatch | None] = ContextVar("spacetime_dispatch", default=None)
 
 
-def _not_running() -> Waiter:
-    """Stand in for what only `AsyncDriver.run` can know."""
-    raise LocalProtocolError("this client was not entered")
-
-
 def _nothing(*_: object) -> None:
     """Do nothing."""
 
@@ -68,19 +63,19 @@ class AsyncDriver(DriverBase[DbT]):
     """Lives on anyio streams.
 
     Attributes:
-        ready: set when the server has greeted for the first time, or never will; None before
-            `enter`.
-        done: set when everything is over and settled; None before `enter`.
-        new_waiter: makes what a task waits for an answer with.
-        waiting: set when everything is over: those who wait for an answer then look again.
+        ready: set when the server has greeted for the first time, or never will. Like the next two
+            it exists once `enter` was called.
+        done: set when everything is over and settled.
+        new_waiter: makes a `Waiter`, with which one task waits for one answer.
+        waiting: the waiters in use. All are set when the client is over, so that no task hangs.
     """
 
     ready: anyio.Event
     done: anyio.Event
+    new_waiter: Callable[[], Waiter]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.new_waiter: Callable[[], Waiter] = _not_running
         self.waiting: set[Waiter] = set()
         self._dialer = AsyncDialer(self.address, self.options)
         self._stream: ByteStream | None = None
@@ -101,6 +96,7 @@ class AsyncDriver(DriverBase[DbT]):
         self.is_entered = True
         self.ready = anyio.Event()
         self.done = anyio.Event()
+        self.new_waiter = waiter_factory()
 
     def close(self) -> None:
         """Ask for the end; `done` tells when it has come."""
@@ -164,7 +160,6 @@ class AsyncDriver(DriverBase[DbT]):
 
         Raises only if it is cancelled; then everything is settled without running callbacks.
         """
-        self.new_waiter = waiter_factory()
         living = life(self.status, now=anyio.current_time())
         try:
             async with anyio.create_task_group() as self._tasks:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacetime_proto.client.life import (
@@ -351,14 +352,14 @@ class BlockingDriver(DriverBase[DbT]):
     def _errand_for(self, want: Any) -> Errand:
         """Begin to fetch the value that answers `want`."""
         dialer = self._dialer
+        fetch: Callable[[], Any]
         if type(want) is Bindings:
-            errand = Errand(self._fetch_bindings, self._wakeup.wake)
+            fetch = self._fetch_bindings
         elif type(want) is Token:
-            errand = Errand(
-                lambda: dialer.credentials(want.issued, want.deadline), self._wakeup.wake
-            )
+            fetch = partial(dialer.credentials, want.issued, want.deadline)
         else:
-            errand = Errand(lambda: dialer.dial(want.deadline), self._wakeup.wake)
+            fetch = partial(dialer.dial, want.deadline)
+        errand = Errand(fetch, self._wakeup.wake)
         if self.status.is_up:
             errand.start()
         else:

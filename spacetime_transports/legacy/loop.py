@@ -6,6 +6,7 @@ something running behind the caller's back. Everything else is structured.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
@@ -34,16 +35,13 @@ class Loop:
         """Whether this is the loop's own thread."""
         return threading.get_ident() == self._thread
 
-    def call_soon(self, function: Callable[[], object]) -> bool:
-        """Let the loop call `function`; from any thread. False if the loop has ended."""
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Let the loop call `function`, if it still runs; from any thread."""
         schedule = getattr(self._native, "call_soon_threadsafe", None)
         if schedule is None:
             schedule = self._native.run_sync_soon  # trio's name
-        try:
+        with contextlib.suppress(RuntimeError):  # it has ended; trio.RunFinishedError is one too
             schedule(function)
-        except RuntimeError:  # closed; trio.RunFinishedError is one as well
-            return False
-        return True
 
     def spawn(self, function: Callable[[], Awaitable[None]]) -> object:
         """Start a task that belongs to the loop; the result keeps it alive.
