@@ -1,4 +1,4 @@
-"""What the clients of both colours have in common: everything that does not wait."""
+"""What the async and the blocking client have in common: everything that does not wait."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
 
 
 class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
-    """A client of any colour; `AsyncClient` and `BlockingClient` add what waits."""
+    """The methods that never wait; `AsyncClient` and `BlockingClient` add those that do."""
 
     _driver_type: ClassVar[Callable[..., Any]]
     _subscription_type: ClassVar[Callable[..., Any]]
@@ -66,17 +66,17 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         self._driver: DriverT = self._driver_type(parse_host(host), database, module, options)
 
     def submit_close(self) -> None:
-        """Ask for the end of the connection without waiting for it."""
+        """Begin to close the connection; returns at once."""
         self._driver.close()
 
-    # --- what can be looked at ----------------------------------------------------------------
+    # --- state --------------------------------------------------------------------------------
 
     @property
     def db(self) -> DbT:
         """The tables of the client cache.
 
         Raises:
-            LocalProtocolError: there are no bindings, and the schema was not fetched yet.
+            LocalProtocolError: there are no bindings, and the schema is not fetched yet.
         """
         return self._session().db
 
@@ -87,29 +87,29 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
     @property
     def lock(self) -> threading.RLock:
-        """Held while a message is applied: take it to read the cache from another thread than the
-        one that moves the client. Never held while a callback runs."""
+        """Held while a message is applied, never while a callback runs. Take it to read the cache in
+        another thread than the one that runs the callbacks."""
         return self._driver.lock
 
     @property
     def identity(self) -> Identity:
-        """Who this client is; kept after the end.
+        """Who this client is; still there when the connection is over.
 
         Raises:
-            LocalProtocolError: it was not connected yet.
+            LocalProtocolError: the client was not connected yet.
         """
         session = self._driver.session
         return self._known("identity", None if session is None else session.identity)
 
     @property
     def connection_id(self) -> ConnectionId:
-        """The id of this connection; kept after the end. Errors as `identity`."""
+        """The id of the current or last connection. Errors as `identity`."""
         session = self._driver.session
         return self._known("connection_id", None if session is None else session.connection_id)
 
     @property
     def token(self) -> str:
-        """The token to come back with as the same identity. Errors as `identity`."""
+        """The token with which to connect again as the same identity. Errors as `identity`."""
         return self._known("token", self._driver.status.own_token)
 
     def _known(self, name: str, value: T | None) -> T:
@@ -137,7 +137,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     # --- requests -----------------------------------------------------------------------------
 
     def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for; the only form allowed in a callback.
+        """Queue a call without waiting for its outcome; in a callback `call` is refused, this works.
 
         Raises:
             LocalProtocolError: the call does not fit the schema.
@@ -159,7 +159,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """Queue a subscription and return its pending handle without waiting.
 
         Unlike `subscribe` it may be used in callbacks and, with bindings, before the client is
-        connected. What becomes of it is told by the callbacks and the handle's ``wait_applied``.
+        connected. The callbacks and the handle's ``wait_applied`` tell whether it succeeds.
         """
         driver = self._driver
         if driver.is_done:
@@ -192,7 +192,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         return self._on("connect", callback)
 
     def on_connect_error(self, callback: OnConnectError[DbT]) -> CallbackHandle:
-        """Call ``callback(ctx, error)`` when an attempt ends before the server greeted."""
+        """Call ``callback(ctx, error)`` when an attempt to connect fails before the greeting."""
         return self._on("connect_error", callback)
 
     def on_disconnect(self, callback: OnDisconnect[DbT]) -> CallbackHandle:
@@ -208,9 +208,10 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         return self._on("subscription_applied", callback)
 
     def on_reducer(self, callback: OnReducer[DbT]) -> CallbackHandle:
-        """Call ``callback(ctx)`` for every reducer outcome that the protocol tells of.
+        """Call ``callback(ctx)`` for the outcome of each call of a reducer.
 
-        ``ctx.event`` is a `ReducerEvent`: of this client's calls, and on v1 of others' calls too.
+        ``ctx.event`` is a `ReducerEvent`. The server tells a client the outcomes of its own calls,
+        and on protocol v1 those of other clients too.
         """
         return self._on("reducer", callback)
 
@@ -236,9 +237,9 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """Return the session for a request.
 
         Args:
-            what: the request, for errors.
-            call: what is called, if it is a call; for errors.
-            waits: whether the caller then waits for the answer.
+            what: the request, such as "call", for the text of errors.
+            call: the call, for the text of errors; None for other requests.
+            waits: whether the caller is about to wait for the answer.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback.
@@ -249,9 +250,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         waits = waits and driver.in_callback
         if session is not None and driver.is_entered and not driver.is_done and not waits:
             return session
-        name = getattr(
-            call, "name", None
-        )  # it may be anything: the session refuses what is no call
+        name = getattr(call, "name", None)  # not checked yet: it may be anything
         if name is not None:
             what = f"{what} {name!r}"
         if not driver.is_entered:

@@ -1,12 +1,12 @@
 """The client for asyncio and trio.
 
-Two tasks own the byte stream: one reads and runs the pump, with all callbacks, one at a time; one
-writes. Tasks of the user only queue requests and wait for their own answers, so cancelling one of
-them never tears a frame. While a callback runs nothing is read: back-pressure is TCP's. (A server
-forgets a client that it has not heard of for 30 seconds, so long work belongs in a task of yours.)
+Two background tasks own the byte stream: one reads and runs all callbacks, one at a time; the other
+writes. Your tasks only queue requests and wait for their own answers, so cancelling one of them
+never cuts a frame in two. While a callback runs nothing is read, and TCP slows the server down. (A
+server drops a client that is silent for 30 seconds, so do long work in a task of your own.)
 
-The background never raises into your tasks. What ends the connection is given to whoever waits for
-something, and if nobody does, leaving the ``async with`` block raises it, once.
+The background tasks never raise into yours. The error that ends the connection is raised by the
+calls that wait at that moment; if there are none, leaving the ``async with`` block raises it, once.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Close, and raise what ended the connection if nobody has been told.
+        """Close, and raise the error that ended the connection if no call has raised it.
 
         Raises:
-            SchemaMismatch: instead of an error that comes of bindings that no longer fit.
+            SchemaMismatch: in place of an error that bindings explain which no longer fit.
         """
         driver = self._driver
         try:
-            # A cancelled block may not wait for the close handshake any more.
+            # If the block was cancelled there is no waiting for the close handshake.
             if error is None or isinstance(error, Exception):
                 await driver.shut()
         finally:
@@ -126,7 +126,7 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
     async def close(self) -> None:
         """End the connection: what was queued is sent, then the close handshake. Idempotent.
 
-        Inside a callback it only asks for the end, which comes when the callback has returned.
+        Inside a callback it returns at once; the end comes after the callback has returned.
         """
         self._driver.close()
         if self._driver.is_entered and not self._driver.in_callback:
@@ -136,7 +136,7 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         """Wait until the connection is over, for whatever reason; does not end it.
 
         Raises:
-            Disconnected: the connection was lost (or whatever else ended it).
+            Disconnected: the connection was lost. Any other error that ended it is raised as it is.
             LocalProtocolError: this is a callback.
         """
         driver = self._driver
@@ -157,7 +157,7 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
             timeout: seconds to wait for the outcome; None waits for ever.
 
         Raises:
-            ReducerError: the module said no.
+            ReducerError: the reducer returned an error.
             InternalError: it panicked, or the host could not run it.
             CallTimeout: no outcome in time.
             Disconnected: the connection ended first; `outcome_unknown` says whether it was sent.
@@ -205,7 +205,7 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
     ) -> AsyncSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
 
-        A wait that is cancelled takes the subscription back, since nobody has its handle then.
+        Cancelling the wait ends the subscription, because nobody has its handle then.
 
         Args:
             queries: SQL texts or queries of the builder.

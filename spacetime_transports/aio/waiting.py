@@ -1,8 +1,8 @@
 """A task that waits for one thing once, at the price of the event loop's own primitive.
 
-`anyio.Event` finds out anew at every construction which event loop this is, and keeps a list of those
-who wait. A call has one waiter, who is known: a future of asyncio's own is enough for it. Part of what
-halved the CPU of awaited calls (benchmarks/TRIED.md).
+Each new `anyio.Event` looks up which event loop runs, and supports any number of waiting tasks. A call
+is awaited by one task, so a plain asyncio future does. This is part of the change that halved the CPU
+time of awaited calls (benchmarks/TRIED.md).
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ class Waiter(Protocol):
     """Something that one task waits for."""
 
     def set(self, *_: object) -> None:
-        """Let it go on; from the event loop's own thread, once or several times."""
+        """Wake the task; in the event loop's own thread, once or several times.
+
+        The arguments are ignored: this serves as the ``on_done`` callback of a call.
+        """
 
     def wait(self) -> Awaitable[object]:
-        """Wait for `set`, which may have come before; cancelling the wait is harmless."""
+        """Wait for `set`; returns at once if that was called before. May be cancelled."""
         ...
 
 
@@ -60,7 +63,7 @@ def waiter_factory() -> Callable[[], Waiter]:
     """Return what makes waiters for the event loop that runs this task."""
     trio = sys.modules.get("trio")
     if trio is not None:
-        # Asked first: as a guest of asyncio, trio's tasks run inside a loop of that.
+        # Trio is tried first: in guest mode its tasks run inside an asyncio loop, and both are found.
         try:
             trio.lowlevel.current_task()
         except RuntimeError:

@@ -1,12 +1,12 @@
 """The client for programs without an event loop: scripts, threads, game loops.
 
-The same names as the async client, without await. There is no thread unless you ask for one: the
-client moves while you wait for something (`call`, `subscribe`, `query`, `run`), when you say so
-(`frame_tick`, `advance_one_message`), or in the thread of `run_threaded`. A client that nobody moves
-cannot answer the server's pings, and after 30 seconds the server forgets it.
+The same names as the async client, without await. There is no thread unless you ask for one:
+messages are handled while you wait for something (`call`, `subscribe`, `query`, `run`), when you
+call `frame_tick` or `advance_one_message`, or in the thread of `run_threaded`. In between nothing
+answers the server's pings, and after 30 seconds the server drops the client.
 
-Several threads may use one client. Callbacks run in whichever thread moves the client, one at a
-time. Callbacks are plain functions; an ``async def`` is refused where it is registered.
+Several threads may use one client. Callbacks run one at a time, in the thread that handles the
+message. They are plain functions; registering an ``async def`` raises TypeError.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Close, and raise what ended the connection if nobody has been told.
+        """Close, and raise the error that ended the connection if no call has raised it.
 
         Raises:
-            SchemaMismatch: instead of an error that comes of bindings that no longer fit.
+            SchemaMismatch: in place of an error that bindings explain which no longer fit.
         """
         self.close()
         self._driver.raise_last(error)
@@ -92,7 +92,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     def close(self) -> None:
         """End the connection: what was queued is sent, then the close handshake. Idempotent.
 
-        Inside a callback it only asks for the end, which comes when the callback has returned.
+        Inside a callback it returns at once; the end comes after the callback has returned.
         """
         driver = self._driver
         if driver.is_done and self._thread is None:
@@ -104,7 +104,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         if thread is not None and thread is not threading.current_thread():
             thread.join(driver.options.client.close_timeout)
 
-    # --- moving -------------------------------------------------------------------------------
+    # --- handling messages --------------------------------------------------------------------
 
     def frame_tick(self, budget: float | None = None) -> bool:
         """Apply what has arrived, run its callbacks, and return without waiting.
@@ -150,7 +150,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     def _move(
         self, what: str, is_met: Callable[[], bool], end: float | None, *, may_wait: bool
     ) -> bool:
-        """Run the pump for `frame_tick` and its like; say whether any message was handled."""
+        """Handle messages until `is_met`; return whether there were any."""
         self._ready(what, waits=True)
         driver = self._driver
         before = driver.messages
@@ -160,11 +160,11 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         return driver.messages != before
 
     def run(self) -> None:
-        """Move the client until it is closed, by `close` from a callback or another thread.
+        """Handle messages until the client is closed, by `close` in a callback or another thread.
 
         Raises:
-            Disconnected: the connection was lost (or whatever else ended it), unless somebody who
-                waited has been told already.
+            Disconnected: the connection was lost (or another error that ended it), unless a call
+                in another thread has raised that already.
             LocalProtocolError: this is a callback.
         """
         self._driver.refuse_in_callback("run")
@@ -172,10 +172,10 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         self._driver.raise_error()
 
     def run_threaded(self) -> threading.Thread:
-        """Move the client in a thread of its own until it is closed; returns the thread.
+        """Handle messages in a new thread until the client is closed; returns the thread.
 
-        What ends the connection is given to whoever waits for something, or raised when the
-        ``with`` block is left.
+        The error that ends the connection is raised by the calls that wait at that moment, or when
+        the ``with`` block is left.
 
         Raises:
             LocalProtocolError: there is such a thread already.
@@ -201,7 +201,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
             timeout: seconds to wait for the outcome; None waits for ever.
 
         Raises:
-            ReducerError: the module said no.
+            ReducerError: the reducer returned an error.
             InternalError: it panicked, or the host could not run it.
             CallTimeout: no outcome in time; the call is not taken back.
             Disconnected: the connection ended first; `outcome_unknown` says whether it was sent.
@@ -245,7 +245,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
 
         Args:
             queries: SQL texts or queries of the builder.
-            timeout: seconds to wait for it; a wait that fails takes the subscription back.
+            timeout: seconds to wait for it. If the wait fails, the subscription is ended.
             callbacks: see `SubscribeCallbacks`.
 
         Raises:

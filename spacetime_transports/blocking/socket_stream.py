@@ -25,43 +25,39 @@ class Wakeup:
     """A socket pair: `wake` makes a waiting `SocketStream.wait` (or `sleep`) return."""
 
     def __init__(self) -> None:
-        self._receiver, self._sender = socket.socketpair()
-        self._receiver.setblocking(False)
+        self.receiver, self._sender = socket.socketpair()
+        """The end to wait on."""
+        self.receiver.setblocking(False)
         self._sender.setblocking(False)
 
-    @property
-    def receiver(self) -> socket.socket:
-        """The end to wait on."""
-        return self._receiver
-
     def wake(self) -> None:
-        """Wake the waiter; it stays awake if nobody waits just now."""
-        # A full buffer means that a wake-up is on its way already; a closed one that nobody waits.
+        """Wake the waiter; if there is none now, the next wait returns at once."""
+        # If the buffer is full, a wake-up is on its way already; if it is closed, nobody waits.
         with contextlib.suppress(OSError):
             self._sender.send(b"\0")
 
     def clear(self) -> bool:
-        """Forget wake-ups; say whether there were any."""
+        """Remove the wake-ups that have arrived; return whether there were any."""
         found = False
         with contextlib.suppress(OSError):
-            while self._receiver.recv(4096):
+            while self.receiver.recv(4096):
                 found = True
         return found
 
     def sleep(self, seconds: float | None) -> None:
         """Wait for a wake-up, at most `seconds` (None: for ever)."""
         with _Selector() as selector:
-            selector.register(self._receiver, _READ)
+            selector.register(self.receiver, _READ)
             selector.select(seconds)
 
     def close(self) -> None:
         """Close both ends."""
-        self._receiver.close()
+        self.receiver.close()
         self._sender.close()
 
 
 class SocketStream:
-    """A connected TCP or TLS socket that never blocks but in `wait`."""
+    """A connected TCP or TLS socket; `wait` is the only method that blocks."""
 
     def __init__(self, connected: socket.socket, wakeup: Wakeup) -> None:
         connected.setblocking(False)
@@ -77,7 +73,7 @@ class SocketStream:
         self._events = _READ
 
     def send(self, data: bytes = b"") -> None:
-        """Send `data`, and what is left of earlier data, as much as goes out without waiting."""
+        """Send as much of `data`, and of what is left of earlier data, as needs no waiting."""
         outgoing = self._outgoing
         self._send_wants_read = False
         if self._is_broken:
@@ -103,7 +99,7 @@ class SocketStream:
                 outgoing[0] = outgoing[0][sent:]
 
     def take_write_error(self) -> OSError | None:
-        """Return what broke the sending side, once; bytes may still come."""
+        """Return the error that broke the sending side, only once; bytes may still arrive."""
         error, self._write_error = self._write_error, None
         return error
 
@@ -126,7 +122,7 @@ class SocketStream:
             return b""
 
     def wait(self, seconds: float | None) -> None:
-        """Wait until receiving or sending may get on, for a wake-up, or for that long.
+        """Wait until the socket can receive or send, for a wake-up, or for `seconds` at most.
 
         Call `receive` first: TLS may hold decrypted bytes that no selector knows of.
         """

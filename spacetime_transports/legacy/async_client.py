@@ -58,7 +58,7 @@ __all__ = [
 
 
 class SpacetimeDBScheduledEvent(msgspec.Struct, eq=False, dict=True):
-    """A function that waits for its time.
+    """A function that is called later; see `SpacetimeDBAsyncClient.schedule_event`.
 
     Attributes:
         fire_time: when it is due, on the event loop's clock, in seconds.
@@ -78,9 +78,9 @@ class SpacetimeDBAsyncClient(Registrations):
     Callbacks may be plain functions or coroutine functions.
 
     Attributes:
-        client: what callbacks are registered on besides (`SpacetimeDBClient`).
+        client: holds the registered callbacks and the cache (`SpacetimeDBClient`).
         request_timeout: seconds that `call_reducer` and `close` wait.
-        is_closing: whether the end was asked for.
+        is_closing: whether `force_close` was called.
     """
 
     request_timeout: float = 5
@@ -97,7 +97,8 @@ class SpacetimeDBAsyncClient(Registrations):
         self._error: BaseException | None = None
         self._has_run = False
         self._stop = anyio.Event()
-        # A thread that closes while a run begins comes before that run or ends it.
+        # Held while a run begins. So a `force_close` in another thread comes either before the run,
+        # which then returns at once, or after its beginning, and then ends it.
         self._beginning = threading.Lock()
 
     @property
@@ -107,12 +108,12 @@ class SpacetimeDBAsyncClient(Registrations):
 
     @property
     def identity(self) -> Identity | None:
-        """Who this client is; None before it was told."""
+        """Who this client is; None before the first connection."""
         return self.client.identity
 
     @property
     def address(self) -> Address | None:
-        """The connection id; None before it was told."""
+        """The connection id; None before the first connection."""
         return self.client.address
 
     # --- requests -----------------------------------------------------------------------------
@@ -151,7 +152,7 @@ class SpacetimeDBAsyncClient(Registrations):
             self._fail(error)
 
     def _on_loop(self, function: Callable[[], object]) -> None:
-        """Do it in the event loop's thread: now if this is it, else in a task there."""
+        """Call `function` in the event loop's thread: at once if this is it, else in a task."""
         loop, background = self._loop, self._background
         if loop is None or background is None or loop.is_here:
             function()
@@ -251,7 +252,7 @@ class SpacetimeDBAsyncClient(Registrations):
     async def call_reducer(
         self, reducer_name: str, *reducer_args: Any
     ) -> TransactionUpdateMessage | None:
-        """Call a reducer and return the transaction that it was, whatever its status.
+        """Call a reducer and return the transaction that it caused, whatever its status.
 
         Raises:
             SpacetimeDBException: no answer within `request_timeout` seconds, or the connection was
@@ -313,7 +314,7 @@ class SpacetimeDBAsyncClient(Registrations):
     # --- inside -------------------------------------------------------------------------------
 
     def _begin(self) -> bool:
-        """Get ready for a run; True if it was closed before it began."""
+        """Prepare a run; return whether `force_close` was called before the first one."""
         if self._background is not None:
             raise LocalProtocolError("this client is running already")
         stop, loop = anyio.Event(), Loop()
@@ -339,7 +340,7 @@ class SpacetimeDBAsyncClient(Registrations):
         queries: Sequence[str],
         on_connect: Callable[..., object] | None,
     ) -> None:
-        """Connect, in v1 if the server speaks it; without a driver if it was closed meanwhile.
+        """Connect, in v1 if the server speaks it; `_driver` is None if it was closed meanwhile.
 
         Raises:
             SpacetimeDBException: no connection.
@@ -388,7 +389,7 @@ class SpacetimeDBAsyncClient(Registrations):
 
 
 def _as_legacy(error: BaseException) -> BaseException:
-    """Return what programs for 0.7 expect to catch: their own exceptions stay as they are."""
+    """Return what programs for 0.7 expect to catch; an exception of a callback stays as it is."""
     if isinstance(error, SpacetimeDBException) or not isinstance(error, SpacetimeError):
         return error
     wrapped = SpacetimeDBException(str(error))

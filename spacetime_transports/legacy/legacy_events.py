@@ -96,7 +96,7 @@ def _db_events(change: ev.TableChanged) -> list[DbEvent]:
 
 
 def _rows_of(change: ev.TableChanged) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (operation, old row, new row) in the order of 0.7; the row that there is not is None."""
+    """Yield (operation, old row or None, new row or None) in the order of 0.7."""
     for row in change.inserted:
         yield "insert", None, row
     for row in change.deleted:
@@ -108,8 +108,8 @@ def _rows_of(change: ev.TableChanged) -> Iterator[tuple[str, Any, Any]]:
 def reducer_event(event: object) -> LegacyReducerEvent | None:
     """Return what 0.7 callbacks are told of the cause of a change.
 
-    None is for rows of a subscription, an unsubscription or a reconnect; every transaction has an
-    object, in which None stands for what the wire leaves out.
+    That is None for rows of a subscription, an unsubscription or a reconnect. For a transaction it
+    is an object whose fields are None where the protocol does not tell them.
     """
     if isinstance(event, ev.ReducerEvent):
         return LegacyReducerEvent(
@@ -126,7 +126,7 @@ def reducer_event(event: object) -> LegacyReducerEvent | None:
 
 
 class LegacyCallbacks(Callbacks):
-    """Finds the callbacks of the 0.7 surface for each event.
+    """Finds the callbacks of the 0.7 API for each event.
 
     Args:
         registry: the callbacks on table classes and reducers of the bindings package.
@@ -144,9 +144,9 @@ class LegacyCallbacks(Callbacks):
     ) -> None:
         super().__init__()
         self.last_message: TransactionUpdateMessage | None = None
-        """The message of the reducer event that is being, or was last, dispatched."""
+        """The message of the current reducer event, or of the last one."""
         self.expected = 0
-        """How many wait for `last_message`, who want its changes too."""
+        """How many calls of `call_reducer` wait for their `last_message`, with its changes."""
         self._registry = registry
         self._run = run
         self._subscription_applied = subscription_applied
@@ -204,7 +204,7 @@ class LegacyCallbacks(Callbacks):
         if not isinstance(completed, ev.ReducerEvent):
             return
         if completed.name is None or completed.args is None:
-            return  # what cannot be told cannot be passed on
+            return  # the protocol did not tell them, and reducer callbacks need both
         for registered in self._registry.reducer_callbacks(completed.name):
             arguments = registered.arguments(
                 completed.caller_identity,
@@ -230,10 +230,10 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\W\d]\w*|\s+|.", re.D
 
 
 def table_names(module: BoundModule) -> dict[str, str]:
-    """Return canonical table names by the names that programs for 0.7 call the tables.
+    """Return a dict from the names that programs for 0.7 use to canonical table names.
 
-    Those are the class names: ``User`` for the table that is ``user`` on the wire. A name that is
-    some table's canonical one means that table.
+    Those programs use class names: ``User`` for the table ``user``. A name that is the canonical
+    one of some table always means that table.
     """
     from spacetime_proto.schema.case import pascal_case
 

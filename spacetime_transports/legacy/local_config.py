@@ -1,9 +1,9 @@
 """Settings of a small program in one INI file: the `local_config` of the original Python SDK.
 
-What programs keep here is above all the token, so the file is written for its owner only (mode
-0600) and replaced as a whole, never half written. Values may contain anything, ``%`` included.
-Two clients on one machine keep apart by ``--client N`` on the command line, which turns
-``settings.ini`` into ``settings_N.ini`` (docs/legacy.md).
+Programs keep above all their token here, so only the owner can read the file (mode 0600), and it is
+replaced as a whole, never half written. Values may contain anything, ``%`` included. Two clients on
+one machine use different files if one is started with ``--client N`` on the command line, which
+turns ``settings.ini`` into ``settings_N.ini`` (docs/legacy.md).
 """
 
 from __future__ import annotations

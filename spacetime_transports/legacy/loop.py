@@ -1,7 +1,7 @@
 """The event loop that runs now: reached from other threads, and given tasks without a task group.
 
-Only the 0.7 API needs this: its client may be closed from any thread, and its ``connect`` leaves
-something running behind the caller's back. Everything else is structured.
+Only the 0.7 API needs this: its client may be closed from any thread, and its ``connect`` returns
+while tasks go on in the background. The other clients run all their tasks in task groups.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import anyio.lowlevel
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 __all__ = ["Background", "Loop"]
 
@@ -43,18 +43,14 @@ class Loop:
         with contextlib.suppress(RuntimeError):  # it has ended; trio.RunFinishedError is one too
             schedule(function)
 
-    def spawn(self, function: Callable[[], Awaitable[None]]) -> object:
+    def spawn(self, function: Callable[[], Coroutine[Any, Any, None]]) -> object:
         """Start a task that belongs to the loop; the result keeps it alive.
 
-        The function must not raise, but for its cancellation.
+        The function must not raise anything except its cancellation.
         """
         if hasattr(self._native, "call_soon_threadsafe"):
             loop: asyncio.AbstractEventLoop = self._native
-
-            async def run() -> None:
-                await function()
-
-            return loop.create_task(run())
+            return loop.create_task(function())
         import trio
 
         return trio.lowlevel.spawn_system_task(
@@ -74,7 +70,7 @@ class Background:
         self._empty = anyio.Event()
 
     def start_soon(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
-        """Start ``function(*args)``, which must not raise but for its cancellation.
+        """Start ``function(*args)``, which must not raise anything except its cancellation.
 
         Does nothing once `stop` was called.
         """

@@ -41,7 +41,8 @@ DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 #: The name that 0.7 had for a connection id.
 Address = ConnectionId
 
-#: What is offered, one attempt after the other: a server prefers v3 whenever it is offered.
+#: The protocols of the first attempt, and of the second, which follows if the server speaks none of
+#: those. They are not offered together, because a server then prefers v3.
 PROTOCOLS = (frozenset({V1_BSATN, V1_JSON}), frozenset({V3_BSATN, V2_BSATN}))
 
 
@@ -50,7 +51,10 @@ class SpacetimeDBException(SpacetimeError):
 
 
 class Registrations:
-    """The callbacks that both clients of the 0.7 API take; the lists are changed in place."""
+    """The callbacks that both clients of the 0.7 API take.
+
+    The lists are changed in place, never replaced: `LegacyCallbacks` and both clients share them.
+    """
 
     _on_subscription_applied: list[Callable[[], object]]
     _on_event: list[Callable[[TransactionUpdateMessage], object]]
@@ -73,14 +77,15 @@ class Registrations:
 
 
 class SpacetimeDBClient(Registrations):
-    """A client of the 0.7 API that moves when `update` is called.
+    """A client of the 0.7 API that handles messages when `update` is called.
 
-    `init` makes one and connects it; the class attribute `instance` is the one made last. An
-    instance also keeps the registrations of a `SpacetimeDBAsyncClient`, which moves it then.
+    `init` makes one and connects it; the class attribute `instance` is the one made last. A
+    `SpacetimeDBAsyncClient` has one too, for its registrations; there the event loop takes the place
+    of `update`.
 
     Attributes:
-        identity: who this client is, once it was told.
-        address: the connection id.
+        identity: who this client is; None before the first connection.
+        address: the connection id; None before the first connection.
     """
 
     instance: ClassVar[SpacetimeDBClient | None] = None
@@ -149,7 +154,7 @@ class SpacetimeDBClient(Registrations):
         driver.flush()
 
     def _subscription_failed(self, ctx: object, error: SpacetimeError) -> None:
-        # 0.7 had no other way to tell of it than to end.
+        # 0.7 reported a refused query only by ending the connection; raising here does that.
         if not isinstance(error, Disconnected):
             raise error
 
@@ -169,7 +174,7 @@ class SpacetimeDBClient(Registrations):
                 session.submit(call)
             driver.flush()
             return
-        # Mistakes are raised here and now, where they were made, not in the event loop.
+        # Arguments that do not fit are refused here, in the caller's thread, not in the event loop.
         self.module.bound.reducers[call.name].encode_args(call.args)
 
         def submit() -> None:
@@ -198,7 +203,7 @@ class SpacetimeDBClient(Registrations):
         assert driver.session is not None  # there are bindings from the start
         return driver, driver.session
 
-    # --- for whoever drives -------------------------------------------------------------------
+    # --- for both ways to run it --------------------------------------------------------------
 
     def run_callback(self, callback: Callable[..., object], *args: Any) -> Any:
         """Run a user's function so that functions of the bindings mean this client."""
@@ -250,7 +255,8 @@ class SpacetimeDBClient(Registrations):
             self._subscription = None
             assert driver.session is not None
             for handle in driver.session.db:
-                # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
+                # The pump skips tables without listeners. Callbacks on table classes are unknown to
+                # it: `LegacyCallbacks` looks them up for each message.
                 handle.on_insert(_listen)
             yield driver
 
@@ -367,7 +373,7 @@ class SpacetimeDBClient(Registrations):
         return driver
 
     def _tell_end(self, driver: BlockingDriver[Any]) -> None:
-        """Say once that the connection is over."""
+        """Run the callbacks that report the end of the connection, once."""
         error = driver.take_error()
         was_told, self._end_told = self._end_told, True
         if error is not None and not isinstance(error, SpacetimeError):
@@ -382,7 +388,7 @@ class SpacetimeDBClient(Registrations):
 
 
 def _listen(ctx: object, row: object) -> None:
-    """Stands for the callbacks of a table class; never called itself."""
+    """Stand in for the callbacks of a table class; never called."""
 
 
 def _module_of(autogen_package: Any) -> Module[Any]:
@@ -413,7 +419,7 @@ def find_reducer(module: BoundModule, name: str) -> str:
 
 
 def server_address(host: str, ssl_enabled: bool) -> ServerAddress:
-    """Return where ``host:port`` or a URL leads; TLS if either says so.
+    """Return the address for ``host:port`` or a URL; with TLS if `ssl_enabled` or the URL says so.
 
     Raises:
         LocalProtocolError: it is neither.
