@@ -1,6 +1,6 @@
-"""The way to a connection, without a colour: which token, what it is exchanged for, how to ask.
+"""How to connect: which token to use, whether it is exchanged, and the settings of HTTP requests.
 
-`aio.dial` and `blocking.dial` add the waiting.
+`aio.dial` and `blocking.dial` add what waits.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class DialPlan:
         self._options = options
 
     def _ask_for_token(self) -> Any:
-        """Return the token of the options, or whatever a callable returned.
+        """Return the token of the options, or what a callable returned, which may be awaitable.
 
         Raises:
-            LocalProtocolError: a file cannot be read, or the token in it is none.
+            LocalProtocolError: a file cannot be read, or does not hold a token.
         """
         source = self._options.token
         if callable(source):
@@ -48,12 +48,12 @@ class DialPlan:
         """Return the token for an attempt; warns if it would travel in the clear.
 
         Args:
-            found: what the options came to.
-            issued: the token that the server issued earlier, used where the options name none. (A
-                callable that gives none asks for a new identity.)
+            found: the token from the options, unchecked.
+            issued: the token that the server gave earlier, used if the options have none. (A callable
+                that returns None asks for a new identity.)
 
         Raises:
-            LocalProtocolError: what was found is no token.
+            LocalProtocolError: what was found is not a token.
         """
         token = checked_token(found)
         if token is None and not self._options.has_fresh_tokens:
@@ -81,7 +81,7 @@ class DialPlan:
 
 @contextlib.contextmanager
 def as_connect_error() -> Iterator[None]:
-    """What goes wrong with HTTP on the way to a connection is a ConnectError like the rest."""
+    """Turn the errors of an HTTP request made in order to connect into ConnectError."""
     try:
         yield
     except (CallTimeout, Disconnected, HttpError) as error:

@@ -1,7 +1,7 @@
-"""What the drivers of both colours have in common: a client's state, and how its end is told.
+"""What the async and the blocking driver have in common: a client's state, and how its end is told.
 
-`aio` and `blocking` never import each other; this is where they meet. How a client lives is in
-`spacetime_proto.client.life`; a driver only fulfils what that wants.
+`aio` and `blocking` never import each other. `spacetime_proto.client.life` decides when to connect,
+read, run callbacks and so on; a driver does it.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ R = TypeVar("R")
 
 #: Bytes asked for in one read.
 READ_SIZE = 256 * 1024
-#: Seconds that a client which is leaving gives the server to tell its schema, to explain a failure.
+#: Seconds to wait for the server's schema when a client that failed closes: it may explain the failure.
 EXPLAIN_TIME = 3.0
 
 
 class DriverBase(Generic[DbT]):
-    """Runs a client's life.
+    """Runs a client.
 
-    Whoever waits for something when the client ends gets the reason; if nobody did, leaving the
-    client's ``with`` block raises it, once (`take_error`).
+    The error that ends the client is raised by every call that waits at that moment; if there is
+    none, leaving the client's ``with`` block raises it, once (`take_error`).
 
     Attributes:
-        status: where the life stands.
+        status: the state that `life` keeps.
         callbacks: the callbacks of the whole client.
         lock: held while a message is applied and while a request is queued, never while a callback
-            runs and never while anybody waits.
-        was_told: whether somebody has been told what ended the client.
-        is_entered: whether the client was asked to connect.
-        is_done: whether everything is over and settled.
+            runs or a thread waits.
+        was_told: whether the error that ended the client was raised somewhere.
+        is_entered: whether the client began to connect.
+        is_done: whether the client is over, and every pending request has its outcome.
         streams: the change streams that have not ended.
 
     Raises:
-        LocalProtocolError: the database has no name, or the recorder is none.
+        LocalProtocolError: the database has no name, or the option ``recorder`` makes no sense.
         TypeError: a callback among the options is one that this driver cannot run.
     """
 
@@ -119,7 +119,7 @@ class DriverBase(Generic[DbT]):
             self._begin(module)
 
     def _begin(self, module: Module[DbT]) -> None:
-        """Make the session, now that there are bindings."""
+        """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
         session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
         if self.options.recorder is not None:
@@ -129,26 +129,26 @@ class DriverBase(Generic[DbT]):
             session.tap = RecordingTap(self.options.recorder, request)
         self.status.session = session
 
-    # --- what a colour adds ---------------------------------------------------------------------
+    # --- what each driver adds ------------------------------------------------------------------
 
     def check_callback(self, callback: Callable[..., object]) -> None:
-        """Refuse a callback that this driver cannot run, where the mistake was made (TypeError)."""
+        """Raise TypeError for a callback that this driver cannot run, such as a coroutine function."""
 
     if TYPE_CHECKING:
 
         @property
         def in_callback(self) -> bool:
-            """Whether the caller is, or was started by, a callback that runs: it must not wait."""
+            """Whether this is a callback, or a task that a running one started: it must not wait."""
             raise NotImplementedError
 
         def flush(self) -> None:
-            """See that what was queued goes out soon."""
+            """Let what was queued be sent soon."""
 
         def wake(self) -> None:
-            """See that the session is looked at again: its deadlines may have changed."""
+            """Let the session be asked again what to do: its deadlines may have changed."""
 
         def close(self) -> None:
-            """Ask for the end without waiting."""
+            """Begin to close the connection, without waiting for the end."""
 
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
@@ -162,7 +162,7 @@ class DriverBase(Generic[DbT]):
         return self.status.session
 
     def refuse_in_callback(self, what: str) -> None:
-        """Refuse to wait inside one of the client's own callbacks: it would wait for itself.
+        """Refuse to wait inside a callback of the same client, which would wait for itself.
 
         Raises:
             LocalProtocolError: this is a callback.
@@ -180,7 +180,7 @@ class DriverBase(Generic[DbT]):
         return session is not None and session.state is SessionState.CLOSED
 
     def _end(self) -> None:
-        """Note that life is over, and let change streams end."""
+        """Note that the client is over, and end its change streams."""
         self.is_done = True
         for stream in list(self.streams):
             stream.end(self.status.error)
@@ -188,20 +188,20 @@ class DriverBase(Generic[DbT]):
     # --- the end, told once -----------------------------------------------------------------------
 
     def take_error(self) -> BaseException | None:
-        """Return what ended the client if nobody has been told yet, and count it as told."""
+        """Return the error that ended the client, or None if it was told before; now it is."""
         if self.was_told:
             return None
         self.was_told = True
         return self.status.error
 
     def raise_error(self) -> None:
-        """Raise what ended the client, if something did and nobody has been told yet."""
+        """Raise the error that ended the client, if there is one and it was not told before."""
         error = self.take_error()
         if error is not None:
             raise error
 
     def raise_not_up(self) -> None:
-        """Raise why there is no first connection."""
+        """Raise the error that prevented the first connection."""
         raise self.take_error() or Disconnected("the client was closed before it was connected")
 
     def raise_over(self, what: str) -> None:
@@ -227,7 +227,7 @@ class DriverBase(Generic[DbT]):
         return pending.result()
 
     def _explain(self, error: BaseException | None, found: ModuleDef | None) -> None:
-        """Raise SchemaMismatch instead of `error` if the bindings do not fit what was `found`."""
+        """Raise SchemaMismatch, caused by `error`, if the bindings do not fit the schema `found`."""
         session = self.status.session
         if session is not None and found is not None:
             try:
@@ -237,9 +237,9 @@ class DriverBase(Generic[DbT]):
 
 
 def may_be_stale(error: BaseException | None) -> bool:
-    """Whether bindings that no longer fit the database could be behind an error.
+    """Whether the error could come from bindings that no longer fit the database.
 
-    Rows that do not decode, and functions, tables or columns that the server does not know.
+    It could if rows do not decode, or the server does not know a function, table or column.
     """
     while error is not None:
         if isinstance(error, (InternalError, QueryError, SubscriptionError, ProtocolError)):
@@ -251,8 +251,8 @@ def may_be_stale(error: BaseException | None) -> bool:
 def _with_two_arguments(handler: Callable[..., Any] | None) -> Callable[..., Any] | None:
     """Return `on_callback_error` as the pump calls it, with ``(error, function)``.
 
-    The option takes the error alone, or the error and the callback that raised it: decided once, by
-    how many positional arguments the handler accepts.
+    The user's handler takes the error, or the error and the callback that raised it. How many
+    positional arguments it accepts is found out once, here.
     """
     if handler is None:
         return None

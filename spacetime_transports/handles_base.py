@@ -1,4 +1,4 @@
-"""What a client of either colour hands out, but for the waiting: subscriptions, change streams."""
+"""Subscriptions and change streams, without the waiting that the async and blocking client add."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SubscriptionBase:
 
     @property
     def is_ended(self) -> bool:
-        """Whether it is over, in whichever way."""
+        """Whether it is over: ended by this client, failed, or lost with the connection."""
         return self._subscription.is_ended
 
     @property
@@ -62,19 +62,19 @@ class SubscriptionBase:
         return self._subscription.error
 
     def unsubscribe_soon(self, on_end: OnEnd | None = None) -> None:
-        """Ask for the end without waiting; ``on_end(ctx)`` runs when its rows are gone.
+        """Begin to end it, without waiting; ``on_end(ctx)`` runs when its rows are gone.
 
         One that was not sent yet is cancelled: it is never applied.
 
         Raises:
-            LocalProtocolError: it is over or was ended before.
+            LocalProtocolError: it is over, or this was called before.
         """
         with self._owner.lock:
             self._subscription.unsubscribe(on_end)
         self._owner.wake()
 
     def _was_answered(self) -> bool:
-        """Whether there is no use in waiting any longer for it to be applied."""
+        """Whether waiting for it to be applied is over."""
         return self._subscription.was_applied or self.is_ended
 
     def _check_applied(self) -> None:
@@ -96,13 +96,13 @@ class SubscriptionBase:
 class ChangeStreamBase(Generic[Row]):
     """The changes of one table; made by ``table.changes()``.
 
-    Row callbacks collect them until the reader takes them. It ends normally when the client is
-    closed, and raises what ended the client otherwise.
+    Row callbacks collect them until the reader takes them. Iteration stops when the client is closed;
+    an error that ends the client is raised to the reader.
 
     Args:
         table: whose changes.
-        max_buffered: most changes that wait; one more ends the stream with `LimitExceeded`.
-        driver: of the client.
+        max_buffered: how many changes may wait; one more ends the stream with `LimitExceeded`.
+        driver: the driver of the client.
     """
 
     def __init__(self, table: TableHandle[Row], max_buffered: int, driver: DriverBase[Any]) -> None:
@@ -114,7 +114,7 @@ class ChangeStreamBase(Generic[Row]):
         self._changes: deque[Change[Row]] = deque()
         self._error: BaseException | None = None
         self._is_ended = False
-        # Three plain functions: they never wait, so a slow reader does not slow the client down.
+        # These callbacks never wait, so a slow reader does not slow the client down.
         self._handles: list[CallbackHandle] = [
             table.on_insert(lambda ctx, row: self._add(Insert(row)))
         ]
@@ -127,7 +127,7 @@ class ChangeStreamBase(Generic[Row]):
     if TYPE_CHECKING:
 
         def _wake(self) -> None:
-            """Let the reader look again."""
+            """Wake the reader, if it waits."""
 
     def _add(self, change: Change[Row]) -> None:
         if self._is_ended:
@@ -146,7 +146,7 @@ class ChangeStreamBase(Generic[Row]):
             )
 
     def end(self, error: BaseException | None) -> None:
-        """Let it end after what is buffered, normally or with `error` (called by the driver)."""
+        """End it after what is buffered, normally or with `error` (called by the driver)."""
         self._owner.streams.discard(self)
         if self._is_ended:
             return
@@ -169,8 +169,8 @@ class ChangeStreamBase(Generic[Row]):
         """Return the next change, or None when there is none now (or none ever: `_is_over`).
 
         Raises:
-            LimitExceeded: the reader was too slow; said once.
-            Disconnected: the connection was lost; said once.
+            LimitExceeded: the reader was too slow; raised once.
+            Disconnected: the connection was lost; raised once.
         """
         if self._changes:
             return self._changes.popleft()

@@ -1,7 +1,7 @@
 """The background of an async client: a loop that fulfils what `life` wants, and a writer.
 
-It never raises into the user's tasks. `AsyncDriver.run` is the one background task of a client; per
-connection it has a second one that writes. See `aio.client` for the surface and the rules.
+`AsyncDriver.run` is the background task of a client; for each connection it starts a second one that
+writes. Neither raises into the user's tasks. See `aio.client` for the rules that users rely on.
 """
 
 from __future__ import annotations
@@ -40,12 +40,16 @@ DbT = TypeVar("DbT")
 #: Callbacks between two checkpoints of the event loop, so that a large message with cheap callbacks
 #: does not starve other tasks.
 CALLBACKS_PER_CHECKPOINT = 256
-#: Everything that can be wrong with a byte stream.
+#: What a byte stream that broke raises.
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
 class _Dispatch(msgspec.Struct, eq=False):
-    """Marks a callback that is running; what it starts sees it through the context variable."""
+    """Marks a callback that is running.
+
+    The callback finds its mark in a context variable. Tasks that it starts inherit the variable, so
+    they too are refused to wait for the client while the callback runs.
+    """
 
     driver: AsyncDriver[Any]
     outer: _Dispatch | None
@@ -60,7 +64,7 @@ def _nothing(*_: object) -> None:
 
 
 class AsyncDriver(DriverBase[DbT]):
-    """Lives on anyio streams.
+    """Runs a client on anyio streams.
 
     Attributes:
         ready: set when the server has greeted for the first time, or never will. Like the next two
@@ -99,26 +103,25 @@ class AsyncDriver(DriverBase[DbT]):
         self.new_waiter = waiter_factory()
 
     def close(self) -> None:
-        """Ask for the end; `done` tells when it has come."""
         session = self.status.session
         if session is not None:
-            session.tick(now=anyio.current_time())  # its closing deadline counts from now
+            # The session has the time of its last input; its closing deadline counts from there.
+            session.tick(now=anyio.current_time())
             session.close()
         elif self._pause_scope is not None:
             self._pause_scope.cancel()  # still fetching the schema
         self.wake()
 
     async def shut(self) -> None:
-        """Close, and wait for the end as long as that may take."""
+        """Close, and wait for the end as long as the close timeout allows."""
         if not self.is_done:
             self.close()
-            # The session's own deadline ends the handshake; the margin is for a callback that does
-            # not return.
+            # The session itself gives up the close handshake in time. This longer limit is for a
+            # callback that does not return.
             with anyio.move_on_after(self.options.client.close_timeout + LAST_WORDS):
                 await self.done.wait()
 
     def wake(self) -> None:
-        """See that the session is looked at again: its deadlines may have changed."""
         self._wake_writer()
         if self._read_scope is not None:
             self._read_scope.cancel()
@@ -126,7 +129,6 @@ class AsyncDriver(DriverBase[DbT]):
             self._pause_scope.cancel()
 
     def flush(self) -> None:
-        """See that what was queued goes out soon."""
         self._wake_writer()
 
     @property
@@ -156,16 +158,16 @@ class AsyncDriver(DriverBase[DbT]):
     # --- the background task ------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect, again and again if that was asked for, until the end.
+        """Run the client from its first attempt to connect to its end.
 
-        Raises only if it is cancelled; then everything is settled without running callbacks.
+        Raises only if it is cancelled. Then every pending request gets its error, but no callback runs.
         """
         living = life(self.status, now=anyio.current_time())
         try:
             async with anyio.create_task_group() as self._tasks:
                 try:
                     await self._fulfil(living)
-                except Exception as error:  # a mistake of this file; somebody has to hear of it
+                except Exception as error:  # a bug in this file: let the client raise it
                     self.status.error = error
                 finally:
                     self._tasks.cancel_scope.cancel()
@@ -173,7 +175,8 @@ class AsyncDriver(DriverBase[DbT]):
             living.close()
             self._end()
             for waiter in self.waiting:
-                # A callback that raised cuts its message short, the news of a reply included.
+                # A callback that raised ends the dispatch of its message; `on_done` of a call in it
+                # may not have run.
                 waiter.set()
             self.done.set()
             self.ready.set()
@@ -181,7 +184,11 @@ class AsyncDriver(DriverBase[DbT]):
                 await anyio.aclose_forcefully(self._stream)
 
     async def _fulfil(self, living: Life) -> None:
-        """Do what life wants until it is over."""
+        """Do what `life` yields until it returns.
+
+        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called right
+        here: each function between this loop and a row callback would cost about 1 % of it.
+        """
         lock, send, mark, status = self.lock, living.send, _current_dispatch.set, self.status
         outer = _current_dispatch.get()
         answer: Received | Answered | None = None
@@ -214,15 +221,16 @@ class AsyncDriver(DriverBase[DbT]):
                     answer = await self._answer(want)  # type: ignore[arg-type]  # what is left
                     continue
                 for function, args in calls:
-                    # The hot path of every row callback. The variable keeps the mark of the last
-                    # one, which is not running any more: taking it back each time costs as much
-                    # as setting it.
+                    # The hot path of every row callback. The context variable is not reset after
+                    # each call, which costs as much as setting it: the old mark stays there, and
+                    # counts for nothing because `is_running` is False. The end of this method
+                    # resets it once.
                     dispatch = _Dispatch(self, outer)
                     mark(dispatch)
                     try:
                         result = function(*args)
-                        # Asked of the result, not of the function: lambdas, partials and callable
-                        # objects that lead to a coroutine are found as well.
+                        # The result is checked, not the function: so lambdas, partials and callable
+                        # objects that return a coroutine work as well.
                         if result is not None and hasattr(result, "__await__"):
                             await result
                     except Exception as raised:
@@ -238,7 +246,7 @@ class AsyncDriver(DriverBase[DbT]):
             mark(outer)
 
     async def _answer(self, want: Bindings | Token | Dial | HangUp | Sleep) -> Answered:
-        """Fulfil what is not about an open connection."""
+        """Do what is wanted while there is no open connection, and answer with its result."""
         value: Any = None
         error: Exception | None = None
         if isinstance(want, HangUp):
@@ -278,13 +286,14 @@ class AsyncDriver(DriverBase[DbT]):
     # --- the two tasks that own a stream ------------------------------------------------------
 
     async def _write(self, stream: ByteStream, session: ClientSession[Any]) -> None:
-        """Send what the session has, whenever it has something, until it is cancelled."""
+        """Send what the session has queued, whenever there is something, until cancelled."""
         try:
             with self._writer or anyio.CancelScope():
                 while True:
                     while data := session.data_to_send():
                         await stream.send(data)
-                    # What is queued from here on wakes this one, what came before has been sent.
+                    # There is no await since `data_to_send` was empty, so nothing was queued in
+                    # between: `flush` after the next request finds this new waiter and wakes it.
                     wake = self.new_waiter()
                     self._wake_writer = wake.set
                     await wake.wait()
@@ -318,7 +327,7 @@ class AsyncDriver(DriverBase[DbT]):
         return Received(anyio.current_time(), data, eof, error, write_error)
 
     async def _hang_up(self, seconds: float) -> None:
-        """Send the last words and close the stream, if there is one."""
+        """Send what the session still has, the close frame above all, and close the stream."""
         stream, session = self._stream, self.status.session
         if stream is None or session is None:
             return

@@ -62,7 +62,7 @@ class AsyncSubscription(SubscriptionBase):
         """End it; returns when its rows have left the cache.
 
         Raises:
-            LocalProtocolError: it is over or was ended before, or this is a callback.
+            LocalProtocolError: it is over, or this was called before, or this is a callback.
         """
         self._owner.refuse_in_callback("unsubscribe")
         self.unsubscribe_soon()

@@ -27,13 +27,13 @@ __all__ = ["Dialer", "Errand"]
 
 
 class Errand:
-    """Something that takes time, such as dialling, done in a thread of its own.
+    """Something slow, such as dialling, done in a thread of its own.
 
-    So neither a frame nor Ctrl-C waits for it. It may be given up meanwhile; then whoever comes
-    last closes what came of it, if that can be closed.
+    So `frame_tick` and Ctrl-C need not wait for it. If it is abandoned, its result is closed, if
+    it has ``close``: by `abandon` when the result is there, by the thread when it comes later.
 
     Args:
-        function: what is to be done.
+        function: what to do.
         when_done: called in the thread, at the end.
     """
 
@@ -65,7 +65,7 @@ class Errand:
             self._discard()
 
     def abandon(self) -> None:
-        """Say that nobody wants it any more."""
+        """Give up the result."""
         with self._lock:
             self._is_abandoned = True
             self._discard()

@@ -1,9 +1,9 @@
-"""The engine of a blocking client: whoever needs something fulfils what `life` wants until it is there.
+"""The engine of a blocking client: a thread that waits for something does what `life` wants meanwhile.
 
-There is no thread unless the user asks for one. At any moment at most one thread owns the pump, and
-it alone touches the socket; others queue their requests, wake the owner, and wait, or take over when
-it leaves. ``lock`` is held while a message is applied and while a request is queued, never while a
-callback runs and never while anybody waits.
+There is no thread unless the user asks for one. At any moment at most one thread, the owner, runs the
+client, and only the owner touches the socket. Other threads queue their requests, wake the owner and
+wait; when it leaves, one of them becomes the owner. ``lock`` is held while a message is applied and
+while a request is queued, never while a callback runs and never while a thread waits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DbT = TypeVar("DbT")
 
 
 class BlockingDriver(DriverBase[DbT]):
-    """Lives on plain sockets.
+    """Runs a client on plain sockets.
 
     Attributes:
         messages: how many messages were handled so far.
@@ -62,8 +62,8 @@ class BlockingDriver(DriverBase[DbT]):
         self._errand: Errand | None = None
         self._living: Life = life(self.status, now=time.monotonic())
         self._want: Any = None
-        """What was wanted last and is not fulfilled yet: Ctrl-C, or a caller who is content, may
-        come in between."""
+        """The want that was begun and not finished, for the next thread that runs the client: the last
+        one left because of Ctrl-C, or because it had what it waited for."""
 
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return BlockingChangeStream(table, max_buffered, self)
@@ -72,15 +72,10 @@ class BlockingDriver(DriverBase[DbT]):
 
     @property
     def in_callback(self) -> bool:
-        """Whether this is the pumping thread, which runs no code of the user but callbacks."""
+        """Whether this thread owns the client: callbacks are the only user code that runs then."""
         return self._owner == threading.get_ident()
 
     def check_callback(self, callback: Callable[..., object]) -> None:
-        """Refuse what a blocking client cannot run, where the mistake was made.
-
-        Raises:
-            TypeError: a coroutine function.
-        """
         if is_async_callable(callback):
             raise TypeError(
                 f"{callback_name(callback)} is an async function; a blocking client takes plain "
@@ -105,7 +100,7 @@ class BlockingDriver(DriverBase[DbT]):
         """Make the first connection; returns once the server has greeted.
 
         Raises:
-            ConnectError: there is none to be had; the client is over then.
+            ConnectError: it failed; the client cannot be used then.
         """
         self.is_entered = True
         try:
@@ -117,34 +112,34 @@ class BlockingDriver(DriverBase[DbT]):
             self.raise_not_up()
 
     def close(self) -> None:
-        """Ask for the end without waiting."""
         session = self.status.session
         if session is not None:
             with self.lock:
-                session.tick(now=time.monotonic())  # its closing deadline counts from now
+                # The session has the time of its last input; its closing deadline counts from there.
+                session.tick(now=time.monotonic())
                 session.close()
         self._wakeup.wake()
 
     def shut(self) -> None:
-        """Close, and wait for the end as long as that may take; in a callback only ask for it."""
+        """Close, and wait for the end as long as the close timeout allows; a callback does not wait."""
         self.close()
         if self.in_callback:
             return
         try:
-            # The session's own deadline ends the handshake; the margin is for a callback that does
-            # not return in another thread.
+            # The session itself gives up the close handshake in time. This longer limit is for a
+            # callback in another thread that does not return.
             margin = self.options.client.close_timeout + LAST_WORDS
             self.pump_until(lambda: self.is_done, time.monotonic() + margin)
         finally:
             self.abort()
 
     def notify(self, *_: object) -> None:
-        """Wake the threads that wait for something another thread's pumping may have brought."""
+        """Wake the waiting threads: the owner may have received what they wait for."""
         with self._condition:
             self._condition.notify_all()
 
     def flush(self) -> None:
-        """See that what was queued goes out: now, or by the thread that owns the pump."""
+        """Send what was queued: now, or by waking the owner. A callback's is sent by its own thread."""
         with self._condition:
             if self._owner is None:
                 self._send()
@@ -163,15 +158,15 @@ class BlockingDriver(DriverBase[DbT]):
     def pump_until(
         self, is_met: Callable[[], bool], deadline: float | None, *, may_wait: bool = True
     ) -> bool:
-        """Run the pump, or wait while another thread does, until something is so.
+        """Run the client, or wait while another thread runs it, until a condition is met.
 
         Args:
-            is_met: asked between messages, and after every wait.
+            is_met: the condition; called between messages and after every wait.
             deadline: on `time.monotonic`, or None.
             may_wait: whether to wait for bytes, or only to handle those that are there.
 
         Returns:
-            Whether it is so now; False when the deadline passed or the client is over.
+            Whether the condition is met; False when the deadline passed or the client is over.
 
         Raises:
             LocalProtocolError: this is a callback.
@@ -198,7 +193,7 @@ class BlockingDriver(DriverBase[DbT]):
                     continue
             try:
                 self._run(is_met, deadline, may_wait)
-                self._send()  # what callbacks submitted: it may be long until the next tick
+                self._send()  # what callbacks queued: the next tick may be a long time away
             finally:
                 self._leave()
             with self.lock:
@@ -212,7 +207,7 @@ class BlockingDriver(DriverBase[DbT]):
     def abort(self) -> None:
         """End everything now, without waiting and without running callbacks.
 
-        If another thread is inside a callback, its socket is left to it.
+        If another thread owns the client, because it is inside a callback, this does nothing.
         """
         with self._condition:
             if self._owner is not None or self.is_done:
@@ -232,10 +227,14 @@ class BlockingDriver(DriverBase[DbT]):
             self._owner = None
             self._condition.notify_all()
 
-    # --- fulfilling wants, for the thread that owns the pump ------------------------------------
+    # --- doing what is wanted, for the thread that owns the client ------------------------------
 
     def _run(self, is_met: Callable[[], bool], deadline: float | None, may_wait: bool) -> None:
-        """Do what life wants until `is_met`, the deadline, or (not `may_wait`) it would wait."""
+        """Do what `life` yields until the condition, the deadline, or (not `may_wait`) a wait.
+
+        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called right
+        here: each function between this loop and a row callback would cost about 1 % of it.
+        """
         answer: Received | Answered | None = None
         error: Exception | None = None
         lock, status = self.lock, self.status
@@ -268,7 +267,7 @@ class BlockingDriver(DriverBase[DbT]):
                     if is_met():
                         return
             elif type(want) is InvokeEach:
-                self._want = want  # Ctrl-C may come between two of them; the others still run
+                self._want = want  # after Ctrl-C between two callbacks the others still run
                 try:
                     for function, args in want.calls:
                         result = function(*args)
@@ -294,7 +293,7 @@ class BlockingDriver(DriverBase[DbT]):
         deadline: float | None,
         may_wait: bool,
     ) -> Received | None:
-        """Wait for bytes, the end of the stream, a deadline or a wake-up; None: the caller has to go."""
+        """Wait for bytes, the end of the stream, a deadline or a wake-up; None as `_must_go` says."""
         stream = self._stream
         assert stream is not None
         while True:
@@ -323,7 +322,7 @@ class BlockingDriver(DriverBase[DbT]):
         deadline: float | None,
         may_wait: bool,
     ) -> Answered | None:
-        """Fulfil what is not about an open connection; None if the caller has to go first."""
+        """Do what is wanted while there is no open connection; None as `_must_go` says."""
         if type(want) is HangUp:
             self._send()  # the last words go out if that needs no waiting
             self._close_stream()
@@ -350,7 +349,7 @@ class BlockingDriver(DriverBase[DbT]):
             self._wakeup.sleep(_seconds_until(until, deadline, now))
 
     def _errand_for(self, want: Any) -> Errand:
-        """Begin to fetch the value that answers `want`."""
+        """Start to fetch the value that answers `want`."""
         dialer = self._dialer
         fetch: Callable[[], Any]
         if type(want) is Bindings:
@@ -363,7 +362,7 @@ class BlockingDriver(DriverBase[DbT]):
         if self.status.is_up:
             errand.start()
         else:
-            errand.run()  # the caller of `connect` waits for nothing else
+            errand.run()  # in this thread: `connect` has nothing else to do
         return errand
 
     def _fetch_bindings(self) -> None:
@@ -372,7 +371,7 @@ class BlockingDriver(DriverBase[DbT]):
     def _must_go(
         self, is_met: Callable[[], bool], deadline: float | None, may_wait: bool, now: float
     ) -> bool:
-        """Whether the caller has what it waits for, or may not wait any longer."""
+        """Whether the thread leaves: its condition is met, or it may not wait any longer."""
         with self.lock:
             if is_met():
                 return True
@@ -389,7 +388,6 @@ class BlockingDriver(DriverBase[DbT]):
             stream.close()
 
     def _end(self) -> None:
-        """Tell everybody that life is over."""
         self._want = None
         self._send()
         self._close_stream()

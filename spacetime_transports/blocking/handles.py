@@ -68,7 +68,7 @@ class BlockingSubscription(SubscriptionBase):
         """End it; returns when its rows have left the cache.
 
         Raises:
-            LocalProtocolError: it is over or was ended before, or this is a callback.
+            LocalProtocolError: it is over, or this was called before, or this is a callback.
             CallTimeout: not within `timeout` seconds.
         """
         self._driver.refuse_in_callback("unsubscribe")
@@ -77,7 +77,7 @@ class BlockingSubscription(SubscriptionBase):
 
 
 class BlockingChangeStream(ChangeStreamBase[Row]):
-    """The changes of one table, for ``for``. Reading it runs the client."""
+    """The changes of one table, for a plain ``for``. Reading it runs the client."""
 
     def __init__(
         self, table: TableHandle[Row], max_buffered: int, driver: BlockingDriver[Any]
@@ -101,7 +101,7 @@ class BlockingChangeStream(ChangeStreamBase[Row]):
         return change
 
     def get(self, timeout: float | None = None) -> Change[Row] | None:
-        """Return the next change; None when none came within `timeout` seconds, or the stream ended.
+        """Return the next change; None if there is none within `timeout` seconds or the stream ended.
 
         Raises:
             LimitExceeded: the reader was too slow.
