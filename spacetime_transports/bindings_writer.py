@@ -1,8 +1,8 @@
-"""The impure half of ``spacetime-py generate``: where descriptions come from, where files go.
+"""The part of ``spacetime-py generate`` that does I/O: reading module descriptions, writing files.
 
-`spacetime_proto.codegen` makes the text of a package. Here it is written: only files that change,
-each at once; generated files that are no longer wanted are removed, and are known by their first
-line; files of anybody else's are never touched, nor is anything outside the folder.
+`spacetime_proto.codegen` makes the text of a package, this writes it. Only files that change are
+written, each replaced as a whole. Generated files that are not part of the package any more are
+removed; their first line shows that they were generated. Other files are never touched.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def module_from_schema(path: str | Path) -> ModuleDef:
 
     Raises:
         GenerateError: the file cannot be read.
-        SchemaError: it is no schema.
+        SchemaError: it does not hold a schema.
     """
     data = _read(path)
     try:
@@ -110,7 +110,7 @@ def module_from_wasm(path: str | Path) -> ModuleDef:
 
     Raises:
         GenerateError: the file cannot be read, or ``wasmtime`` is not installed.
-        SchemaError: it is no SpacetimeDB module.
+        SchemaError: it is not a SpacetimeDB module.
     """
     from .wasm import load_wasm
 
@@ -209,7 +209,7 @@ def compare_package(files: Mapping[str, str], folder: str | Path) -> PackageChan
 
 
 def write_package(files: Mapping[str, str], folder: str | Path) -> PackageChanges:
-    """Bring a folder up to date: write what is new or different, remove what is no longer wanted.
+    """Bring a folder up to date: write new and changed files, remove generated ones not in `files`.
 
     Arguments and errors as `compare_package`; nothing is written if it raises.
 
@@ -235,5 +235,5 @@ def _is_ours(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(marker)) == marker
-    except OSError:  # a folder, or nothing that can be read: not ours
+    except OSError:  # a folder, or a file that cannot be read
         return False

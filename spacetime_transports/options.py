@@ -119,8 +119,8 @@ class Options(TypedDict, total=False):
     """Keyword arguments of `connect` and `blocking.connect`."""
 
     token: TokenSource
-    """Who to be: a JSON web token, a `TokenFile`, a callable that gives a fresh token on every
-    attempt (it may be async for the async client), or None to be given a new identity."""
+    """The identity: a JSON web token, a `TokenFile`, a callable that returns a fresh token for every
+    attempt (the async client takes async ones too), or None for a new identity."""
     token_via: TokenVia
     """``"header"`` (default) sends the token in the Authorization header; ``"websocket-token"``
     first exchanges it for one that is valid for 60 seconds and puts that one in the URL."""
@@ -133,11 +133,11 @@ class Options(TypedDict, total=False):
     light: bool
     """v1 only: less detail about other clients' transactions."""
     reconnect: bool | ReconnectPolicy
-    """Whether and how to come back after a loss; default False."""
+    """Whether and how to connect again after the connection was lost; default False."""
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
-    """Seconds until the server must have greeted, everything included; default 10."""
+    """Seconds that connecting may take, from the token to the server's greeting; default 10."""
     keepalive: tuple[float, float] | None
     """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
     close_timeout: float
@@ -150,9 +150,9 @@ class Options(TypedDict, total=False):
     """``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``."""
     frames: FrameParser
     """What reads and writes WebSocket frames: ``"fast"`` (default), this project's own codec, or
-    ``"wsproto"``, which is several times slower and has been proven elsewhere."""
+    ``"wsproto"``, a library that is widely used and several times slower."""
     limits: Limits
-    """What the server may send and the program may ask for; see `Limits`."""
+    """How much the server may send and the program may ask for; see `Limits`."""
     strict_deletes: bool
     """Make the delete of a row that the cache does not hold an error."""
     on_connect: OnConnect[Any] | None
@@ -162,8 +162,8 @@ class Options(TypedDict, total=False):
     on_disconnect: OnDisconnect[Any] | None
     """``on_disconnect(ctx, error | None)``."""
     on_callback_error: OnCallbackError | None
-    """Takes what a callback raised and, if it takes a second argument, that callback; without it, a
-    raising callback ends the connection."""
+    """Called with the exception that a callback raised and, if it takes a second argument, with that
+    callback. Without it, a callback that raises ends the connection."""
     recorder: RecorderTarget | None
     """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
     after the first goes to a file of its own."""
@@ -191,7 +191,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_fresh_tokens(self) -> bool:
-        """Whether another attempt may come with another token."""
+        """Whether each attempt asks for another token."""
         return callable(self.token)
 
 
@@ -199,8 +199,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     """Check the keyword arguments of `connect` and return them as one value.
 
     Raises:
-        LocalProtocolError: for an option that is unknown or has no sensible meaning; the sentence
-            names it.
+        LocalProtocolError: for an option that is unknown or makes no sense; its text names the
+            option.
     """
     given: dict[str, Any] = dict(options)
     unknown = sorted(set(given) - set(Options.__annotations__))
@@ -236,7 +236,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
 
 
 def warn_if_exposed(host: str, *, secure: bool, token: str | None, stacklevel: int = 3) -> None:
-    """Warn when `token` would cross a network in the clear: plain http, and not to this machine.
+    """Warn if `token` would cross a network in the clear: over plain http to another machine.
 
     Args:
         host: host name or address without port.
@@ -305,7 +305,7 @@ def checked_source(value: TokenSource) -> TokenSource:
     """Return the option ``token``.
 
     Raises:
-        LocalProtocolError: it is none of the four kinds, or text that cannot be a token.
+        LocalProtocolError: it is of no kind that is allowed, or text that cannot be a token.
     """
     if value is None or isinstance(value, TokenFile) or callable(value):
         return value
@@ -320,8 +320,8 @@ def checked_token(value: object) -> str | None:
     """Return the text of a token, or None if it is None or empty.
 
     Raises:
-        LocalProtocolError: it is no text, or no HTTP header could carry it. The value itself is not
-            repeated in the sentence.
+        LocalProtocolError: it is not text, or has characters that HTTP headers cannot carry. The
+            text of the error does not show the token.
     """
     if value is None:
         return None
@@ -370,14 +370,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def callback_name(function: object) -> str:
-    """Return the name by which its author knows a callback."""
+    """Return the name that a callback has in the source, for errors."""
     while isinstance(function, functools.partial):
         function = function.func
     return getattr(function, "__qualname__", None) or repr(function)
 
 
 def is_async_callable(function: object) -> bool:
-    """Tell whether `function` is plainly an ``async def`` (also behind partials and ``__call__``)."""
+    """Whether `function` is an ``async def``, a partial of one, or an object whose ``__call__`` is."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(

@@ -30,7 +30,7 @@ class RecordingTap:
         request: path and query of the upgrade request; the recording keeps the parameters.
 
     Raises:
-        LocalProtocolError: it is neither.
+        LocalProtocolError: `recorder` is neither.
     """
 
     def __init__(self, recorder: RecorderTarget, request: str) -> None:
@@ -70,7 +70,7 @@ class RecordingTap:
         assert self._recorder is not None
         self._recorder.message(direction, payload)
         if self._file is not None:
-            self._file.flush()  # a recording of a crash is the one that is wanted most
+            self._file.flush()  # so that the recording is complete if the program crashes
 
     def closed(self, direction: Literal["client", "server"], code: int | None, reason: str) -> None:
         """Record the end."""

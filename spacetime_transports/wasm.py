@@ -1,8 +1,7 @@
 """Asks a compiled module for its description, by running its ``__describe_module__`` (docs/protocol.md section 9).
 
-Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is somebody's program: it gets no
-host function that does anything but take the description, an amount of work that it may do, and a
-limit on memory.
+Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is a program that may be hostile: the
+only host function that does anything takes the description, and work and memory are limited.
 """
 
 from __future__ import annotations
@@ -85,13 +84,13 @@ def _describe(wasmtime: Any, data: bytes) -> bytes:
 
 
 class _Sink:
-    """Collects what the module writes."""
+    """Collects the bytes that the module writes."""
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def write(self, caller: Any, sink: int, pointer: int, length_pointer: int) -> int:
-        """``bytes_sink_write``: takes everything, so the length is left as it is."""
+        """Implement ``bytes_sink_write``; all bytes are taken, so the length stays as it is."""
         memory = caller["memory"]
 
         def read(address: int, size: int) -> bytes:
@@ -104,20 +103,20 @@ class _Sink:
         return 0
 
     def take(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return what was written since the last `take`."""
         data = bytes(self._data)
         self._data.clear()
         return data
 
 
 def _refuse(wanted: Any) -> Any:
-    """Return a stand-in for a host function that describing a module has no use for."""
+    """Return a stand-in for a host function that describing a module does not need."""
     name = f"{wanted.module}.{wanted.name}"
     results = len(wanted.type.results)
 
     def call(caller: Any, *args: Any) -> Any:
         if not results:
-            return None  # console_log and the like: nobody listens
+            return None  # such as console_log: ignored
         raise SchemaError(f"the module uses {name} before it has described itself")
 
     return call

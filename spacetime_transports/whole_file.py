@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: nobody ever reads half of one, and a secret is never open."""
+"""Files that are replaced as a whole: readers never see half of one, and secrets stay private."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes, *, private: bool = Fa
 
     Args:
         path: the file; its folder exists.
-        data: all that it is to hold.
-        private: only the owner may read it; at no moment can others.
+        data: its whole new content.
+        private: only the owner can read it, from the moment it exists.
 
     Raises:
         OSError: if the file cannot be written.

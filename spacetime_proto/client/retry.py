@@ -1,8 +1,8 @@
 """When to connect again after a connection was lost, and how long to wait first.
 
-Nothing here sleeps or draws a random number by itself: `Backoff` makes the next delay from random
-bytes that it is given. Full jitter (the delay is uniform between nothing and a ceiling that doubles)
-keeps a thousand clients of a restarted server from coming back in step.
+Nothing here sleeps or makes random numbers: `Backoff` makes the next delay from random bytes that it is
+given. The delay is uniform between zero and a ceiling that doubles ("full jitter"), so that a
+thousand clients of a restarted server do not all return at the same moment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BOUNDS = (
     ("factor", 1, "at least 1"),
     ("max_attempts", 1, "at least 1 or None"),
 )
-"""Of each number of a policy: its name, the least it may be, and how to say that."""
+"""For each number of a policy: its name, its minimum, and how an error describes what is allowed."""
 
 
 class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
     The defaults are those planned for the official SDKs: 1 s doubling to 30 s, for ever.
 
     Raises:
-        LocalProtocolError: on construction, for numbers that make no sense.
+        LocalProtocolError: on construction, for a number that is out of range.
     """
 
     first_delay: float = 1.0
@@ -43,7 +43,7 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_delay: float = 30.0
     """Ceiling of every delay, seconds."""
     factor: float = 2.0
-    """What the ceiling grows by from attempt to attempt."""
+    """The ceiling is multiplied by this from attempt to attempt."""
     max_attempts: int | None = None
     """Attempts after one loss before giving up; None never gives up."""
 
@@ -68,11 +68,11 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backoff:
-    """The delays after one loss; `reset` begins again, after a connection that worked.
+    """The delays after a lost connection; call `reset` once a connection worked.
 
     Args:
-        policy: how long, and how often.
-        entropy: a function that returns that many random bytes; the jitter comes from it.
+        policy: how long the delays are, and how many.
+        entropy: a function that returns as many random bytes as it is asked for.
     """
 
     def __init__(self, policy: ReconnectPolicy, *, entropy: Callable[[int], bytes]) -> None:
@@ -82,12 +82,12 @@ class Backoff:
         self._entropy = entropy
 
     def next_delay(self) -> float | None:
-        """Return the seconds to wait before the next attempt, or None when it is time to give up."""
+        """Return the seconds to wait before the next attempt, or None after the last one."""
         limit = self.policy.max_attempts
         if limit is not None and self.attempt >= limit:
             return None
         self.attempt += 1
-        # Seven bytes: a float has no more bits than that to tell apart.
+        # Seven bytes are 56 bits; the mantissa of a float has 53.
         part = int.from_bytes(self._entropy(7), "big") / (2**56 - 1)
         return part * self.policy.ceiling(self.attempt)
 
@@ -97,16 +97,15 @@ class Backoff:
 
 
 def worth_retrying(error: BaseException | None, *, fresh_token: bool) -> bool:
-    """Tell whether connecting again may help after `error`.
+    """Return whether connecting again may help after `error`.
 
-    A lost connection, a refused port or a database that is being republished may be better in a
-    moment. A token that was refused will be refused again, unless `fresh_token` says that the next
-    attempt asks a callable for another one. Data that does not decode, a wrong use of the library
-    and an exception out of a callback would only repeat themselves.
+    It may after a lost connection or a refused port, or while a database is republished. A refused
+    token is refused again, unless `fresh_token` says that the next attempt uses another one. Data
+    that does not decode, wrong use of the library, or a callback that raised would fail again.
     """
     if isinstance(error, AuthError):
         return fresh_token
     if isinstance(error, (ConnectError, Disconnected)):
         return True
-    # An OSError that a driver did not translate is the network's doing as well.
+    # A plain OSError, which no driver turned into an error of this library, is one of the network.
     return isinstance(error, OSError) and not isinstance(error, SpacetimeError)

@@ -1,10 +1,10 @@
 """The client without I/O: bytes in, bytes and events out, across reconnects.
 
-A session stacks two machines, the WebSocket one (`wire`) and `Connection`, and keeps what outlives
-a connection: the handles, the callbacks' subscriptions, the token, and requests made while offline.
-It is driven in six steps (docs/embedding.md): `start`, then feed `receive_data`, take `events`,
-write `data_to_send`, wake up at `deadline` for `tick`, and report the end with `receive_eof` or
-`connection_lost`.
+A session consists of two state machines, the WebSocket (`wire`) and `Connection`, and of what outlives
+a connection: table handles with their callbacks, subscriptions, the token, and requests made while
+offline. A driver (docs/embedding.md) calls `start`, passes bytes to `receive_data`, takes `events`,
+writes `data_to_send`, calls `tick` at `deadline`, and reports the end of the stream with
+`receive_eof` or `connection_lost`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ DbT = TypeVar("DbT")
 
 
 class ClientSession(Requests, Generic[DbT]):
-    """One client, any number of connections after each other.
+    """One client, with any number of connections, one after the other.
 
     Args:
-        options: how to talk.
+        options: how to talk to the server.
         module: the bindings, generated or made at run time.
         entropy: a function that returns that many random bytes; used for the WebSocket key and
             frame masks. The core draws no randomness of its own.
@@ -62,13 +62,14 @@ class ClientSession(Requests, Generic[DbT]):
         self.cache = self._new_cache()
         """The cache that `db` shows."""
         self.token: str | None = None
-        """The token that the server gave or echoed in its first greeting."""
+        """The token in the server's first greeting: a new one, or the one that was sent."""
         self.will_reconnect = False
-        """Set by the driver: whether another `start` follows a loss, so that subscriptions stay."""
+        """Set by the driver: whether another `start` follows if the connection is lost. Subscriptions
+        are kept then."""
         self.has_failed = False
         """Whether an error is about to end the current connection."""
         self.tap: Tap | None = None
-        """Looks on at every payload of the connections that begin from now on; see `Tap`."""
+        """Is shown every message of the connections that begin after it was set; see `Tap`."""
         self._entropy = entropy
         self._tables = cast("Db", self.db)
         self._tables.attach(self.cache)
@@ -78,7 +79,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._last_words = b""
         self._now = 0.0
         self._current: Iterator[Event] | None = None
-        """What `events` has not told yet of the message under way."""
+        """The events of the current message that `events` has not yielded yet."""
 
     def _new_cache(self) -> Cache:
         cache = Cache(
@@ -135,35 +136,35 @@ class ClientSession(Requests, Generic[DbT]):
         )
 
     def receive_data(self, data: bytes, *, now: float) -> None:
-        """Take bytes from the stream. Never raises for the server's mistakes: see `events`."""
+        """Take bytes from the stream. Errors of the server are not raised; they end in `events`."""
         self._now = now
         if self._wire is not None:
             self._wire.receive_data(data, now)
 
     def receive_eof(self, *, now: float) -> None:
-        """Take the end of the stream."""
+        """Note that the stream has ended."""
         self._now = now
         if self._wire is not None:
             self._wire.receive_eof(now)
 
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
-        """Take the news that the stream broke, or that it could not be made at all."""
+        """Note that the stream broke, or could not be opened, because of `cause`."""
         self._now = now
         self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
-        """Take the time: keep-alive pings, handshake and close deadlines."""
+        """Note the time: it sends keep-alive pings and ends what has passed its deadline."""
         self._now = now
         if self._wire is not None:
             self._wire.tick(now)
 
     @property
     def deadline(self) -> float | None:
-        """When `tick` wants to be called at the latest; None for never."""
+        """When to call `tick` at the latest; None for never."""
         return None if self._wire is None else self._wire.deadline
 
     def data_to_send(self) -> bytes:
-        """Take the bytes to be written, all of them in one piece; empty if there are none."""
+        """Return the bytes to write, in one piece, and forget them; empty if there are none."""
         wire = self._wire
         if wire is None:
             last_words, self._last_words = self._last_words, b""
@@ -172,7 +173,7 @@ class ClientSession(Requests, Generic[DbT]):
         return wire.data_to_send()
 
     def _flush(self, wire: ClientWebSocket) -> None:
-        """Hand what the connection has queued to the WebSocket."""
+        """Pass the queued messages of the connection to the WebSocket."""
         if self._connection is not None and wire.state is State.OPEN:
             for payload in self._connection.payloads_to_send():
                 wire.send(payload)
@@ -180,7 +181,7 @@ class ClientSession(Requests, Generic[DbT]):
     # --- the end ------------------------------------------------------------------------------
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the end: queue a close frame. The end itself comes as an event.
+        """Begin to close: queue a close frame. The end comes as an event.
 
         Closing again, or closing a session that is over, does nothing.
         """
@@ -192,7 +193,7 @@ class ClientSession(Requests, Generic[DbT]):
         if self._wire is None or self._end_pending:
             self._end_pending = True
         else:
-            # What was queued before the close still goes out before it.
+            # Requests queued before this are sent before the close frame.
             self._flush(self._wire)
             self._wire.close(code, reason, now=self._now)
 
@@ -204,19 +205,19 @@ class ClientSession(Requests, Generic[DbT]):
             self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
     def _on_damage(self, error: BaseException) -> None:
-        """A row that a reader looked at does not decode: the cache cannot be trusted."""
+        """End the connection: a row that was read does not decode, so the cache cannot be trusted."""
         self._fail_with(error)
         self.will_reconnect = False
 
     def _fail_with(self, error: BaseException) -> None:
-        """Let an error end the connection, unless another does already."""
+        """Let an error end the connection; the first one counts."""
         if not self.has_failed:
             self._failure, self.has_failed = error, True
         self._end_pending = True
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no connection, nor news about the last one's end to be taken."""
+        """Whether there is no connection, and the events of the last one's end were taken."""
         return self._wire is None and not self._end_pending and not self._extra
 
     def _move(self, event: SessionInput) -> None:
@@ -227,9 +228,9 @@ class ClientSession(Requests, Generic[DbT]):
     def events(self) -> Iterator[Event]:
         """Yield what has happened, in the order in which callbacks run.
 
-        A message is applied when its first event is taken, the next one only after its last was.
-        Stopping half-way is allowed: the next call goes on where this one stopped. The end of a
-        connection comes as `Ended` or `ConnectFailed`; nothing comes after it.
+        A message is applied when its first event is taken, and the next message only after the last
+        event of this one. Stopping in between is allowed: the next call goes on there. The last event
+        of a connection is `Ended` or `ConnectFailed`.
         """
         while True:
             if self._current is None:
@@ -246,8 +247,8 @@ class ClientSession(Requests, Generic[DbT]):
     def message_events(self) -> Iterable[Event] | None:
         """Return the events of the next message (or of the end), or None if nothing has happened.
 
-        For callers that want to stop between messages: all of them have to be taken, unless `fail`
-        was called, before this is called again.
+        For callers that want to stop between messages. Take all the events before the next call,
+        unless `fail` was called.
         """
         if self._extra:
             extra, self._extra = self._extra, []
@@ -275,7 +276,7 @@ class ClientSession(Requests, Generic[DbT]):
     def _guarded(
         self, connection: Connection, events: Iterable[Event]
     ) -> Generator[Event, None, None]:
-        """Yield events that are made while they are taken, and follow what they say of the state."""
+        """Yield events that are made while they are taken; handle errors and the end of a replay."""
         try:
             yield from events
         except (ProtocolError, Disconnected) as error:
@@ -287,7 +288,7 @@ class ClientSession(Requests, Generic[DbT]):
             self._send_waiting(connection)
 
     def _accept(self, accepted: Accepted) -> Connection:
-        """The upgrade has succeeded: make what speaks the protocol that the server picked."""
+        """After the upgrade, make the `Connection` for the protocol that the server picked."""
         protocol = accepted.subprotocol
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again, limits = self._was_open, self.options.limits
@@ -309,10 +310,10 @@ class ClientSession(Requests, Generic[DbT]):
         return connection
 
     def _on_greeting(self, greeting: Greeting) -> None:
-        """Take over what the greeting says.
+        """Keep identity, connection id and token of the greeting.
 
         Raises:
-            Disconnected: it is somebody else's.
+            Disconnected: the identity is another one than on the last connection.
         """
         if self.identity is not None and self.identity != greeting.identity:
             raise Disconnected(
@@ -335,7 +336,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._extra += self._waiting.send(connection, Context(self, None))
 
     def _finish(self) -> Generator[Event, None, None]:
-        """End the current connection: settle what waits, then say so."""
+        """End the current connection: give pending requests their outcome, then tell of the end."""
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False
@@ -344,12 +345,12 @@ class ClientSession(Requests, Generic[DbT]):
         if cause is None and wire is not None:
             cause = wire.failure
         if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
-            cause = None  # how exactly it ended is no news to who ended it
+            cause = None  # the user asked for this end; how the stream ended does not matter
         greeted = connection is not None and connection.greeting is not None
         if self.tap is not None and wire is not None and connection is not None:
             side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
             self.tap.closed(side, wire.close_code, wire.close_reason)
-        # None from here on means that the user closed it: the wire has a failure for any other end.
+        # If it is None now, the user closed the connection: any other end left a failure in the wire.
         if not greeted and cause is not None:
             cause = before_greeting(cause, accepted=connection is not None)
         self.close_error = cause
@@ -371,8 +372,8 @@ class ClientSession(Requests, Generic[DbT]):
             yield ev.ConnectFailed(ctx, cause)
 
     def give_up(self, cause: BaseException) -> None:
-        """Say that no further attempt will be made: the session closes with `cause`."""
+        """Close the session because of `cause`, since no further attempt will be made."""
         if self.state is SessionState.CLOSED:
             return
-        self.has_failed = False  # whatever ended the last connection, this is what is told
+        self.has_failed = False  # so that `cause` replaces what ended the last connection
         self._on_damage(cause)

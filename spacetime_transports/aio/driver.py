@@ -186,8 +186,8 @@ class AsyncDriver(DriverBase[DbT]):
     async def _fulfil(self, living: Life) -> None:
         """Do what `life` yields until it returns.
 
-        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called right
-        here: each function between this loop and a row callback would cost about 1 % of it.
+        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
+        right here: one more function call would be paid for every row callback.
         """
         lock, send, mark, status = self.lock, living.send, _current_dispatch.set, self.status
         outer = _current_dispatch.get()

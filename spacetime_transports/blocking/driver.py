@@ -232,8 +232,8 @@ class BlockingDriver(DriverBase[DbT]):
     def _run(self, is_met: Callable[[], bool], deadline: float | None, may_wait: bool) -> None:
         """Do what `life` yields until the condition, the deadline, or (not `may_wait`) a wait.
 
-        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called right
-        here: each function between this loop and a row callback would cost about 1 % of it.
+        Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
+        right here: one more function call would be paid for every row callback.
         """
         answer: Received | Answered | None = None
         error: Exception | None = None
