@@ -1,17 +1,17 @@
-"""The life of a client, as one generator: attempts, the greeting, losses, coming back, the end.
+"""The life of a client, as one generator: attempts to connect, connections, reconnecting, the end.
 
-It yields what it wants and is told what came of it, with the time; no clock, socket, thread or
-randomness is in it. A driver is a loop that fulfils wants. Besides those of `pump`, which runs each
-connection, these are
+It yields a want, the driver does it and sends back the result with the time; there is no clock,
+socket, thread or randomness in here. The wants of `pump`, which runs each connection, are passed on.
+The others are
 
 * `Bindings`, first, if there is no session yet: fetch the schema and set `LifeStatus.session`;
 * `Token`, then `Dial`, for each attempt: find the credentials, open a byte stream;
-* `HangUp`, after each attempt: write the last words and close the stream, if there is one;
+* `HangUp`, after each attempt: write what is left, such as a close frame, and close the stream;
 * `Sleep`: wait before the next attempt.
 
-Each of them is answered with `Answered`. All but `HangUp` are cut short when the session is closed
-meanwhile: the driver answers at once, without a value. Closing the generator, or an exception out
-of it, settles everything that waits on the client without running callbacks of the user.
+The result of each of these is an `Answered`. If the session is closed meanwhile, the driver answers
+all of them except `HangUp` at once, without a value. If the generator is closed, or raises, every
+pending request gets its error, and no callback of the user runs.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ __all__ = [
 
 DbT = TypeVar("DbT")
 
-#: Seconds that a connection is given for its last words: the peer's after a write has failed, this
-#: side's before the stream is closed.
+#: Seconds for what is sent last: by the server after writing to it has failed (it may say why it closed
+#: the connection), and by this side before the stream is closed.
 LAST_WORDS: Final = 1.0
 
 
@@ -63,10 +63,10 @@ class Bindings(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """Find out who to be; the value of the answer is `Credentials`."""
+    """Find the token to connect with; the value of the answer is `Credentials`."""
 
     issued: str | None
-    """The token that the server issued earlier: to be used where the options name none."""
+    """The token that the server gave earlier, to use if the options have none."""
     deadline: float | None
     """On the driver's clock, in seconds; None: no limit."""
 
@@ -81,31 +81,31 @@ class HangUp(msgspec.Struct, frozen=True):
     """Write what ``session.data_to_send()`` still has, then close the stream, if there is one."""
 
     seconds: float
-    """How long writing may take; 0 if nothing can be written any more."""
+    """How long writing may take; 0 if writing has failed before."""
 
 
 class Sleep(msgspec.Struct, frozen=True):
-    """Wait until then, with no connection."""
+    """Wait until a point in time on the driver's clock, in seconds."""
 
     until: float
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What came of a `Bindings`, `Token`, `Dial`, `HangUp` or `Sleep`."""
+    """The result of a `Bindings`, `Token`, `Dial`, `HangUp` or `Sleep`."""
 
     now: float
     """The driver's monotonic clock, in seconds."""
     value: Any = None
-    """None if time ran out, or if the session was closed meanwhile."""
+    """None if there was an error, time ran out, or the session was closed meanwhile."""
     error: Exception | None = None
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Who to be in one attempt. The repr shows no token."""
+    """The token for one attempt. The repr does not show it."""
 
     token: str | None
     query_token: str | None = None
-    """What was given in exchange for the token, to stand in the URL in place of it."""
+    """A short-lived token for the URL, for which `token` was exchanged."""
 
     def __repr__(self) -> str:
         return "Credentials(...)"
@@ -117,18 +117,18 @@ Life: TypeAlias = Generator[
 
 
 class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client is told once about how to live."""
+    """The settings of a client's life."""
 
     target: Target
-    """Where every attempt leads; each fills in its own tokens."""
+    """Where every attempt leads; each attempt adds its tokens."""
     url: str
-    """The server, for people."""
+    """The server, for texts of errors."""
     connect_timeout: float | None = None
-    """Seconds until the server must have greeted, everything included."""
+    """Seconds that connecting may take, from the token to the server's greeting."""
     reconnect: ReconnectPolicy | None = None
-    """How to come back; None: a loss is the end."""
+    """How to connect again; None: a lost connection is the end of the client."""
     has_fresh_tokens: bool = False
-    """Whether another attempt may come with another token."""
+    """Whether each attempt asks for another token."""
     on_callback_error: Callable[..., Any] | None = None
     """As `pump` takes it."""
     save_token: Callable[[str], object] | None = None
@@ -136,17 +136,17 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LifeStatus(Generic[DbT]):
-    """Where a client's life stands: shared by `life`, its driver and those who look on.
+    """The state of a client's life, shared by `life` and its driver.
 
     Args:
-        rules: how to live.
-        callbacks: the callbacks that belong to no table. The first one registered is this object's,
-            so that the client knows who it is when the user's on_connect runs.
+        rules: the settings.
+        callbacks: the callbacks that belong to no table. This object registers the first one, so that
+            it knows of a greeting before the user's on_connect runs.
         entropy: a function that returns that many random bytes.
 
     Attributes:
         session: None until there are bindings.
-        token: the token of the current attempt, as the options gave it.
+        token: the token of the current attempt; None if it has none.
         is_up: whether the server has greeted once, and the callbacks for that have run.
         retry_at: when the next attempt is due, on the driver's clock, while the client waits for it.
         error: what ended the client; None while it lives, and if the client was closed.
@@ -168,11 +168,11 @@ class LifeStatus(Generic[DbT]):
 
     @property
     def own_token(self) -> str | None:
-        """The token to come back with as the same identity; None before there is one."""
+        """The token with which to connect again as the same identity; None if there is none yet."""
         return self.token or (None if self.session is None else self.session.token)
 
     def begin(self, attempt: Attempt) -> None:
-        """Note that another attempt is made (called by `life`)."""
+        """Note the start of an attempt (called by `life`)."""
         self.token = None
         self._attempt = attempt
 
@@ -184,15 +184,15 @@ class LifeStatus(Generic[DbT]):
             self.rules.save_token(self.token or token)
 
     def message_done(self) -> bool:
-        """Tell whether the client is up now; for drivers, at each `MESSAGE_DONE` until it is."""
+        """Return whether the client is up; drivers ask at each `MESSAGE_DONE` until it is."""
         session, attempt = self.session, self._attempt
         if session is not None and attempt is not None and attempt.is_greeted:
             self.is_up = not session.has_failed
         return self.is_up
 
     def settle(self) -> None:
-        """End the session, if it has not ended, and wake everybody who waits on it, without running
-        callbacks of the user: for an end that leaves no time for them."""
+        """End the session, if it has not ended, and give every pending request its error, without
+        running callbacks of the user: for when the client is cancelled."""
         session = self.session
         if session is None or _is_closed(session):
             return
@@ -208,15 +208,15 @@ class LifeStatus(Generic[DbT]):
 
 
 class Attempt:
-    """One attempt and the connection that comes of it: what besides the session limits its reads."""
+    """One attempt, and the limits that it sets to reading from its connection."""
 
     def __init__(self, now: float, rules: LifeRules) -> None:
         self.now = now
         """The time of the last answer."""
         self.is_greeted = False
         self.write_error: BaseException | None = None
-        """What broke the sending side. The reader goes on for a moment: the server may have said
-        why before it hung up."""
+        """Why sending failed. Reading goes on for `LAST_WORDS` seconds: the server may have said why it
+        closed the connection."""
         self._rules = rules
         limit = rules.connect_timeout
         self.deadline = None if limit is None else now + limit
@@ -224,7 +224,7 @@ class Attempt:
         self._grace = 0.0
 
     def read_until(self, deadline: float | None) -> float | None:
-        """Return when to stop waiting for bytes, if the session's own deadline is that."""
+        """Return when to stop waiting for bytes, given the session's own deadline."""
         if self.deadline is not None and not self.is_greeted:
             deadline = self.deadline if deadline is None else min(deadline, self.deadline)
         if self.write_error is not None:
@@ -232,7 +232,7 @@ class Attempt:
         return deadline
 
     def verdict(self, received: Received) -> BaseException | None:
-        """Return why the connection is lost, if it is after what a read has brought."""
+        """Return why the connection is lost, or None if it goes on after what was read."""
         now = self.now = received.now
         if received.write_error is not None:
             self.write_error = received.write_error
@@ -252,7 +252,7 @@ class Attempt:
         return self.deadline is not None and self.now >= self.deadline
 
     def refusal(self, error: BaseException | None) -> BaseException:
-        """Return why there is no connection: time ran out, or else `error`."""
+        """Return why there is no connection: time ran out, or `error`."""
         if error is not None and not self.is_late:
             return error
         late = ConnectError(
@@ -272,16 +272,17 @@ def _lost(cause: BaseException) -> Disconnected:
 
 
 def life(status: LifeStatus[Any], *, now: float) -> Life:
-    """Live: connect, again and again if that was asked for, until the end.
+    """Run a client from its first attempt to connect to its end.
 
-    Raises nothing of its own. What went wrong is `LifeStatus.error`, and everything that waited on
-    the client has been settled when this returns.
+    Raises no exception of its own: what went wrong is in `LifeStatus.error`. When this returns, every
+    pending request has its outcome.
 
     Args:
         status: the client.
         now: the driver's monotonic clock, in seconds.
     """
-    # One function, and no generator between it and the pump: each costs 1 % of a row callback.
+    # All in one function, without a generator between it and the pump: a `send` passes through each
+    # generator on the way, which costs 1 % of a row callback.
     rules = status.rules
     with _settled_at_the_end(status):
         if status.session is None:
@@ -300,7 +301,7 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
             answer = yield HangUp(LAST_WORDS if attempt.write_error is None else 0.0)
             now = _checked(answer).now
             if _is_closed(session):
-                break  # as always without a policy
+                break  # without a policy the session always closes
             error = session.close_error or Disconnected("the connection ended")
             if attempt.is_greeted:
                 backoff.reset()
@@ -309,7 +310,7 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
                 delay = backoff.next_delay()
             if delay is None:
                 session.give_up(error)
-                # The attempt itself was reported: only what still waits has to be settled.
+                # The callbacks know of the failed attempt. This is only for requests that wait.
                 yield from _talk(status, Callbacks())
                 status.error = error
                 return
@@ -328,8 +329,8 @@ def _settled_at_the_end(status: LifeStatus[Any]) -> Iterator[None]:
     except GeneratorExit:  # the driver was cancelled
         raise
     except Exception as error:
-        # A session tells its own end. This came before there was one (the schema, a token callable)
-        # or out of a tap; either way somebody has to hear of it.
+        # Errors of the connection do not come here: the session keeps them. This one came from
+        # fetching the schema, from a token callable, or from a tap.
         status.error = error
     except BaseException as error:  # Ctrl-C in the middle of a message
         status.error = error
@@ -341,10 +342,10 @@ def _settled_at_the_end(status: LifeStatus[Any]) -> Iterator[None]:
 
 
 def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Attempt) -> Life:
-    """Make an attempt and start the session on what came of it, if it was not closed meanwhile.
+    """Make an attempt and start the session with its result, if it was not closed meanwhile.
 
     Raises:
-        Exception: what a token callable raised that is no matter of the network.
+        Exception: what a token callable raised, unless it means that the network failed.
     """
     answer = yield Token(session.token, attempt.deadline)
     assert isinstance(answer, Answered)
@@ -357,7 +358,7 @@ def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Atte
     if session.state is not SessionState.IDLE:
         return
     error = answer.error
-    # An OSError comes out of a token callable. Coming back, that may be better in a moment.
+    # An OSError comes from a token callable. On a reconnect it counts as a failed attempt.
     if not isinstance(error, ConnectError) and not (status.is_up and isinstance(error, OSError)):
         _checked(answer)
     token, query_token = (None, None) if found is None else (found.token, found.query_token)
@@ -372,7 +373,7 @@ def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Atte
 def _talk(
     status: LifeStatus[Any], callbacks: Callbacks, attempt: Attempt | None = None
 ) -> Generator[Want, Any, None]:
-    """Run the session until its connection is over and everything that waited on it is settled."""
+    """Run the session until its connection is over and its pending requests have their outcome."""
     assert status.session is not None
     return pump(
         status.session,
@@ -388,7 +389,7 @@ def _is_closed(session: ClientSession[Any]) -> bool:
 
 
 def _checked(answer: Received | Answered | None) -> Answered:
-    """Return `answer`; raises the error in it."""
+    """Return `answer`, or raise the error in it."""
     assert isinstance(answer, Answered)
     if answer.error is not None:
         raise answer.error

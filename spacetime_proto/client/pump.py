@@ -1,16 +1,16 @@
-"""The pump: one generator that runs a connection, whatever runs the pump.
+"""The pump: one generator that runs a connection, the same for every driver.
 
-It yields what it wants and is told what came of it. These are the wants:
+It yields a want, the driver does it and sends back the result. These are the wants:
 
 * `Read(deadline)`: write ``session.data_to_send()``, then wait for bytes, the end of the stream, the
-  deadline, or a wake-up because somebody queued a request; send back a `Received`.
-* `Invoke(function, args)`: call it (an async driver awaits what is awaitable); send back anything,
-  or throw what it raised into the generator.
-* `InvokeEach(calls)`, only with ``in_batches=True``: the same for each of several calls. What one of
-  them raised is thrown into the generator at once; another `InvokeEach` brings the rest.
+  deadline, or a wake-up because a request was queued; send back a `Received`.
+* `Invoke(function, args)`: call it (an async driver awaits an awaitable result); send back anything,
+  or throw the exception that it raised into the generator.
+* `InvokeEach(calls)`, only with ``in_batches=True``: the same for each of several calls. If one of
+  them raises, throw the exception at once; another `InvokeEach` brings the remaining calls.
 
-Between messages it yields `MESSAGE_DONE`, so that a driver can stop there. It returns when the
-connection is over and everything that waited on it is settled. A driver is a loop of a few lines
+After each message it yields `MESSAGE_DONE`, so that a driver can stop there. It returns when the
+connection is over and each pending request has its outcome. A driver is a loop of a few lines
 around this, and tests drive it with a list (docs/embedding.md).
 """
 
@@ -44,7 +44,7 @@ __all__ = [
     "pump",
 ]
 
-#: Row callbacks handed over at once; each holds the two rows it is to see.
+#: Row callbacks in one `InvokeEach`. Limited because each entry keeps its rows in memory.
 BATCH: Final = 64
 
 
@@ -55,7 +55,11 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 
 
 class Invoke(msgspec.Struct, gc=False):
-    """Call a user's function. Neither frozen nor known to the collector: one per callback."""
+    """Call a user's function.
+
+    There is one of these for each callback. It is not frozen and not tracked by the garbage
+    collector because that makes it cheaper to create.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -65,7 +69,8 @@ class InvokeEach(msgspec.Struct, gc=False):
     """Call several of the user's functions, one after the other, until one raises."""
 
     calls: Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
-    """(function, arguments) of those that have not run yet: it is left where a callback raised."""
+    """(function, arguments) of the calls that have not run yet. After an exception the driver leaves
+    it where it is, so the pump knows from it which callback raised."""
 
 
 class MessageDone(msgspec.Struct, frozen=True):
@@ -78,12 +83,12 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     now: float
     """The driver's monotonic clock, in seconds."""
     data: bytes = b""
-    """Bytes, possibly none: a deadline passed or somebody queued a request."""
+    """Bytes; none if a deadline passed or a request was queued."""
     eof: bool = False
     error: BaseException | None = None
-    """The stream broke."""
+    """Why the stream broke, if it did."""
     write_error: BaseException | None = None
-    """Sending broke, which is told once; bytes may still come."""
+    """Why sending failed, given once; bytes may still arrive."""
 
 
 Want: TypeAlias = Read | Invoke | InvokeEach | MessageDone
@@ -108,20 +113,22 @@ def pump(
             exception ends the connection, and is the error that everything then reports.
         in_batches: hand the row callbacks of a message over as `InvokeEach`: 10 to 17 % less CPU for
             transactions of a hundred rows (benchmarks/TRIED.md).
-        attempt: what else than the session limits how long a read waits (see `life`).
+        attempt: further limits to how long a read waits (see `life`).
     """
     while True:
         while True:
-            # Looked up anew for each message: an on_transaction may have come or gone.
+            # Asked again for each message: callbacks may have been added or removed.
             session.wants_everything, session.wants_outcomes = callbacks.interests
             message = session.message_events()
             if message is None:
                 break
             try:
                 only = callbacks.only_call(message) if type(message) is list else None
-            except ProtocolError as damage:  # a row that somebody was to see does not decode
+            except ProtocolError as damage:  # the row for a callback does not decode
                 session.fail(damage)
             else:
+                # Most messages run one callback. It is yielded here, because the generators in
+                # `_dispatch` would cost more than the rest of such a message.
                 if only is None:
                     yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
@@ -154,10 +161,11 @@ def _dispatch(
 ) -> Generator[Want, Received | None, None]:
     """Run the callbacks of one message.
 
-    Once one of them has ended the connection, no other callback sees the rest of the message, but
-    whoever waits for something that the message brought is still woken.
+    If one of them ends the connection, the user's callbacks do not see the rest of the message, but
+    tasks and threads that wait for something in it are still woken.
     """
-    was_failing = session.has_failed  # then this "message" is the end, and is told in full
+    # If it has failed before, these are the events of the end, and all of them are shown.
+    was_failing = session.has_failed
     try:
         for event in message:
             is_cut = session.has_failed and not was_failing
@@ -176,14 +184,14 @@ def _dispatch(
                     if handler is None:
                         break
             if type(event) is ev.BeforeDelete and session.has_failed:
-                return  # leaves the message before it is applied
+                return  # the rows are still in the cache: the message is not applied
         if not session.has_failed:
             for function, args in callbacks.afterwards():
                 try:
                     yield Invoke(function, args)
                 except Exception as error:
                     yield from _raised(session, on_callback_error, error, function)
-    except ProtocolError as error:  # a row that somebody was to see does not decode
+    except ProtocolError as error:  # a row for a callback does not decode
         session.fail(error)
     finally:
         if isinstance(message, Generator):
@@ -193,7 +201,7 @@ def _dispatch(
 def _each(
     session: ClientSession[Any], calls: Calls, on_callback_error: Callable[..., Any] | None
 ) -> Generator[Want, Received | None, None]:
-    """Have `calls` run in batches.
+    """Run `calls` in batches.
 
     Raises:
         DecodeError: a row is damaged; the callbacks before it have run.
@@ -205,6 +213,8 @@ def _each(
             batch.extend(islice(calls, BATCH))  # keeps what came before a damaged row
         except ProtocolError as error:
             damage = error
+        # `length_hint` of a list iterator is the number of entries that are left. So it tells whether
+        # the batch is finished, and after an exception which callback was the last one taken.
         rest = iter(batch)
         while length_hint(rest):
             try:
@@ -225,7 +235,7 @@ def _raised(
     error: Exception,
     function: Callable[..., Any],
 ) -> Generator[Want, Received | None, None]:
-    """Tell `handler` what a callback raised; without one, end the connection."""
+    """Call `handler` with what a callback raised; without a handler, end the connection."""
     if handler is None:
         session.fail(error)
         return

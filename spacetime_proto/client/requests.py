@@ -1,7 +1,7 @@
-"""What a program may ask of a session, from outside or from a callback, in whichever state it is.
+"""The requests of a program, in and outside callbacks: calls, queries and subscriptions.
 
-`Requests` is the one half of `ClientSession`: calls, queries and subscriptions. They go to the ledgers
-of the connection if it is open, and otherwise wait or are refused.
+`Requests` is the base class of `ClientSession`. A request goes to the `Connection` if that is open;
+otherwise it waits or is refused.
 """
 
 from __future__ import annotations
@@ -29,35 +29,36 @@ __all__ = ["Requests"]
 
 
 class Requests:
-    """Takes requests; it is the owner of contexts and handles (`ContextOwner`, `HandleOwner`)."""
+    """Takes requests. Contexts and table handles use it as their `ContextOwner` and `HandleOwner`."""
 
     db: Any
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
         self.state = SessionState.IDLE
-        """Where the session stands."""
+        """The state of the session."""
         self.identity: Identity | None = None
-        """This client's identity, once the server greeted; kept after the end."""
+        """This client's identity; None before the first greeting."""
         self.connection_id: ConnectionId | None = None
         """The id of the current (or last) connection."""
         self.close_error: BaseException | None = None
         """Why the last connection ended; None if it has not, or if this client closed it."""
         self.wants_everything = True
-        """Whether row differences are built for tables without callbacks too. The pump, which runs
-        callbacks and nothing else, turns it off."""
+        """Whether row differences are built for tables without callbacks too. The pump turns it off,
+        unless a callback wants whole transactions."""
         self.wants_outcomes = True
-        """Whether there is an event for each call besides `CallDone`; likewise."""
+        """Whether there is a `ReducerCompleted` event for each call besides `CallDone`. The pump turns
+        it off, unless a callback wants those."""
         self._connection: Connection | None = None
         self._was_open = False
         self._end_pending = False
         self._waiting = Waiting()
         self._extra: list[Event] = []
-        """What is told before the next message."""
+        """Events that come before those of the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
 
-    # --- HandleOwner: what handles ask --------------------------------------------------------
+    # --- HandleOwner: what table handles use --------------------------------------------------
 
     def set_driver(
         self,
@@ -65,7 +66,7 @@ class Requests:
         check_callback: Callable[[Callable[..., object]], None],
         change_stream: Callable[[TableHandle[Any], int], ChangeStream[Any]],
     ) -> None:
-        """Let a driver say which callbacks it can run and how its streams wait."""
+        """Set what depends on the driver: which callbacks it can run, and its change streams."""
         self._callback_check = check_callback
         self._stream_factory = change_stream
 
@@ -92,7 +93,8 @@ class Requests:
 
         Args:
             call: what to call.
-            on_done: run with the returned object when its outcome is known, in plan order.
+            on_done: called with the returned object when its outcome is known, after the callbacks for
+                the rows that the call changed.
 
         Raises:
             LocalProtocolError: the session is not open and calls do not wait, or the call does not
@@ -107,7 +109,7 @@ class Requests:
         return self._request(PendingCall(call.name, call, on_done), "call")
 
     def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for."""
+        """Queue a call without waiting for its outcome."""
         self.call(call)
 
     def query(
@@ -133,10 +135,10 @@ class Requests:
         Args:
             queries: SQL texts or queries of the builder; lists of them are taken apart.
             on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
-            on_error: ``on_error(ctx, error)`` when it was refused or has died.
+            on_error: ``on_error(ctx, error)`` when it was refused or has failed.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
             legacy: use v1's replaceable set where the protocol has it.
-            replaces: the subscription whose place it takes, as one difference, once applied.
+            replaces: a subscription that it replaces once applied; callbacks see only the difference.
 
         Raises:
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
@@ -151,7 +153,7 @@ class Requests:
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
-            # Not a mistake of the caller's: the loss may have been noticed a moment ago.
+            # No LocalProtocolError: the caller may not know yet that the connection was lost.
             raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
         if self.state is SessionState.OPEN:
             assert self._connection is not None
@@ -167,7 +169,7 @@ class Requests:
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
             return
         if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # it is over, and this says so
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises, because it is over
         else:
             self._connection.sets.unsubscribe(subscription)
 
@@ -175,7 +177,7 @@ class Requests:
         """Send a call or query, or keep it until it can be sent.
 
         Raises:
-            LocalProtocolError, Disconnected: it can go out neither now nor later.
+            LocalProtocolError, Disconnected: it can be sent neither now nor later.
         """
         state = self.state
         if state is SessionState.OPEN and not self._end_pending:
@@ -186,8 +188,8 @@ class Requests:
             what = f"{what} {pending.name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
             raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
-        # While replaying the connection is there, and `on_connect` runs. What it asks for follows the
-        # replayed subscriptions, so that its rows come after the difference was told.
+        # After a reconnect `on_connect` runs while subscriptions are replayed. Its requests are sent
+        # after them, so that their rows come after the difference since the lost connection.
         is_replaying = state is SessionState.REPLAYING and not self._end_pending
         if self.options.offline == "wait" or is_replaying:
             self._waiting.calls.append(pending)
