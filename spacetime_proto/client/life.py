@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from ..errors import ConnectError, Disconnected
-from . import events as ev
 from .callbacks import Callbacks
 from .pump import Received, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
@@ -199,12 +198,8 @@ class LifeStatus(Generic[DbT]):
         session.give_up(self.error or Disconnected("the client was cancelled"))
         while (message := session.message_events()) is not None:
             for event in message:
-                if isinstance(event, ev.CallDone) and event.pending.on_done is not None:
-                    event.pending.on_done(event.pending)
-                elif isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):
-                    changed = event.subscription.on_change
-                    if changed is not None:
-                        changed(event.subscription)
+                for function, args in self.callbacks.waiters(event):
+                    function(*args)
 
 
 class Attempt:

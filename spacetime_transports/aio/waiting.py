@@ -8,11 +8,13 @@ time of awaited calls (benchmarks/TRIED.md).
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
+
+    import trio
 
 __all__ = ["Waiter", "waiter_factory"]
 
@@ -48,15 +50,14 @@ class _AsyncioWaiter:
 class _TrioWaiter:
     __slots__ = ("_event",)
 
-    def __init__(self, event: Any) -> None:
+    def __init__(self, event: trio.Event) -> None:
         self._event = event
 
     def set(self, *_: object) -> None:
         self._event.set()
 
     def wait(self) -> Awaitable[object]:
-        waiting: Awaitable[object] = self._event.wait()
-        return waiting
+        return self._event.wait()
 
 
 def waiter_factory() -> Callable[[], Waiter]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spacetime_proto.client.subscriptions import Subscription
-    from spacetime_proto.client.table_handles import TableHandle
 
     from ..handles_base import Change
     from .driver import BlockingDriver
@@ -31,9 +30,10 @@ def end_of(timeout: float | None) -> float | None:
 class BlockingSubscription(SubscriptionBase):
     """One query set of a blocking client."""
 
+    _owner: BlockingDriver[Any]
+
     def __init__(self, subscription: Subscription, driver: BlockingDriver[Any]) -> None:
         super().__init__(subscription, driver)
-        self._driver = driver
         subscription.on_change = driver.notify
 
     def wait_applied(self, timeout: float | None = None) -> None:
@@ -45,8 +45,8 @@ class BlockingSubscription(SubscriptionBase):
             CallTimeout: not within `timeout` seconds.
             LocalProtocolError: this is a callback, or it was unsubscribed before.
         """
-        self._driver.refuse_in_callback("subscribe")
-        if not self._driver.pump_until(self._was_answered, end_of(timeout)):
+        self._owner.refuse_in_callback("subscribe")
+        if not self._owner.pump_until(self._was_answered, end_of(timeout)):
             raise CallTimeout(f"the subscription was not applied within {timeout or 0:g} s")
         self._check_applied()
 
@@ -58,9 +58,9 @@ class BlockingSubscription(SubscriptionBase):
             CallTimeout: not within `timeout` seconds.
             LocalProtocolError: this is a callback.
         """
-        self._driver.refuse_in_callback("wait for the end of a subscription")
-        ended = self._driver.pump_until(lambda: self.is_ended, end_of(timeout))
-        if not ended and not self._driver.is_done:
+        self._owner.refuse_in_callback("wait for the end of a subscription")
+        ended = self._owner.pump_until(lambda: self.is_ended, end_of(timeout))
+        if not ended and not self._owner.is_done:
             raise CallTimeout(f"the subscription did not end within {timeout or 0:g} s")
         self._check_alive()
 
@@ -71,7 +71,7 @@ class BlockingSubscription(SubscriptionBase):
             LocalProtocolError: it is over, or this was called before, or this is a callback.
             CallTimeout: not within `timeout` seconds.
         """
-        self._driver.refuse_in_callback("unsubscribe")
+        self._owner.refuse_in_callback("unsubscribe")
         self.unsubscribe_soon()
         self.wait_ended(timeout)
 
@@ -79,14 +79,10 @@ class BlockingSubscription(SubscriptionBase):
 class BlockingChangeStream(ChangeStreamBase[Row]):
     """The changes of one table, for a plain ``for``. Reading it runs the client."""
 
-    def __init__(
-        self, table: TableHandle[Row], max_buffered: int, driver: BlockingDriver[Any]
-    ) -> None:
-        super().__init__(table, max_buffered, driver)
-        self._driver = driver
+    _owner: BlockingDriver[Any]
 
     def _wake(self) -> None:
-        self._driver.notify()
+        self._owner.notify()
 
     def __aiter__(self) -> AsyncIterator[Any]:
         raise TypeError("on a blocking client, changes() is read with a plain for")
@@ -113,8 +109,8 @@ class BlockingChangeStream(ChangeStreamBase[Row]):
             change = self._take()
             if change is not None or self._is_over:
                 return change
-            self._driver.refuse_in_callback("read a change stream")
-            if not self._driver.pump_until(self._has_news, end):
+            self._owner.refuse_in_callback("read a change stream")
+            if not self._owner.pump_until(self._has_news, end):
                 return None
 
     def _has_news(self) -> bool:

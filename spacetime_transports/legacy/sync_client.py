@@ -276,16 +276,8 @@ class SpacetimeDBClient(Registrations):
         on_error: Callable[[str], object] | None = None,
     ) -> None:
         """Make the client that `instance` then is, and connect it; see `connect`."""
-        cls(autogen_package).connect(
-            auth_token,
-            host,
-            address_or_name,
-            ssl_enabled,
-            on_connect,
-            on_disconnect,
-            on_identity,
-            on_error,
-        )
+        callbacks = on_connect, on_disconnect, on_identity, on_error
+        cls(autogen_package).connect(auth_token, host, address_or_name, ssl_enabled, *callbacks)
 
     def connect(
         self,
