@@ -206,7 +206,7 @@ def is_enum(ty: AlgebraicType) -> bool:
 
 
 def parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
-    """Yield the types that stand directly in a type; those behind references do not."""
+    """Yield the types written directly inside a type, without following references."""
     match ty:
         case ArrayType(element):
             yield element

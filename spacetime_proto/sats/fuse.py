@@ -1,4 +1,13 @@
-"""Which types one ``unpack`` can read, and how their values are made of what it returns."""
+"""Which types one ``unpack`` can read, and how their values are made of what it returns.
+
+Unpacking many fields by one call costs little more than unpacking one, because a precompiled
+`struct.Struct` loops over them in C. That needs offsets which are known before anything is read:
+
+- A type of fixed size is *fused*: one struct reads all its fields, those of nested products too.
+- A row whose only part of variable size is one string or ``bytes`` is *framed*: the size of the row
+  is known (from its `RowList`), so the size of that part is too, and a struct for each row size
+  reads the whole row. The length that is written in the row must be checked against it.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +47,13 @@ __all__ = [
 
 _MAX_WEIGHT: Final = 4 * MAX_INLINE_WEIGHT
 _MAX_UNPACKERS: Final = 512
-"""Row sizes for which a struct is kept; an attacker may send any number of them."""
+"""How many structs of framed rows are kept, one per row size: a peer can send any number of sizes."""
 
 FORMATS: Final = {
     "I8": "b", "U8": "B", "I16": "h", "U16": "H", "I32": "i", "U32": "I", "I64": "q", "U64": "Q",
     "F32": "f", "F64": "d",
 }  # fmt: skip
-"""Struct codes of the primitives whose unpacked value is the value."""
+"""Struct codes of the primitives whose unpacked value needs no conversion."""
 
 
 def _schedule_interval(micros: int) -> ScheduleAt:
@@ -60,11 +69,7 @@ _FROM_BYTES: Final = int.from_bytes
 
 
 class Fused(msgspec.Struct):
-    """A type that one ``unpack`` can read: of fixed size, but for at most one string or bytes.
-
-    With such a field the type is *framed*: the size of the whole value gives the size of the field,
-    so that a struct for each size reads it all at once.
-    """
+    """How one ``unpack`` reads a type that is fused or framed (see the module)."""
 
     layout: list[str]
     """Struct codes, one per variable; that of the string or bytes is empty."""
@@ -72,10 +77,10 @@ class Fused(msgspec.Struct):
     size: int
     """Bytes of the fields of fixed size."""
     bools: list[tuple[int, str]]
-    """Offset and variable of each bool, to be checked: ``?`` takes any byte. Offsets behind the
-    string or bytes do not count it."""
+    """Offset and variable of each bool, whose bytes need a check, because ``?`` accepts any byte.
+    Offsets of fields behind the string or bytes leave out the length of that."""
     expression: str
-    """The value, made of the variables."""
+    """The Python expression that makes the value from the variables."""
     length: str = ""
     """The variable that holds the length of the string or bytes."""
     length_offset: int = 0
@@ -87,7 +92,10 @@ class Fused(msgspec.Struct):
 
     @property
     def maker(self) -> str | None:
-        """The callable that makes the value from exactly the variables, if it is that simple."""
+        """The name of the callable, if `expression` calls one with exactly the variables in order.
+
+        Then `itertools.starmap` can make all values, without a loop in Python.
+        """
         head = self.expression.partition("(")[0]
         simple = self.variables and self.expression == f"{head}({', '.join(self.variables)})"
         return head if simple else None
@@ -112,7 +120,7 @@ def fuse(
         program: where constants go.
         ty: the type.
         variable: makes a new variable.
-        bool_code: ``?`` to read bools as such, ``B`` to read their bytes.
+        bool_code: ``?`` to read bools as such, ``B`` to read their bytes, which can be checked.
     """
     size = program.layout.size(ty)
     if size.fixed is None or not _is_small(size):
@@ -197,6 +205,8 @@ class _Fuser:
 class Unpackers(dict[int, Any]):
     """``Struct.METHOD`` for framed rows, by row size; made when first asked for.
 
+    A dict, because a lookup of a known size then runs in C; `__missing__` is called for new ones.
+
     Args:
         method: the name of the method.
         before: struct codes in front of the string or bytes.
@@ -224,8 +234,12 @@ class Unpackers(dict[int, Any]):
 def check_lengths(data: bytes, start: int, end: int, step: int, length: int) -> None:
     """Check that a U32 at ``start``, ``start + step``, ... is always `length`.
 
+    A slice with a step picks the first byte of all these numbers, then the second, and so on.
+    Stripping the expected byte leaves nothing if all are right. These are two calls into C for each
+    of the four bytes, whatever the number of rows.
+
     Raises:
-        ValueError: it is not.
+        ValueError: one of them is another number.
     """
     for byte in length.to_bytes(4, "little"):
         if data[start:end:step].strip(bytes((byte,))):

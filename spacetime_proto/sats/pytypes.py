@@ -1,8 +1,8 @@
 """Python classes for the types of a schema, made at run time.
 
-The same classes that generated bindings write out as source: a product is a frozen struct, a simple
-enum an `enum.Enum` whose values are the tags, any other sum a `SumValue` with a subclass per variant.
-No source is generated here: names of the schema are passed as strings.
+They are like the classes in generated bindings: a product is a frozen struct, a simple enum an
+`enum.Enum` whose values are the tags, any other sum a `SumValue` with a subclass per variant. No
+source is generated here: names of the schema are passed as strings.
 """
 
 from __future__ import annotations
@@ -123,7 +123,11 @@ def variant_names(ty: SumType) -> tuple[str, ...]:
 
 
 def product_class(ty: ProductType, name: str) -> type[msgspec.Struct]:
-    """Make the frozen struct of a product."""
+    """Make the frozen struct of a product.
+
+    With ``gc=False`` the garbage collector does not track the instances, which keeps its passes
+    short however many rows there are. A decoded value is a tree, so it is never part of a cycle.
+    """
     return msgspec.defstruct(name, field_names(ty), module=_MODULE, frozen=True, gc=False)
 
 
@@ -182,7 +186,7 @@ def check_class(cls: Any, ty: AlgebraicType) -> None:
     found: object
     if isinstance(ty, ProductType):
         expected = field_names(ty)
-        # Classes that are no structs (dataclasses of embedded modules) are taken at their word.
+        # Classes that are no structs (dataclasses of embedded modules) are not checked.
         found = getattr(cls, "__struct_fields__", expected)
     elif is_enum(ty) and isinstance(cls, enum.EnumMeta):
         expected = list(range(len(cast("SumType", ty).variants)))

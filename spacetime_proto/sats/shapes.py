@@ -148,7 +148,7 @@ class VariantShape(msgspec.Struct, frozen=True):
 
 
 class SumShape(msgspec.Struct, frozen=True):
-    """A tagged union; the value is an instance of a variant's class. Without variants: never."""
+    """A tagged union; the value is an instance of a variant's class. None without variants."""
 
     cls: type
     variants: tuple[VariantShape, ...]
