@@ -1,4 +1,4 @@
-"""Tables and selections as data frames and as HTML: what notebooks and data tools ask for."""
+"""Tables and selections as data frames, and as HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_CELL: Final = 200
 
 
 class RowSource(Protocol):
-    """What frames are made from."""
+    """What `FrameMethods` needs of the class it is added to."""
 
     def _frame_source(self) -> tuple[BoundTable, Sequence[bytes]]:
         """Return the table and the encoded rows."""
@@ -39,7 +39,7 @@ class FrameMethods:
     def to_arrow(self: RowSource) -> Any:
         """Return the rows as a `pyarrow.Table`, made from their bytes column by column.
 
-        How each type is held: see `spacetime_proto.arrow`.
+        How each type is held: see `spacetime_proto.dataframes.arrow`.
 
         Raises:
             ModuleNotFoundError: the extra ``arrow`` is not installed.
@@ -96,7 +96,7 @@ def table_html(name: str, columns: Sequence[str], rows: Sequence[Any], total: in
 
 
 def _cell(value: Any) -> str:
-    # str() of ids and times is what people know them by; where there is none it is repr().
+    # Ids and times have a familiar text form as str(); for other classes str() is repr().
     text = str(value)
     if len(text) > _MAX_CELL:
         text = f"{text[:_MAX_CELL]}…"

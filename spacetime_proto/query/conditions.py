@@ -1,9 +1,9 @@
 """Conditions on rows as data, and the SQL that they become (docs/protocol.md section 10).
 
-A condition is a tree of three node kinds over columns and literals. There is no negation node:
-`negated` pushes it down to the comparisons, because the server's parser has no NOT. Nor is there an
-IN: it becomes a chain of OR. What is left is exactly what the server accepts, and the trees are
-kept flat, so that long chains nest neither its parser nor ours.
+A condition is a tree of three node kinds over columns and literals: exactly what the server accepts.
+There is no node for NOT, which the server's parser does not know: `negated` turns each comparison
+round instead. IN becomes a chain of OR. Trees are kept flat: a chain of AND or OR is one node, however
+long, so that neither the server's parser nor the recursive functions here go deep.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RelationColumn(msgspec.Struct, frozen=True):
     type: AlgebraicType
     """Its type; a reference at the top is followed."""
     kind: str | None
-    """What its literals are: a primitive's name, ``bytes``, ``Identity`` ... None: SQL cannot
+    """What its literals are: a primitive's name, ``bytes``, ``Identity`` ...; None if SQL cannot
     compare columns of this type (docs/protocol.md section 10.2)."""
 
 
