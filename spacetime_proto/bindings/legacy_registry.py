@@ -125,8 +125,8 @@ class ReducerCallback(msgspec.Struct, frozen=True):
 class LegacyRegistry:
     """The callbacks of one package of bindings, and the client that its functions mean.
 
-    Callbacks are kept in tuples, which are replaced and never changed: a caller that runs through one
-    is not disturbed when a callback registers or unregisters others.
+    Callbacks are kept in tuples, which are replaced and never changed: a caller that runs through
+    one is not disturbed when a callback registers or unregisters others.
     """
 
     def __init__(self) -> None:

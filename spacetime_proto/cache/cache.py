@@ -1,8 +1,8 @@
 """`Cache`: the rows of all tables that a client is subscribed to, and what messages do to them.
 
 A message is first *planned*: all its rows are checked and the net effect on every table is worked out,
-which may fail and changes nothing. Then the plan is *applied*, which cannot fail. In between, callbacks
-before a delete still find the old rows.
+which may fail and changes nothing. Then the plan is *applied*, which cannot fail. In between,
+`on_before_delete` callbacks still find the old rows.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Cache:
                 kept. None means all tables.
 
         Raises:
-            LocalProtocolError: the plan was made before the last `apply`. Nothing else can go wrong.
+            LocalProtocolError: the plan was made before the last `apply`. No other error occurs.
         """
         if plan.serial != self._serial:
             raise LocalProtocolError("a cache plan can be applied once, before any other is")

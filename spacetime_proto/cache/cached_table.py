@@ -3,9 +3,9 @@
 How it works. `rows` maps the BSATN bytes of a row to its object, or to None as long as nobody has
 read it. Rows are counted, because several query sets (or several queries of one set) may hold the
 same row. Nearly all rows have a count of one, which is stored nowhere; of the others, `surplus` has
-the count less one. As long as a single query set holds the table, `rows` and `surplus` are its counts
-too. From the second set on, each set has a *bag* (its own count of each row), so that a set that ends
-takes away exactly its own rows.
+the count less one. As long as a single query set holds the table, `rows` and `surplus` are its
+counts too. From the second set on, each set has a *bag* (its own count of each row), so that a set
+that ends takes away exactly its own rows.
 
 `planning` works out what a message will do; `commit` does it and cannot fail.
 """

@@ -100,8 +100,8 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
 
     Rows are decoded when one of the sequences is first looked at: once, and shared with the cache.
     This may raise DecodeError (the row bytes do not fit the schema), after `Cache.on_damage` was
-    called. If `apply` was told that nobody wants the rows, the sequences are empty and only the counts
-    are filled in.
+    called. If `apply` was told that nobody wants the rows, the sequences are empty and only the
+    counts are filled in.
 
     A sequence holds row bytes until it is read and row objects afterwards; its first element tells.
     """

@@ -1,11 +1,11 @@
-"""Which rows appear and disappear, given what query sets gain and lose (docs/protocol.md section 6.2).
+"""Which rows appear and disappear when sets gain and lose rows (docs/protocol.md section 6.2).
 
 The net rule: new count = old count + inserts - deletes, over all query sets and fragments of a message.
-A row appears if its count rises from 0, disappears if it falls to 0, and listeners see nothing of it
-otherwise. `by_counts` is the rule itself. The other functions give the same plan for the usual cases,
-in which each row is inserted or deleted once: these can be recognised by comparing sizes and keys of
-whole dicts, in C, where `by_counts` loops in Python. In all other cases they return None. Nothing here
-changes the store.
+A row appears if its count rises from 0, disappears if it falls to 0, and listeners see nothing of
+it otherwise. `by_counts` is the rule itself. The other functions give the same plan for the usual
+cases, in which each row is inserted or deleted once: these can be recognised by comparing sizes and
+keys of whole dicts, in C, where `by_counts` loops in Python. In all other cases they return None.
+Nothing here changes the store.
 """
 
 from __future__ import annotations

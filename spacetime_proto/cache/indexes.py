@@ -1,9 +1,9 @@
 """`CacheIndex`: from the values of some columns to the rows that have them.
 
-Unique columns and indexes of every algorithm (B-tree, hash, direct) use this one class. Equality is a
-hash lookup; ranges and prefixes cut a piece out of the sorted keys, which are sorted when the first
-range is asked for. An index is built when it is first read, and kept up to date from then on, so that
-a program pays only for the indexes that it uses.
+Unique columns and indexes of every algorithm (B-tree, hash, direct) use this one class. Equality is
+a hash lookup; ranges and prefixes cut a piece out of the sorted keys, which are sorted when the
+first range is asked for. An index is built when it is first read, and kept up to date from then on,
+so that a program pays only for the indexes that it uses.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class CacheIndex(Generic[Row]):
     """The rows of one table by the values of `columns`.
 
     A key is the sort key of the column's value, or the tuple of them for several columns. `groups`
-    maps it to the rows with that key. If there is one, that is its bytes or, after `last` has read it,
-    its object, because most indexes are unique and a dict for each row would cost a lot of memory. If
-    there are several, it is a dict from their bytes to their objects (None until somebody reads them),
-    in the order in which the rows came.
+    maps it to the rows with that key. If there is one, that is its bytes or, after `last` has read
+    it, its object, because most indexes are unique and a dict for each row would cost a lot of
+    memory. If there are several, it is a dict from their bytes to their objects (None until
+    somebody reads them), in the order in which the rows came.
     """
 
     __slots__ = ("_column_keys", "_ordered", "columns", "groups", "key", "key_of", "store")
@@ -59,8 +59,8 @@ class CacheIndex(Generic[Row]):
         self.columns = columns
         self._column_keys = [sort_key(definitions[at].type, typespace) for at in columns]
         self.key: Callable[[Any], Any] | None = self._column_keys[0] if len(columns) == 1 else None
-        """For an index over one column, the function from a value to its key; None if every value is
-        its own key, or if there are several columns."""
+        """For an index over one column, the function from a value to its key; None if values are
+        their own keys, or if there are several columns."""
         self.groups: dict[Any, Any] | None = None
         """By key: row bytes, the row, or a dict of several; None until the index is built."""
         self._ordered: SortedKeys | None = None
@@ -175,7 +175,7 @@ class CacheIndex(Generic[Row]):
         return groups
 
     def _bytes_of(self, single: Any) -> bytes:
-        """Return the bytes of the one row of a group, in whose place `last` may have put the object."""
+        """Return the bytes of a group's only row, for which `last` may have put in the object."""
         if type(single) is bytes:
             return single
         # A slow search, but only for a second row of one value in a column that is read as unique,

@@ -3,8 +3,8 @@
 `Planner.one_row` is the path of the one-row transaction, `Planner.changes` that of every other
 message. Both check all that has to be checked before anything is applied: the sizes of rows, the
 primary keys, the columns of the indexes in use. What appears and disappears is worked out by
-`counting`; here a row that disappears and one that appears under the same primary key are paired into
-an update.
+`counting`; here a row that disappears and one that appears under the same primary key are paired
+into an update.
 """
 
 from __future__ import annotations
@@ -407,8 +407,9 @@ def _extremes(rows: list[bytes]) -> tuple[int, int]:
 def _plain_key(table: BoundTable, typespace: Typespace) -> slice | None:
     """Return where the bytes of the primary key are in every row, None if they will not do as key.
 
-    They do for integers and for the id and time types, if all columns before are of fixed size: every
-    bit pattern is a valid key, and keys are equal exactly if their bytes are. So nothing is decoded.
+    They do for integers and for the id and time types, if all columns before are of fixed size:
+    every bit pattern is a valid key, and keys are equal exactly if their bytes are. So nothing is
+    decoded.
     """
     column = table.definition.primary_key
     assert column is not None  # asked of keyed tables only

@@ -1,9 +1,9 @@
 """`SortedKeys`: distinct keys in order; adding, removing and taking a range are cheap.
 
-One sorted list would do for searching, but adding a key would move all keys behind it. So the keys are
-in *blocks*, short lists one after the other, and adding a key moves at most `_SPLIT` others whatever the
-size of the index. `_last` has the last key of each block: a search bisects `_last` for the block, then
-the block. That is right as long as no block is empty and keys are totally ordered.
+One sorted list would do for searching, but adding a key would move all keys behind it. So the keys
+are in *blocks*, short lists one after the other, and adding a key moves at most `_SPLIT` others
+whatever the size of the index. `_last` has the last key of each block: a search bisects `_last` for
+the block, then the block. That is right as long as no block is empty and keys are totally ordered.
 """
 
 from __future__ import annotations

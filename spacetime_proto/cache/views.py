@@ -130,8 +130,8 @@ class UniqueColumn(IndexView[Row, K]):
         if key is not None:
             value = key(value)
         elif groups is not None:
-            # The usual case of `CacheIndex.last` (the row was read before, or there is none) without
-            # the call, which would be 15 % of a lookup.
+            # The usual case of `CacheIndex.last` (the row was read before, or there is none)
+            # without the call, which would be 15 % of a lookup.
             row: Row | None = groups.get(value)
             kind = type(row)
             if kind is not bytes and kind is not dict:

@@ -150,9 +150,10 @@ class _Cursor:
 class _EvenCursor(_Cursor):
     """A cursor over rows of one size: values are taken with a stride instead of by position.
 
-    NumPy then needs no array of indexes: 1 ms instead of 50 for a column of a million rows. It holds
-    as long as all rows have been read equally far. When rows are read apart (sums whose variants are
-    equally large), positions are set, and the cursor works like any other from then on.
+    NumPy then needs no array of indexes: 1 ms instead of 50 for a column of a million rows. It
+    holds as long as all rows have been read equally far. When rows are read apart (sums whose
+    variants are equally large), positions are set, and the cursor works like any other from then
+    on.
     """
 
     def __init__(self, numpy: Any, data: Any, count: int, size: int) -> None:
@@ -324,7 +325,8 @@ class _Reader:
     def _elements(self, element: AlgebraicType, counts: Any, cursor: _Cursor) -> Any:
         """Read elements of any size: the first one of every row, then the second one, and so on.
 
-        `places` has the position of each element in the result, where those of a row stand together.
+        `places` has the position of each element in the result, where those of a row stand
+        together.
         """
         np, pa = self._np, self._pa
         if (counts > cursor.ends - cursor.at).any():

@@ -79,7 +79,7 @@ class ReaderSource(GeneratedFunction):
             self.line(f"    {names} = data[pos]")
             self.line("except IndexError:")
         else:
-            self.line(f"    {names}, = {self.program.unpack_from(layout)}(data, pos)")
+            self.line(f"    {names}, = {self.program.struct('unpack_from', layout)}(data, pos)")
             self.line(f"except {self.constant(error)}:")
         self.line(f"    {self.constant(cut_short)}(data, pos, {self.constant(parts)})")
         self.line(f"pos += {calcsize('<' + layout)}")
@@ -140,7 +140,7 @@ class WriterSource(GeneratedFunction):
         if len(run) == 1 and run[0][0] == "B":
             self.line(f"out.append({run[0][1]})")
         elif run:
-            pack = self.program.pack("".join(code for code, _ in run))
+            pack = self.program.struct("pack", "".join(code for code, _ in run))
             self.line(f"out += {pack}({', '.join(value for _, value in run)})")
 
     def value(self, expression: str) -> str:

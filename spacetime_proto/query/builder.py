@@ -228,7 +228,7 @@ def build_condition(
 
 
 class Join(msgspec.Struct, frozen=True):
-    """A semijoin: the table whose rows are not kept, the filter on it, and the two equal columns."""
+    """A semijoin: the table whose rows are not kept, the filter on it, the two equal columns."""
 
     other: Relation
     on: int

@@ -2,8 +2,8 @@
 
 A condition means here what it means on the server: floats are ordered totally (NaN last), strings
 by code point, ids as numbers. In addition, columns that SQL cannot compare may be tested for
-equality. A table is read as it is when the rows are asked for; a row counts once, however many query
-sets hold it.
+equality. A table is read as it is when the rows are asked for; a row counts once, however many
+query sets hold it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ __all__ = [
 
 _MAX_WEIGHT: Final = 4 * MAX_INLINE_WEIGHT
 _MAX_UNPACKERS: Final = 512
-"""How many structs of framed rows are kept, one per row size: a peer can send any number of sizes."""
+"""How many structs of framed rows are kept, one per row size: a peer may send countless sizes."""
 
 FORMATS: Final = {
     "I8": "b", "U8": "B", "I16": "h", "U16": "H", "I32": "i", "U32": "I", "I64": "q", "U64": "Q",

@@ -188,7 +188,7 @@ class Program:
         return found
 
     def struct(self, method: StructMethod, layout: str) -> str:
-        """Return the name of ``Struct("<LAYOUT").METHOD``, bound once so that calls need no lookup."""
+        """Return the name of ``Struct("<LAYOUT").METHOD``, bound once: calls need no lookup."""
         key = (method, layout)
         found = self._constants.get(key)
         if found is None:

@@ -129,8 +129,8 @@ class RowList(msgspec.Struct, frozen=True, gc=False):
                         offset=pos,
                     )
                 # A row size of 0 is how a 1.x server writes rows without bytes (docs/protocol.md
-                # section 15). It never writes an empty list so, and a table is a set: there is
-                # exactly one row.
+                # section 15). It never writes an empty list like this, and a table is a set: there
+                # is exactly one row.
                 offsets: tuple[int, ...] = () if row_size else _ONE_OFFSET
             elif tag == 1:
                 (count,) = _U32.unpack_from(data, pos + 1)

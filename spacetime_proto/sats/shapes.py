@@ -148,7 +148,7 @@ class VariantShape(msgspec.Struct, frozen=True):
 
 
 class SumShape(msgspec.Struct, frozen=True):
-    """A tagged union; the value is an instance of a variant's class. None without variants."""
+    """A tagged union; the value is an instance of a variant's class. No variants, no values."""
 
     cls: type
     variants: tuple[VariantShape, ...]

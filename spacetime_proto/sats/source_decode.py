@@ -4,8 +4,8 @@ How it works: fixed-width fields are not read one by one but collected in a *run
 of nested products, together with the length or tag that ends it; one ``unpack_from`` reads the run.
 What a field becomes is an expression over the unpacked variables, used once, when its product is
 built. Data that is cut short needs no test per field: ``unpack_from`` and indexing raise. Slicing a
-string beyond the end does not raise but leaves ``pos`` beyond the end, so that the next read raises;
-if there is none, one test at the end of the function does.
+string beyond the end does not raise but leaves ``pos`` beyond the end, so that the next read
+raises; if there is none, one test at the end of the function does.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Decoder:
             return result
         fused = fuse(self.program, element, self.function.variable)
         self.uses_length = True
-        # A false count is refused before anything is made of it.
+        # A false count is refused here, before anything is allocated for it.
         self.function.fail(f"{count} * {size.minimum} > length - pos", CUT_SHORT)
         if fused is not None:
             end = self.function.variable()
@@ -248,9 +248,9 @@ class Decoder:
     ) -> None:
         """Write the reading of values of fixed size that lie one after the other.
 
-        The loop over the values runs in C where it can: `starmap` calls the class with the variables
-        of each value; where a value is its only variable, flattening the tuples that ``unpack`` made
-        gives the list.
+        The loop over the values runs in C where it can: `starmap` calls the class with the
+        variables of each value; where a value is its only variable, flattening the tuples that
+        ``unpack`` made gives the list.
 
         Args:
             fused: how to read one.

@@ -1,8 +1,9 @@
 """Writes encoders: Python values to BSATN bytes as straight-line source.
 
 The mirror of `source_decode`: fixed-width fields, lengths and tags are collected and written by one
-``pack``. A value of the wrong kind raises whatever Python raises; the codec then runs the interpreted
-encoder, which either names the field or accepts the value, as it takes more than the fast code does.
+``pack``. A value of the wrong kind raises whatever Python raises; the codec then runs the
+interpreted encoder, which either names the field or accepts the value, as it takes more than the
+fast code does.
 """
 
 from __future__ import annotations
