@@ -1,9 +1,9 @@
 """Conditions on rows as data, and the SQL that they become (docs/protocol.md section 10).
 
 A condition is a tree of three node kinds over columns and literals: exactly what the server
-accepts. There is no node for NOT, which the server's parser does not know: `negated` turns each
-comparison round instead. IN becomes a chain of OR. Trees are kept flat: a chain of AND or OR is one
-node, however long, so that neither the server's parser nor the recursive functions here go deep.
+accepts. There is no node for NOT, which the server's parser does not know: `negated` reverses each
+comparison instead. IN becomes a chain of OR. Trees are kept flat: a chain of AND or OR is one node,
+however long, so that neither the server's parser nor the recursive functions here go deep.
 """
 
 from __future__ import annotations

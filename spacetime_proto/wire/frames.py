@@ -2,7 +2,7 @@
 
 Two codecs implement it: `frames_wsproto` on wsproto, which is complete and slow, and `frames_fast`,
 which is the default. Both give the same messages and the same failures for the same bytes (checked
-by Hypothesis). Neither knows about handshakes, time, or who answers a ping: that is `endpoint`.
+by Hypothesis). Handshakes, time limits and answers to pings are left to `endpoint`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Payload: TypeAlias = bytes | str
 
 
 Chunk: TypeAlias = bytes | memoryview
-"""A piece of what is to be sent."""
+"""A piece of the bytes to send."""
 
 
 class Ping(msgspec.Struct, frozen=True, gc=False):
@@ -78,10 +78,10 @@ class FrameCodec(Protocol):
     messages: deque[Payload]
     """Complete messages not yet taken, oldest first; the owner takes from the left."""
     controls: list[Control]
-    """Everything else since the last `feed`; `CloseReceived` or `FramesFailed` can only come last."""
+    """Everything but messages; `CloseReceived` and `FramesFailed` can only be the last element."""
 
     def feed(self, data: bytes) -> None:
-        """Parse the next bytes from the peer. Raises nothing for bad ones: see `FramesFailed`."""
+        """Parse the next bytes from the peer. Bad bytes do not raise; they give `FramesFailed`."""
 
     def encode(self, payload: Payload) -> Sequence[Chunk]:
         """Return the chunks that send one message."""
