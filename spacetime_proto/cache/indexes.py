@@ -223,9 +223,7 @@ class CacheIndex(Generic[Row]):
             low: (value, whether it belongs to the range), or None for no lower end.
             high: the same for the upper end.
         """
-        groups = self.groups
-        if groups is None:
-            groups = self.build()
+        groups = self.build()
         ordered = self._ordered
         if ordered is None:
             ordered = self._ordered = SortedKeys(groups)

@@ -112,14 +112,10 @@ def _check_rows(typespace: Typespace, table: TableDef) -> None:
 
 def _follow(typespace: Typespace, index: int) -> int:
     """Return the index that a chain of references ends at."""
-    for _ in typespace.types:
-        if not 0 <= index < len(typespace.types):
-            break
-        ty = typespace.types[index]
-        if not isinstance(ty, RefType):
-            return index
-        index = ty.index
-    raise SchemaError(f"type reference {index} leads nowhere")
+    try:
+        return typespace.follow(RefType(index))[1]
+    except ValueError as error:
+        raise SchemaError(str(error)) from error
 
 
 def _reachable(typespace: Typespace, roots: Iterable[AlgebraicType]) -> set[int]:

@@ -135,7 +135,7 @@ def frame(
     size = program.layout.size(ty)
     if size.fixed is not None or not _is_small(size):
         return None
-    return _Fuser(program, variable, bool_code, may_vary=True).fuse(ty)
+    return _Fuser(program, variable, bool_code).fuse(ty)
 
 
 def _is_small(size: Size) -> bool:
@@ -145,18 +145,10 @@ def _is_small(size: Size) -> bool:
 class _Fuser:
     """Walks a type and collects its fields."""
 
-    def __init__(
-        self,
-        program: Program,
-        variable: Callable[[], str],
-        bool_code: str,
-        *,
-        may_vary: bool = False,
-    ) -> None:
+    def __init__(self, program: Program, variable: Callable[[], str], bool_code: str) -> None:
         self.program = program
         self.variable = variable
         self.bool_code = bool_code
-        self.may_vary = may_vary
         self.fused = Fused([], [], 0, [], "")
 
     def fuse(self, ty: AlgebraicType) -> Fused | None:
@@ -193,8 +185,10 @@ class _Fuser:
                 self.fused.bools.append((offset, name))
                 return name if self.bool_code == "?" else f"({name} == 1)"
             case PrimitiveShape("String") | BytesShape():
-                if not self.may_vary or self.fused.length:
-                    return None
+                if self.fused.length:
+                    return (
+                        None  # a second one: the size of the row no longer gives the sizes of both
+                    )
                 self.fused.length_offset = self.fused.size
                 self.fused.length = self.read("I", 4)
                 name = self.read("", 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -67,11 +68,7 @@ def build_classes(
     """
     given = given or {}
     classes: dict[int, type] = {}
-    aliases: list[int] = []
     for index, ty in enumerate(typespace.types):
-        if isinstance(ty, RefType):
-            aliases.append(index)
-            continue
         if not has_class(ty) or (ty == UNIT and index not in names and index not in given):
             continue
         own = given.get(index)
@@ -80,15 +77,11 @@ def build_classes(
             classes[index] = own
         else:
             classes[index] = make_class(ty, python_name(names.get(index) or f"Type{index}"))
-    for index in aliases:
-        target: AlgebraicType = typespace.types[index]
-        for _ in range(len(typespace.types)):
-            if not isinstance(target, RefType) or not 0 <= target.index < len(typespace.types):
-                break
-            if target.index in classes:
-                classes[index] = classes[target.index]
-                break
-            target = typespace.types[target.index]
+    for index, ty in enumerate(typespace.types):
+        if isinstance(ty, RefType):
+            # A reference that leads nowhere is reported when the type is used.
+            with suppress(ValueError, KeyError):
+                classes[index] = classes[typespace.follow(ty)[1]]
     return classes
 
 

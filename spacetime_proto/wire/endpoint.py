@@ -117,12 +117,7 @@ class Endpoint(ABC):
         if self.state is State.CLOSED:
             return
         if self.state is State.OPEN:
-            self._end(
-                Disconnected(
-                    f"{self._peer} closed the connection without a close frame",
-                    code=None,
-                )
-            )
+            self._end(Disconnected(f"{self._peer} closed the connection without a close frame"))
         elif self.state is State.CLOSING:
             self._end(None)  # a server may drop the TCP connection instead of answering the close
         else:
