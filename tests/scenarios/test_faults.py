@@ -42,8 +42,8 @@ async def session(kit: Kit, relay: ChaosRelay, module: Any, seed: int) -> None:
                 url=relay.url,
                 reconnect=AT_ONCE,
                 offline="wait",
-                keepalive=(0.05, 0.15),
-                connect_timeout=0.5,
+                keepalive=(0.05, 0.05),
+                connect_timeout=0.3,
                 compression="none",
             ) as client:
                 await live_through(client, relay, seed)
