@@ -1,9 +1,9 @@
-"""From the fragments of a message to the plan for one table.
+"""`Planner`: makes the plan for one table out of the fragments of a message.
 
 `Planner.one_row` is the path of the one-row transaction, `Planner.changes` that of every other
 message. Both check all that has to be checked before anything is applied: the sizes of rows, the
-primary keys, the columns of the indexes in use. What appears and disappears is worked out by
-`counting`; here a row that disappears and one that appears under the same primary key are paired
+primary keys, the columns of the indexes in use. `counting` works out which rows appear and
+disappear; here a row that disappears and one that appears under the same primary key are paired
 into an update.
 """
 

@@ -72,7 +72,7 @@ class TypeModel(msgspec.Struct, frozen=True):
     """Its file, without ``.py``."""
     type: ProductType | SumType
     fields: tuple[ColumnModel, ...] = ()
-    """Of a product; for sums the variants, by Python name."""
+    """The fields of a product; for sums the variants, by Python name."""
 
 
 class TableModel(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class PackageModel(msgspec.Struct, frozen=True):
 
 
 def build_model(module: ModuleDef) -> PackageModel:
-    """Decide about names and files.
+    """Choose the names and files.
 
     Args:
         module: what `visible_part` returned.

@@ -62,7 +62,7 @@ class Group(NamedTuple):
     """Code in brackets, which may be broken into a line for each item."""
 
     start: str
-    """What stands before the items, with the opening bracket."""
+    """The code before the items, with the opening bracket."""
     items: tuple[Node, ...]
     end: str
 

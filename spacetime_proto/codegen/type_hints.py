@@ -1,4 +1,4 @@
-"""The Python annotation of a SATS type: what the decoders give and the encoders take."""
+"""The Python annotations of SATS types, as decoders return and encoders accept their values."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKAGE_NAMES", "class_kind", "visible_part"]
 
-#: What every package of bindings exports besides its classes.
+#: The names that every package of bindings exports besides its classes.
 PACKAGE_NAMES = frozenset(("MODULE", "Context", "Db", "procedures", "reducers", "tables"))
 
 

@@ -239,7 +239,7 @@ class Join(msgspec.Struct, frozen=True):
 
 
 class QueryPlan(msgspec.Struct, frozen=True):
-    """What a query says: rows of `relation`, where `condition`, with a partner in `join`.
+    """A query as data: the rows of `relation` that meet `condition` and have a partner in `join`.
 
     `keeps_right` affects only the SQL text: it puts the table of `join` first in FROM.
     """

@@ -73,7 +73,7 @@ class RelationColumn(msgspec.Struct, frozen=True):
     type: AlgebraicType
     """Its type; a reference at the top is followed."""
     kind: str | None
-    """What its literals are: a primitive's name, ``bytes``, ``Identity`` ...; None if SQL cannot
+    """The kind of its literals: a primitive's name, ``bytes``, ``Identity`` ...; None if SQL cannot
     compare columns of this type (docs/protocol.md section 10.2)."""
 
 
@@ -84,7 +84,7 @@ class Relation(msgspec.Struct, frozen=True):
     """Canonical name."""
     columns: tuple[RelationColumn, ...]
     typespace: Typespace = Typespace()
-    """What references inside the columns' types point into."""
+    """The typespace for references in the types of the columns."""
     indexed: frozenset[int] = frozenset()
     """Columns that have an index of their own, so that a join may look them up."""
     is_event: bool = False
@@ -131,7 +131,7 @@ class ColumnRef(msgspec.Struct, frozen=True):
 
     @property
     def column(self) -> RelationColumn:
-        """What it refers to."""
+        """The column that this refers to."""
         return self.relation.columns[self.index]
 
     def __str__(self) -> str:

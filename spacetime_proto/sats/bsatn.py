@@ -43,7 +43,7 @@ RAW_DECODE_ERRORS: Final = (
     TypeError,  # a class of the user's own that does not take these fields
     LimitExceeded,  # nesting_depth, zero_size_rows
 )
-"""What a compiled decoder raises on damaged bytes; `compile.Codec` turns all of them but
+"""The exceptions of compiled decoders for damaged bytes; `compile.Codec` turns all of them but
 `LimitExceeded` into `DecodeError`."""
 
 RAW_ENCODE_ERRORS: Final = (
@@ -57,7 +57,7 @@ RAW_ENCODE_ERRORS: Final = (
     KeyError,
     LimitExceeded,
 )
-"""What a compiled encoder raises on a value that does not fit; `compile.Codec` turns it into
+"""The exceptions of compiled encoders for values that do not fit; `compile.Codec` turns them into
 `EncodeError`."""
 
 _FLOATS: Final = {"F32": struct.Struct("<f"), "F64": struct.Struct("<d")}

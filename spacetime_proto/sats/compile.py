@@ -79,7 +79,7 @@ class Codec(Generic[T]):
 
         Args:
             data: the bytes.
-            what: what they are, for the error.
+            what: a name for them in the error.
 
         Raises:
             DecodeError: they are damaged or cut short.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATORS", "TOP", "sort_key"]
 
-#: What the comparisons of SQL mean for sort keys.
+#: The comparisons of SQL as functions on sort keys.
 OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "=": operator.eq,
     "<>": operator.ne,

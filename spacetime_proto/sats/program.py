@@ -1,6 +1,6 @@
 """Generated functions: their source, their constants, and how they are compiled.
 
-Codecs are generated as Python source because that is several times faster than interpreting a type
+Codecs are generated as Python source because that is many times faster than interpreting a type
 for each value: the type is walked once, when the source is written, and what runs is straight-line
 code with constants and classes in its globals.
 
@@ -45,7 +45,7 @@ _MAX_CHAIN = 8
 StructMethod = Literal["unpack", "unpack_from", "iter_unpack", "pack"]
 
 Kind = Literal["decode", "encode", "skip"]
-"""What a queued function does. All of a kind have one signature:
+"""The purpose of a queued function, which decides its signature:
 
 ``decode(data, pos, depth) -> (value, pos)``, ``encode(value, out, depth)``,
 ``skip(data, pos, depth) -> pos``; `state_of` says when there is a further parameter.

@@ -60,7 +60,7 @@ class RawView(msgspec.Struct):
 
 
 class RawModule(msgspec.Struct):
-    """All that a module description says."""
+    """A whole module description."""
 
     typespace: Typespace = msgspec.field(default_factory=Typespace)
     types: list[RawType] = []

@@ -25,7 +25,7 @@ __all__ = [
     "read_view",
 ]
 
-#: What a schema calls the kinds of index and of lifecycle reducer.
+#: The names that schemas have for the kinds of index and of lifecycle reducer.
 INDEX_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
 LIFECYCLES: dict[str, Lifecycle] = {
     "Init": "init",

@@ -1,4 +1,4 @@
-"""What a frame codec is: bytes to WebSocket messages and control frames, and back.
+"""`FrameCodec`: from bytes to WebSocket messages and control frames, and back.
 
 Two codecs implement it: `frames_wsproto` on wsproto, which is complete and slow, and `frames_fast`,
 which is the default. Both give the same messages and the same failures for the same bytes (checked
@@ -64,7 +64,7 @@ class FramesFailed(msgspec.Struct, frozen=True, gc=False):
     code: int
     """The close code to answer with: 1002, 1007 or 1009."""
     text: str
-    """What is wrong, as half a sentence."""
+    """The problem, as half a sentence."""
     too_big: bool = False
     """True when the message passes the size limit (code 1009)."""
 

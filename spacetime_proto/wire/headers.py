@@ -117,7 +117,7 @@ class Headers:
 
 
 HeaderFields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""What callers may give as headers: a mapping, pairs, or `Headers`."""
+"""The forms in which callers may pass headers: a mapping, pairs, or `Headers`."""
 
 
 def check_target(target: str) -> str:

@@ -13,7 +13,7 @@ __all__ = ["KeepAlive", "Verdict"]
 
 
 class Verdict(Enum):
-    """What `KeepAlive.tick` asks for."""
+    """The result of `KeepAlive.tick`: what its caller has to do."""
 
     NOTHING = "nothing"
     PING = "ping"
