@@ -104,7 +104,7 @@ class Typespace(msgspec.Struct, frozen=True):
         return self.follow(ty)[0] if isinstance(ty, RefType) else ty
 
     def follow(self, ref: RefType) -> tuple[AlgebraicType, int]:
-        """Return the type that a chain of references ends at, and its index; raises as `resolve`."""
+        """Return the type where a chain of references ends, and its index; raises as `resolve`."""
         index = ref.index
         for _ in self.types:
             if not 0 <= index < len(self.types):
