@@ -1,4 +1,4 @@
-"""What a callback gets as its first argument."""
+"""`Context`: the first argument of every callback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DbT = TypeVar("DbT", default=Any)
 
 
 class ContextOwner(Protocol):
-    """What a context, or a connection, can ask of the session it belongs to."""
+    """The part of a session that its contexts and its connection use."""
 
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
@@ -44,9 +44,9 @@ class ContextOwner(Protocol):
 
 
 class Context(Generic[DbT]):
-    """Why a callback runs (`event`), and what it may do about it.
+    """Why a callback runs (`event`), the cache, and the requests that a callback may make.
 
-    It reads the cache and queues requests; it never waits, so a callback cannot deadlock with it.
+    Requests are queued and nothing here waits, so a callback cannot deadlock.
     """
 
     __slots__ = ("_owner", "event")
@@ -99,11 +99,11 @@ class Context(Generic[DbT]):
         Args:
             queries: SQL texts or queries of the builder.
             on_applied: ``on_applied(ctx)``, before the row callbacks of its first rows.
-            on_error: ``on_error(ctx, error)``, if it is refused or dies later.
+            on_error: ``on_error(ctx, error)``, if it is refused or fails later.
             on_end: ``on_end(ctx)``, after an unsubscribe.
 
         Raises:
-            LocalProtocolError: the session is closed, or something is no query.
+            LocalProtocolError: the session is closed, or a value is not a query.
         """
         return self._owner.subscribe(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end

@@ -43,7 +43,7 @@ def query_texts(queries: Iterable[object]) -> list[str]:
 class Subscription:
     """One query set: its queries, its state, its callbacks.
 
-    Colour-free. `unsubscribe` only asks; drivers wrap it in something that waits. Callbacks:
+    `unsubscribe` does not wait for the answer; the handles of drivers do. Callbacks:
     ``on_applied(ctx)``, ``on_error(ctx, error)``, ``on_end(ctx)``.
     """
 
@@ -97,8 +97,8 @@ class Subscription:
         """Go to the next state (called by the connection).
 
         Raises:
-            ProtocolError: the server's word does not fit the state.
-            LocalProtocolError: the caller's wish does not fit the state.
+            ProtocolError: the server's message does not fit the state.
+            LocalProtocolError: the caller's request does not fit the state.
         """
         self._state = next_subscription_state(self._state, event)
 

@@ -1,8 +1,8 @@
 """Protocol v1, as BSATN and as JSON text (docs/protocol.md sections 4.4 and 4.5).
 
 v1 counts query texts per client: a row that a second set also holds is not sent again, so the cache
-keeps one bag for all sets (`SHARED_SET`). SubscribeSingle is never used: SubscribeMulti does the same
-and its Unsubscribe has no bug.
+keeps one bag for all sets (`SHARED_SET`). SubscribeSingle is never used: SubscribeMulti does the
+same, and ending it always works.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _V1(Dialect):
         return map(_sent, decode_client_payload(self.protocol, payload, self.limits))
 
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-        # The echo of a call's arguments; a call that never ran has none.
+        # The server's copy of the arguments is empty for a call that never ran.
         if isinstance(args, str):
             return function.args_from_json(args) if args else ()
         return function.decode_args(args) if args else ()
@@ -132,7 +132,8 @@ class _V1(Dialect):
         return Refused(message.request_id, message.query_id, message.error)
 
     def _light(self, message: v1.TransactionUpdateLight) -> Incoming:
-        # Its request id is the caller's, whoever that is: it must not be matched with ours.
+        # The request id was chosen by the calling client, often another one: never match it with
+        # ours.
         return Changed(self._changes(message.update))
 
     def _transaction(self, message: v1.TransactionUpdate) -> Incoming:
