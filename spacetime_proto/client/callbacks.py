@@ -60,8 +60,8 @@ class Callbacks:
         """Return the (function, arguments) of a message with exactly one callback, without `calls`.
 
         A shortcut for the commonest messages of a busy connection: an updated row with one
-        listener, and the outcome of a call. The generators of `calls` took 3 of their 11 us. What is
-        returned must be all that `calls` would yield for the message, so other events and other
+        listener, and the outcome of a call. The generators of `calls` took 3 of their 11 us. The
+        result must be all that `calls` would yield for the message, so other events and other
         numbers of listeners give None, which means "use `calls`".
 
         Raises:

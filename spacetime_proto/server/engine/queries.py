@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Queries", "Want"]
 
-#: What to do about a view: keep it materialised, read it as it is now (empty if nobody keeps it),
-#: or work it out for this one reading.
+#: How a query reads a view: keep it materialised, read it as it is (empty if it is not
+#: materialised), or compute it for this one reading.
 Want: TypeAlias = Literal["live", "as_is", "fresh"]
 
 
@@ -89,7 +89,7 @@ class Queries:
         )
 
     def expand(self, texts: Sequence[str], caller: Caller) -> list[str]:
-        """Return the distinct texts of a set, ``SELECT * FROM *`` replaced by what it means."""
+        """Return the distinct texts of a set, with one per table for ``SELECT * FROM *``."""
         distinct: dict[str, None] = {}
         for text in texts:
             text = text.strip()
@@ -103,7 +103,7 @@ class Queries:
     # --- compiling ----------------------------------------------------------------------------
 
     def live_query(self, text: str, caller: Caller) -> LiveQuery:
-        """Return the live query for a text and caller, a new one if nobody holds it yet.
+        """Return the live query for a text and caller, a new one if it has no subscriber yet.
 
         Raises:
             QueryError: the text is no subscription query that this caller may make.
@@ -123,7 +123,7 @@ class Queries:
 
         Raises:
             QueryError: the text is no subscription query that this caller may make.
-            DerivedError: what it reads cannot be worked out.
+            DerivedError: a table that it reads cannot be computed.
         """
         _, query = self._subscription(text.strip(), caller)
         stores, _ = self._relations(query, caller, "as_is")
@@ -131,7 +131,7 @@ class Queries:
         return stores[query.output.relation].name, rows
 
     def fresh_stores(self, query: ResolvedQuery, caller: Caller) -> tuple[TableStore, ...]:
-        """Return the relations of an HTTP query, views worked out for it.
+        """Return the relations of an HTTP query, with views computed for it.
 
         Raises:
             DerivedError: a view raises.
@@ -142,7 +142,7 @@ class Queries:
         catalog = self.catalog(caller)
         select = select_statement(parse(text))
         query = resolve(select, catalog, caller.identity)
-        # resolve has found every one of them
+        # never None: `resolve` has found them all
         sources = [cast("Source", catalog.source(relation.table)) for relation in select.relations]
         check_subscription(query, sources, catalog)
         return select, query

@@ -1,4 +1,4 @@
-"""What is to happen later: scheduled rows and sleeping procedures, in order of time."""
+"""Tasks for later, in order of time: scheduled rows and sleeping procedures."""
 
 from __future__ import annotations
 

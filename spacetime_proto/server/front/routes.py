@@ -42,7 +42,7 @@ class RoutedRequest(msgspec.Struct):
     """One request on its way through the routes.
 
     Attributes:
-        claims: who asks; a new identity if the request carries no token.
+        claims: those of the caller; of a new identity if the request carries no token.
         token: the token presented, or minted.
         is_anonymous: no token was presented.
     """
@@ -62,7 +62,7 @@ Handler: TypeAlias = Callable[[RoutedRequest], HttpResponse]
 
 
 def respond(host: Host, request: HttpRequest, now: float) -> HttpResponse:
-    """Answer a request. Nothing raises for what it asks."""
+    """Answer a request. A bad one gets an error response; none raises."""
     path = tuple(unquote(part) for part in request.path.strip("/").split("/"))
     if request.method == "OPTIONS":
         return HttpResponse(200, Headers(_CORS))

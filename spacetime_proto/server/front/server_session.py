@@ -3,7 +3,7 @@
 It begins as HTTP; an upgrade of ``/v1/database/NAME/subscribe`` turns it into a WebSocket with a
 `ServerConnection` on top. The loop that drives it is that of a client (`wire.endpoint`): send
 `data_to_send`, wait for bytes, end of file or `deadline`, hand over what came, and close the socket
-when `is_closed`. `wake` is called when another client's doings leave something to send here.
+when `is_closed`. `wake` is called when the actions of another client queue something to send here.
 """
 
 from __future__ import annotations

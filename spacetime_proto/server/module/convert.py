@@ -142,7 +142,7 @@ _UNION: Any = type(int | None)
 
 
 def _lifted(inner: Converter, lift: Callable[[Convert], Convert]) -> Converter:
-    """Return the converter of what holds values of `inner`; `lift` makes one direction of it."""
+    """Return the converter of a container of `inner`; `lift` makes one direction of it."""
     if inner.to_wire is None or inner.from_wire is None:
         return _SAME
     return Converter(lift(inner.to_wire), lift(inner.from_wire))

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Home(Protocol):
-    """The database, as far as the functions of its module see it."""
+    """The part of a database that contexts use."""
 
     identity: Identity
     tables: Any
@@ -88,7 +88,7 @@ class ReducerContext(_Base):
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """The context of a view: who asks, and the tables, for reading.
+    """The context of a view: the caller, and the tables for reading.
 
     An anonymous view gets the database's own identity as `sender`.
     """

@@ -103,7 +103,7 @@ class ResolvedQuery(msgspec.Struct, frozen=True):
     Attributes:
         joins: for each relation after the first its equality, or None for a cross product.
         where: None selects everything.
-        equal: (column of the first relation, value) that `where` insists on, or None.
+        equal: (column of the first relation, value) that `where` requires, or None.
         sources: canonical names of the relations.
     """
 
@@ -116,7 +116,7 @@ class ResolvedQuery(msgspec.Struct, frozen=True):
 
 
 def uses_sender(expression: Expression | None) -> bool:
-    """Say whether an expression depends on who asks."""
+    """Say whether an expression depends on the caller."""
     match expression:
         case Parameter():
             return True

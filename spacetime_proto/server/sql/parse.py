@@ -1,7 +1,7 @@
 """Tokens -> statements. One parser reads everything; `check_subscription` narrows it.
 
-Texts of errors follow the server's: those of its SQL parser start with ``sql parser error:``, what
-the grammar knows but SpacetimeDB does not support is named.
+Texts of errors follow the server's: those of its SQL parser start with ``sql parser error:``,
+syntax that the grammar knows but SpacetimeDB does not support is named.
 """
 
 from __future__ import annotations

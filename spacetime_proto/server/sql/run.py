@@ -27,7 +27,7 @@ __all__ = ["StatementResult", "run_sql"]
 
 
 class StatementResult(msgspec.Struct, frozen=True):
-    """What a statement came to. Rows are module values, in the order of the schema's elements."""
+    """The result of a statement. Rows are module values, in the order of the schema's elements."""
 
     schema: ProductType = ProductType()
     rows: tuple[tuple[Any, ...], ...] = ()
