@@ -235,7 +235,7 @@ class Messages(Generic[M]):
 
         Raises:
             EncodeError: a field does not fit the wire (an id beyond 32 bits, a lone surrogate, JSON
-                text in the place of BSATN), or it is no message of this role.
+                text in the place of BSATN), or it is not a message of this role.
         """
         out = bytearray()
         try:
@@ -296,7 +296,7 @@ class Messages(Generic[M]):
 
         Raises:
             EncodeError: a field does not fit the wire, arguments or a value are BSATN, a row is not
-                one of its table, or it is no message of this role.
+                one of its table, or it is not a message of this role.
         """
         if type(message) not in self._writers:
             raise self._stranger(message)

@@ -101,7 +101,7 @@ class Database:
 
         Raises:
             SchemaError: the module has no valid schema.
-            QueryError: a row-level security filter is no valid query.
+            QueryError: a row-level security filter is not a valid query.
         """
         blueprint = module.build()
         bound = BoundModule(blueprint.definition)

@@ -61,7 +61,7 @@ class Queries:
             on_panic: takes the traceback of a view that raises.
 
         Raises:
-            QueryError: a filter is no valid query.
+            QueryError: a filter is not a valid query.
         """
         self._names = Names(stores, views)
         self._make_store = make_store
@@ -106,7 +106,7 @@ class Queries:
         """Return the live query for a text and caller, a new one if it has no subscriber yet.
 
         Raises:
-            QueryError: the text is no subscription query that this caller may make.
+            QueryError: the text is not a subscription query that this caller may make.
         """
         for sender in (None, caller.identity):
             known = self._live.queries.get((text, sender, caller.is_owner))
@@ -122,7 +122,7 @@ class Queries:
         """Evaluate a one-off query; return the table's name and the rows.
 
         Raises:
-            QueryError: the text is no subscription query that this caller may make.
+            QueryError: the text is not a subscription query that this caller may make.
             DerivedError: a table that it reads cannot be computed.
         """
         _, query = self._subscription(text.strip(), caller)

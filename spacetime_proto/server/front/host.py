@@ -90,7 +90,7 @@ class Host:
 
         Raises:
             SchemaError: the module has no valid schema.
-            QueryError: a row-level security filter is no valid query.
+            QueryError: a row-level security filter is not a valid query.
             ReducerError: ``init`` failed.
         """
         database = Database(

@@ -270,12 +270,16 @@ class ServerConnection(ABC):
         """Handle one payload.
 
         Raises:
-            ProtocolError: it is no message; the connection is then closed with 1011 and its text.
+            ProtocolError: it is not a message; the connection is then closed with 1011 and its text.
         """
 
 
 def share_key(share: Share) -> Hashable:
-    """Return a key for a share, equal for equal shares of the same commit."""
+    """Return a key for a share, equal for equal shares of the same commit.
+
+    Deltas are compared by `id`, which is enough: a commit has one object per changed query, which
+    lives until all shares are handed out.
+    """
     return tuple((slot, id(delta)) for slot, delta in share)
 
 

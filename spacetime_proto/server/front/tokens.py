@@ -92,7 +92,7 @@ class Authority(Protocol):
         """Return the payload of a token whose signature is good; times are not checked.
 
         Raises:
-            TokenRefused: the signature is bad, or it is no token.
+            TokenRefused: the signature is bad, or it is not a token.
         """
         ...
 
@@ -144,7 +144,7 @@ def bearer_token(header: str | None) -> str | None:
     """Return the token of an Authorization header, None if there is no header.
 
     Raises:
-        TokenRefused: it is no bearer token.
+        TokenRefused: it is not a bearer token.
     """
     if header is None:
         return None
