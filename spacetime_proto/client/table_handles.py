@@ -226,9 +226,7 @@ class EventTableHandle(TableHandle[Row, DbT]):
         """Refused: events are not stored, so none is ever deleted."""
         raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
 
-    def on_before_delete(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Refused: events are not stored, so none is ever deleted."""
-        raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
+    on_before_delete = on_delete
 
 
 def _function(callback: CallbackHandle | Callable[..., Any]) -> Callable[..., Any]:
