@@ -24,8 +24,13 @@ if TYPE_CHECKING:
         SpacetimeDBClient,
         SpacetimeDBException,
     )
-    from .options import ConnectOptions, InsecureTokenWarning, Options, TokenFile
-    from .retry import ReconnectPolicy
+    from .options import (
+        ConnectOptions,
+        InsecureTokenWarning,
+        Options,
+        ReconnectPolicy,
+        TokenFile,
+    )
 
 __all__ = [
     "AsyncClient",
@@ -53,7 +58,7 @@ _HOMES = {
     "HttpClient": "http",
     "InsecureTokenWarning": "options",
     "Options": "options",
-    "ReconnectPolicy": "retry",
+    "ReconnectPolicy": "options",
     "SpacetimeDBAsyncClient": "legacy.async_client",
     "SpacetimeDBClient": "legacy.async_client",
     "SpacetimeDBException": "legacy.async_client",

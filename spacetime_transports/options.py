@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 
+from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import (
     ALL_PROTOCOLS,
     ClientOptions,
@@ -28,7 +29,6 @@ from spacetime_proto.client.session_options import (
 )
 from spacetime_proto.errors import LocalProtocolError
 
-from .retry import ReconnectPolicy
 from .whole_file import write_private
 
 if TYPE_CHECKING:
@@ -47,10 +47,12 @@ __all__ = [
     "ConnectOptions",
     "InsecureTokenWarning",
     "Options",
+    "ReconnectPolicy",
     "RecorderTarget",
     "TokenFile",
     "TokenSource",
     "TokenVia",
+    "callback_name",
     "checked_source",
     "checked_token",
     "resolve",
@@ -366,6 +368,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def callback_name(function: object) -> str:
+    """Return the name by which its author knows a callback."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def is_async_callable(function: object) -> bool:

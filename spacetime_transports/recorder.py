@@ -15,8 +15,6 @@ from spacetime_proto.recording.format import Header, Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from spacetime_proto.client.session_options import ClientOptions, Target
-
     from .options import RecorderTarget
 
 __all__ = ["RecordingTap"]
@@ -29,12 +27,13 @@ class RecordingTap:
         recorder: a `spacetime_proto.testing.Recorder`, which gets every connection, or the path of
             a file, which is overwritten. A path gets one file per connection: after ``session.jsonl``
             come ``session.2.jsonl`` and so on.
+        request: path and query of the upgrade request; the recording keeps the parameters.
 
     Raises:
         LocalProtocolError: it is neither.
     """
 
-    def __init__(self, recorder: RecorderTarget) -> None:
+    def __init__(self, recorder: RecorderTarget, request: str) -> None:
         self._path: str | None = None
         self._recorder: Recorder | None = None
         if isinstance(recorder, Recorder):
@@ -47,11 +46,7 @@ class RecordingTap:
             )
         self._file: IO[str] | None = None
         self._connections = 0
-        self._params: dict[str, str] = {}
-
-    def aim(self, target: Target, options: ClientOptions) -> None:
-        """Say what the next connection asks for."""
-        query = target.request_target(options).partition("?")[2]
+        query = request.partition("?")[2]
         self._params = dict(parse_qsl(query, keep_blank_values=True))
 
     def started(self, protocol: str, headers: Iterable[tuple[str, str]]) -> None:

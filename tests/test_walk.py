@@ -13,8 +13,6 @@ import pytest
 from tests.support.draw import DOCUMENT, PICTURE, TABLE, drawn
 from tests.support.walk import CALL, Walk, entries, take_walks
 
-#: Whether a call has to keep to the bounds yet.
-BOUNDS_HOLD = False
 MAX_FILES = 22
 MAX_ENTRIES = 3
 
@@ -38,9 +36,7 @@ def test_another_walk_is_the_same(walks: dict[str, Walk]) -> None:
     assert take_walks() == walks
 
 
-if BOUNDS_HOLD:
-
-    def test_a_call_out_is_short(walks: dict[str, Walk]) -> None:
-        counts = entries(walks[CALL])
-        assert len(counts) <= MAX_FILES
-        assert [file for file, count in counts.items() if count > MAX_ENTRIES] == []
+def test_a_call_out_is_short(walks: dict[str, Walk]) -> None:
+    counts = entries(walks[CALL])
+    assert len(counts) <= MAX_FILES
+    assert [file for file, count in counts.items() if count > MAX_ENTRIES] == []

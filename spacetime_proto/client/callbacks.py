@@ -34,13 +34,14 @@ class Callbacks:
 
     def __init__(self) -> None:
         self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
+        self._interests = (False, False)
 
     def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
         ``transaction``, ``subscription_applied`` or ``reducer``."""
         if not callable(callback):
             raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
-        self._by_kind[kind] = (*self._by_kind[kind], callback)
+        self._set(kind, (*self._by_kind[kind], callback))
         return CallbackHandle(callback, lambda: self.remove(kind, callback))
 
     def remove(self, kind: str, callback: Callable[..., Any]) -> None:
@@ -48,7 +49,12 @@ class Callbacks:
         found = list(self._by_kind[kind])
         if callback in found:
             found.remove(callback)
-            self._by_kind[kind] = tuple(found)
+            self._set(kind, tuple(found))
+
+    def _set(self, kind: str, callbacks: tuple[Callable[..., Any], ...]) -> None:
+        by_kind = self._by_kind
+        by_kind[kind] = callbacks
+        self._interests = bool(by_kind["transaction"]), bool(by_kind["reducer"])
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
@@ -88,6 +94,10 @@ class Callbacks:
             pending = event.pending
             return None if pending.on_done is None else (pending.on_done, (pending,))
         return None
+
+    def afterwards(self) -> Calls:
+        """Yield the (function, arguments) that run after everything else of a message."""
+        return iter(())
 
     def waiters(self, event: ev.Event) -> Calls:
         """Yield only the functions by which a driver wakes those who wait for `event`."""
@@ -153,8 +163,7 @@ class Callbacks:
     @property
     def interests(self) -> tuple[bool, bool]:
         """Whether there are callbacks for whole transactions, and for the outcomes of all calls."""
-        by_kind = self._by_kind
-        return bool(by_kind["transaction"]), bool(by_kind["reducer"])
+        return self._interests  # kept, because it is asked once per message
 
 
 _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {

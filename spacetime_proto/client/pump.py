@@ -1,6 +1,6 @@
 """The pump: one generator that runs a connection, whatever runs the pump.
 
-It yields what it wants and is told what came of it. Two wants exist, and a third for who asks for it:
+It yields what it wants and is told what came of it. These are the wants:
 
 * `Read(deadline)`: write ``session.data_to_send()``, then wait for bytes, the end of the stream, the
   deadline, or a wake-up because somebody queued a request; send back a `Received`.
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from .callbacks import Callbacks, Calls
+    from .life import Attempt
     from .session import ClientSession
 
 __all__ = [
@@ -81,6 +82,8 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     eof: bool = False
     error: BaseException | None = None
     """The stream broke."""
+    write_error: BaseException | None = None
+    """Sending broke, which is told once; bytes may still come."""
 
 
 Want: TypeAlias = Read | Invoke | InvokeEach | MessageDone
@@ -93,6 +96,7 @@ def pump(
     *,
     on_callback_error: Callable[..., Any] | None = None,
     in_batches: bool = False,
+    attempt: Attempt | None = None,
 ) -> Generator[Want, Received | None, None]:
     """Run one connection of `session`, which was just started, to its end.
 
@@ -104,6 +108,7 @@ def pump(
             exception ends the connection, and is the error that everything then reports.
         in_batches: hand the row callbacks of a message over as `InvokeEach`: 10 to 17 % less CPU for
             transactions of a hundred rows (benchmarks/TRIED.md).
+        attempt: what else than the session limits how long a read waits (see `life`).
     """
     while True:
         while True:
@@ -114,25 +119,27 @@ def pump(
                 break
             try:
                 only = callbacks.only_call(message) if type(message) is list else None
-            except ProtocolError as error:  # a row that somebody was to see does not decode
-                session.fail(error)
+            except ProtocolError as damage:  # a row that somebody was to see does not decode
+                session.fail(damage)
             else:
                 if only is None:
                     yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
                     try:
                         yield Invoke(*only)
-                    except Exception as error:
-                        yield from _raised(session, on_callback_error, error, only[0])
+                    except Exception as raised:
+                        yield from _raised(session, on_callback_error, raised, only[0])
             yield MESSAGE_DONE
         if session.is_over:
             return
-        received = yield Read(session.deadline)
+        deadline = session.deadline
+        received = yield Read(deadline if attempt is None else attempt.read_until(deadline))
         assert received is not None
+        error = received.error if attempt is None else attempt.verdict(received)
         if received.data:
             session.receive_data(received.data, now=received.now)
-        elif received.error is not None:
-            session.connection_lost(received.error, now=received.now)
+        elif error is not None:
+            session.connection_lost(error, now=received.now)
         elif received.eof:
             session.receive_eof(now=received.now)
         session.tick(now=received.now)
@@ -170,6 +177,12 @@ def _dispatch(
                         break
             if type(event) is ev.BeforeDelete and session.has_failed:
                 return  # leaves the message before it is applied
+        if not session.has_failed:
+            for function, args in callbacks.afterwards():
+                try:
+                    yield Invoke(function, args)
+                except Exception as error:
+                    yield from _raised(session, on_callback_error, error, function)
     except ProtocolError as error:  # a row that somebody was to see does not decode
         session.fail(error)
     finally:

@@ -12,22 +12,18 @@ something, and if nobody does, leaving the ``async with`` block raises it, once.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
 
-from spacetime_proto.client.states import SessionState
-from spacetime_proto.errors import CallTimeout, Disconnected, LocalProtocolError, SpacetimeError
+from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
-from ..driving import LAST_WORDS, all_table_queries, check_database
-from ..net.address import parse_host
-from ..options import ConnectOptions, Options, resolve
+from ..client_base import ClientBase
+from ..options import resolve
 from .driver import AsyncDriver
-from .handles import AsyncChangeStream, AsyncSubscription, refuse_in_callback
+from .handles import AsyncChangeStream, AsyncSubscription
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -35,12 +31,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.client.callback_types import OnApplied, OnEnd, OnError
     from spacetime_proto.client.calls import Call, PendingCall
-    from spacetime_proto.client.session import ClientSession
-    from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
-    from spacetime_proto.types import ConnectionId, Identity
 
+    from ..options import Options
     from .waiting import Waiter
 
 __all__ = ["AsyncChangeStream", "AsyncClient", "AsyncSubscription", "connect"]
@@ -77,22 +72,15 @@ def connect(
     return AsyncClient(host, database, module, resolve(**options))
 
 
-class AsyncClient(Generic[DbT]):
+class AsyncClient(ClientBase[DbT, AsyncDriver[Any], AsyncSubscription]):
     """A client under asyncio or trio; made by `connect`, used as an async context manager.
 
     All methods belong to the event loop's thread. Other threads may read the cache under ``lock``.
     """
 
-    def __init__(
-        self, host: str, database: str, module: Module[DbT] | None, options: ConnectOptions
-    ) -> None:
-        self._address = parse_host(host)
-        self._database = check_database(database)
-        self._driver: AsyncDriver[DbT] = AsyncDriver(self._address, self._database, module, options)
-        self._driver.change_stream = lambda table, most: AsyncChangeStream(
-            table, most, self._driver
-        )
-        self._tasks: TaskGroup | None = None
+    _driver_type = AsyncDriver
+    _subscription_type = AsyncSubscription
+    _tasks: TaskGroup | None = None
 
     # --- entering and leaving -----------------------------------------------------------------
 
@@ -105,10 +93,9 @@ class AsyncClient(Generic[DbT]):
             LocalProtocolError: the client was used before.
         """
         driver = self._driver
-        if driver.done is not None:
+        if driver.is_entered:
             raise LocalProtocolError("a client can be entered once; call connect again")
-        driver.ready = anyio.Event()
-        driver.done = anyio.Event()
+        driver.enter()
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
         self._tasks = tasks
@@ -118,10 +105,9 @@ class AsyncClient(Generic[DbT]):
         except BaseException:
             await self._abort()
             raise
-        if not driver.is_up:
+        if not driver.status.is_up:
             await self._abort()
-            error = driver.failure.untold()
-            raise error or Disconnected("the client was closed before it was connected")
+            driver.raise_not_up()
         return self
 
     async def __aexit__(
@@ -136,26 +122,13 @@ class AsyncClient(Generic[DbT]):
             SchemaMismatch: instead of an error that comes of bindings that no longer fit.
         """
         driver = self._driver
-        assert driver.done is not None
-        # A cancelled block may not wait for the close handshake any more.
-        if (error is None or isinstance(error, Exception)) and not driver.is_done:
-            driver.close()
-            try:
-                # The session's own deadline ends the handshake; the margin is for a callback that
-                # does not return, which is cancelled then.
-                with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
-                    await driver.done.wait()
-            except BaseException:
-                await self._abort()
-                raise
-        await self._abort()
-        failure = driver.failure.untold() if error is None else None
-        cause = failure if error is None else error
-        mismatch = await driver.explain(cause)
-        if mismatch is not None:
-            raise mismatch from cause
-        if failure is not None:
-            raise failure
+        try:
+            # A cancelled block may not wait for the close handshake any more.
+            if error is None or isinstance(error, Exception):
+                await driver.shut()
+        finally:
+            await self._abort()
+        await driver.raise_last(error)
 
     async def _abort(self) -> None:
         """End the background now, whatever it is doing."""
@@ -170,12 +143,8 @@ class AsyncClient(Generic[DbT]):
         Inside a callback it only asks for the end, which comes when the callback has returned.
         """
         self._driver.close()
-        if self._driver.done is not None and not self._driver.in_callback:
+        if self._driver.is_entered and not self._driver.in_callback:
             await self._driver.done.wait()
-
-    def submit_close(self) -> None:
-        """Ask for the end of the connection without waiting for it."""
-        self._driver.close()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is over, for whatever reason; does not end it.
@@ -184,71 +153,11 @@ class AsyncClient(Generic[DbT]):
             Disconnected: the connection was lost (or whatever else ended it).
             LocalProtocolError: this is a callback.
         """
-        self._need_live("wait for the end", even_if_over=True)
-        refuse_in_callback(self._driver, "wait for the end")
-        assert self._driver.done is not None
-        await self._driver.done.wait()
-        failure = self._driver.failure.untold()
-        if failure is not None:
-            raise failure
-
-    # --- what can be looked at ----------------------------------------------------------------
-
-    @property
-    def db(self) -> DbT:
-        """The tables of the client cache.
-
-        Raises:
-            LocalProtocolError: there are no bindings, and the schema was not fetched yet.
-        """
-        return self._need_session().db
-
-    @property
-    def module(self) -> Module[DbT]:
-        """The bindings in use, generated or made from the fetched schema."""
-        return self._need_session().module
-
-    @property
-    def lock(self) -> threading.RLock:
-        """Held while a message is applied: take it to read the cache from another thread."""
-        return self._driver.lock
-
-    @property
-    def identity(self) -> Identity | None:
-        """Who this client is; None before it was connected."""
-        session = self._driver.session
-        return None if session is None else session.identity
-
-    @property
-    def connection_id(self) -> ConnectionId | None:
-        """The id of this connection; None before there is one."""
-        session = self._driver.session
-        return None if session is None else session.connection_id
-
-    @property
-    def token(self) -> str | None:
-        """The token to come back with as the same identity."""
-        session = self._driver.session
-        if self._driver.token is not None or session is None:
-            return self._driver.token
-        return session.token
-
-    @property
-    def protocol(self) -> str | None:
-        """The subprotocol in use, such as ``v3.bsatn.spacetimedb``."""
-        session = self._driver.session
-        return None if session is None else session.protocol
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether requests can be made now."""
-        session = self._driver.session
-        return session is not None and session.state is SessionState.OPEN
-
-    def __repr__(self) -> str:
-        session = self._driver.session
-        state = "new" if session is None else session.state.value
-        return f"<AsyncClient {self._database!r} at {self._address.url} {state}>"
+        driver = self._driver
+        if not driver.is_done:
+            self._ready("wait for the end", waits=True)
+            await driver.done.wait()
+        driver.raise_error()
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -269,20 +178,10 @@ class AsyncClient(Generic[DbT]):
             LocalProtocolError: the call does not fit the schema, or this is a callback (use
                 `submit` there).
         """
-        session = self._may_wait("call", call)
+        session = self._ready("call", call, waits=True)
         waiter = self._driver.new_waiter()
         pending = session.call(call, on_done=waiter.set)
         return await self._outcome(pending, waiter, timeout)
-
-    def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for; the only form allowed in a callback.
-
-        Raises:
-            LocalProtocolError: the call does not fit the schema.
-            Disconnected: there is no connection.
-        """
-        self._need_live(f"call {call.name!r}").submit(call)
-        self._driver.flush()
 
     @overload
     async def query(self, query: Query[T], *, timeout: float | None = None) -> list[T]: ...  # noqa: ASYNC109
@@ -300,19 +199,10 @@ class AsyncClient(Generic[DbT]):
             QueryError: the server refused it.
             CallTimeout, Disconnected, LocalProtocolError: as `call`.
         """
-        session = self._may_wait("run a query")
+        session = self._ready("run a query", waits=True)
         waiter = self._driver.new_waiter()
         pending = session.query(query, on_done=waiter.set)
         return await self._outcome(pending, waiter, timeout)
-
-    def _may_wait(self, what: str, call: Call[Any] | None = None) -> ClientSession[DbT]:
-        """Return the session for a request whose answer is waited for; errors as `call`."""
-        driver = self._driver
-        if self._tasks is None or driver.is_done or driver.in_callback:
-            what = what if call is None else f"{what} {call.name!r}"
-            refuse_in_callback(driver, what)
-            self._need_live(what)
-        return self._need_session()
 
     async def _outcome(self, pending: PendingCall[R], waiter: Waiter, timeout: float | None) -> R:  # noqa: ASYNC109
         """Wait for the outcome of a request."""
@@ -329,14 +219,14 @@ class AsyncClient(Generic[DbT]):
                     raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
         finally:
             driver.waiting.discard(waiter)
-        return driver.failure.outcome(pending)
+        return driver.outcome(pending)
 
     async def subscribe(
         self,
         *queries: Query[Any] | str,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
     ) -> AsyncSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
 
@@ -353,8 +243,7 @@ class AsyncClient(Generic[DbT]):
             Disconnected: the connection ended first.
             LocalProtocolError: this is a callback (use ``ctx.subscribe`` there).
         """
-        refuse_in_callback(self._driver, "subscribe")
-        self._need_live("subscribe")
+        self._ready("subscribe", waits=True)
         handle = self.subscribe_soon(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )
@@ -368,83 +257,17 @@ class AsyncClient(Generic[DbT]):
             raise
         return handle
 
-    def subscribe_soon(
-        self,
-        *queries: Query[Any] | str,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-    ) -> AsyncSubscription:
-        """Queue a subscription and return its pending handle without waiting.
-
-        Unlike `subscribe` it may be used in callbacks and, with bindings, before the client is
-        entered. What becomes of it is told by the callbacks and `AsyncSubscription.wait_applied`.
-        """
-        if self._driver.is_done:
-            self._driver.failure.raise_closed("subscribe")
-        subscription = self._need_session().subscribe(
-            *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
-        )
-        self._driver.flush()
-        return AsyncSubscription(subscription, self._driver)
-
     async def subscribe_to_all_tables(
         self,
         *,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
     ) -> AsyncSubscription:
         """Subscribe to every public table and view of the bindings; as `subscribe`."""
         return await self.subscribe(
-            *all_table_queries(self._need_session()),
+            *self._all_tables(),
             on_applied=on_applied,
             on_error=on_error,
             on_end=on_end,
         )
-
-    # --- callbacks of the whole client --------------------------------------------------------
-
-    def on_connect(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, identity, token)`` at each greeting, also after reconnecting."""
-        return self._driver.callbacks.add("connect", callback)
-
-    def on_connect_error(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, error)`` when an attempt ends before the server greeted."""
-        return self._driver.callbacks.add("connect_error", callback)
-
-    def on_disconnect(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, error)`` when a connection is over; None if this side closed it."""
-        return self._driver.callbacks.add("disconnect", callback)
-
-    def on_transaction(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, changes)`` once for each committed transaction that changed rows."""
-        return self._driver.callbacks.add("transaction", callback)
-
-    def on_subscription_applied(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx)`` whenever a subscription was applied."""
-        return self._driver.callbacks.add("subscription_applied", callback)
-
-    def on_reducer(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx)`` for every reducer outcome that the protocol tells of.
-
-        ``ctx.event`` is a `ReducerEvent`: of this client's calls, and on v1 of others' calls too.
-        """
-        return self._driver.callbacks.add("reducer", callback)
-
-    # --- inside -------------------------------------------------------------------------------
-
-    def _need_session(self) -> ClientSession[DbT]:
-        if self._driver.session is None:
-            raise LocalProtocolError(
-                "this client has no bindings and has not fetched the schema yet: "
-                "use it inside its async with block"
-            )
-        return self._driver.session
-
-    def _need_live(self, what: str, *, even_if_over: bool = False) -> ClientSession[DbT]:
-        if self._tasks is None:
-            raise LocalProtocolError(f"cannot {what}: enter the client with async with first")
-        if self._driver.is_done and not even_if_over:
-            self._driver.failure.raise_closed(what)
-        return self._need_session()

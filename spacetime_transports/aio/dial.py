@@ -1,15 +1,13 @@
-"""Getting a connected stream and a token for one attempt of an async client."""
+"""Getting the credentials and a connected stream for one attempt of an async client."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from spacetime_proto.client.life import Credentials
 
-from spacetime_proto.errors import HttpError
-
-from ..driving import as_connect_error, stored_token
+from ..dialling import DialPlan, as_connect_error
 from ..net.async_stream import open_stream
 from ..options import checked_token
 
@@ -20,75 +18,44 @@ if TYPE_CHECKING:
     from spacetime_proto.schema.model import ModuleDef
 
     from ..http.clients import AsyncHttpClient
-    from ..net.address import Address
-    from ..options import ConnectOptions
 
-__all__ = ["AsyncDialer", "Dialed"]
+__all__ = ["AsyncDialer"]
 
 
-class Dialed(msgspec.Struct):
-    """A stream to the server, and the tokens to introduce oneself with on it."""
-
-    stream: ByteStream
-    token: str | None
-    query_token: str | None
-
-    def __repr__(self) -> str:
-        return "Dialed(...)"
-
-
-async def _describe(http: AsyncHttpClient, database: str) -> ModuleDef:
-    try:
-        return await http.schema(database)
-    except HttpError as error:
-        if error.status != 400:
-            raise
-        # A server from before version 10 of the schema.
-        return await http.schema(database, version=9)
-
-
-class AsyncDialer:
+class AsyncDialer(DialPlan):
     """Makes attempts for one client; the caller sets the time limit."""
 
-    def __init__(self, address: Address, options: ConnectOptions) -> None:
-        self._address = address
-        self._options = options
-
-    async def dial(self, issued_token: str | None) -> Dialed:
-        """Ask for the token and connect.
-
-        Args:
-            issued_token: the token that the server issued earlier, used where the options name
-                none. (A callable that gives none asks for a new identity.)
+    async def dial(self) -> ByteStream:
+        """Connect.
 
         Raises:
             ConnectError: what stood in the way.
-            Exception: whatever a token callable raised.
         """
         options = self._options
-        token = await self.resolve_token()
-        if token is None and not options.has_fresh_tokens:
-            token = issued_token
-        query_token = None
-        if options.token_via == "websocket-token" and token is not None:
-            with as_connect_error():
-                query_token = await self.http(token).websocket_token()
-        stream = await open_stream(
+        return await open_stream(
             self._address, ssl_context=options.ssl_context, proxy=options.proxy
         )
-        return Dialed(stream, token, query_token)
 
-    async def resolve_token(self) -> str | None:
-        """Return the token of the options for this attempt.
+    async def credentials(self, issued: str | None) -> Credentials:
+        """Find out who to be in one attempt.
+
+        Args:
+            issued: the token that the server issued earlier, or None.
 
         Raises:
             LocalProtocolError: a file cannot be read, or the token is none.
+            ConnectError: the token could not be exchanged.
+            Exception: whatever a token callable raised.
         """
-        source = self._options.token
-        if not callable(source):
-            return stored_token(self._options)
-        found = source()
-        return checked_token(await found if inspect.isawaitable(found) else found)
+        token = self._choose_token(await self._token(), issued)
+        if not self._is_exchanged(token):
+            return Credentials(token)
+        with as_connect_error():
+            return Credentials(token, await self._client(token).websocket_token())
+
+    async def _token(self) -> Any:
+        found = self._ask_for_token()
+        return await found if inspect.isawaitable(found) else found
 
     async def fetch_module(self, database: str) -> Module[Any]:
         """Make bindings from the server's description of `database`.
@@ -99,28 +66,19 @@ class AsyncDialer:
         """
         from spacetime_proto.bindings.client_module import dynamic_module
 
+        token = checked_token(await self._token())
         with as_connect_error():
-            return dynamic_module(await _describe(self.http(await self.resolve_token()), database))
+            return dynamic_module(await self._client(token).schema(database))
 
-    async def check_module(self, database: str, module: Module[Any]) -> None:
-        """Compare bindings with the server's description of `database`.
+    async def describe(self, database: str, *, timeout: float) -> ModuleDef:  # noqa: ASYNC109
+        """Return the server's description of `database`; it is public.
 
         Raises:
-            SchemaMismatch: they do not fit.
-            SpacetimeError: the server does not say.
+            SpacetimeError: the server does not say within `timeout` seconds.
         """
-        # The description is public, so nobody has to be asked for a token.
-        module.check_fits(await _describe(self.http(None), database))
+        return await self._client(None, timeout).schema(database)
 
-    def http(self, token: str | None) -> AsyncHttpClient:
-        """Return an HTTP client for the same server and options."""
+    def _client(self, token: str | None, timeout: float | None = None) -> AsyncHttpClient:
         from ..http.clients import AsyncHttpClient
 
-        return AsyncHttpClient(
-            self._address.url,
-            token=token,
-            headers=self._options.headers,
-            ssl_context=self._options.ssl_context,
-            proxy=self._options.proxy,
-            timeout=self._options.connect_timeout,
-        )
+        return AsyncHttpClient(**self._http(token, timeout))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["Waiter", "waiter_factory"]
 
@@ -23,8 +23,9 @@ class Waiter(Protocol):
     def set(self, *_: object) -> None:
         """Let it go on; from the event loop's own thread, once or several times."""
 
-    async def wait(self) -> object:
+    def wait(self) -> Awaitable[object]:
         """Wait for `set`, which may have come before; cancelling the wait is harmless."""
+        ...
 
 
 class _AsyncioWaiter:
@@ -37,8 +38,8 @@ class _AsyncioWaiter:
         if not self._future.done():
             self._future.set_result(None)
 
-    async def wait(self) -> None:
-        await self._future
+    def wait(self) -> Awaitable[object]:
+        return self._future
 
 
 class _TrioWaiter:
@@ -50,8 +51,9 @@ class _TrioWaiter:
     def set(self, *_: object) -> None:
         self._event.set()
 
-    async def wait(self) -> None:
-        await self._event.wait()
+    def wait(self) -> Awaitable[object]:
+        waiting: Awaitable[object] = self._event.wait()
+        return waiting
 
 
 def waiter_factory() -> Callable[[], Waiter]:

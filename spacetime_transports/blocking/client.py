@@ -14,16 +14,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
 
-from ..driving import LAST_WORDS, all_table_queries, check_database
-from ..net.address import parse_host
-from ..options import ConnectOptions, Options, resolve
-from .driver import BlockingDriver, check_callback
-from .handles import BlockingChangeStream, BlockingSubscription, end_of, refuse_in_callback
+from ..client_base import ClientBase
+from ..options import resolve
+from .driver import BlockingDriver
+from .handles import BlockingChangeStream, BlockingSubscription, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +31,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.client.callback_types import OnApplied, OnEnd, OnError
     from spacetime_proto.client.calls import Call, PendingCall
-    from spacetime_proto.client.session import ClientSession
-    from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
-    from spacetime_proto.types import ConnectionId, Identity
+
+    from ..options import Options
 
 __all__ = ["BlockingChangeStream", "BlockingClient", "BlockingSubscription", "connect"]
 
@@ -78,21 +76,12 @@ def connect(
     return client
 
 
-class BlockingClient(Generic[DbT]):
+class BlockingClient(ClientBase[DbT, BlockingDriver[Any], BlockingSubscription]):
     """A client on plain sockets; made by `connect`."""
 
-    def __init__(
-        self, host: str, database: str, module: Module[DbT] | None, options: ConnectOptions
-    ) -> None:
-        self._address = parse_host(host)
-        self._database = check_database(database)
-        self._driver: BlockingDriver[DbT] = BlockingDriver(
-            self._address, self._database, module, options
-        )
-        self._driver.change_stream = lambda table, most: BlockingChangeStream(
-            table, most, self._driver
-        )
-        self._thread: threading.Thread | None = None
+    _driver_type = BlockingDriver
+    _subscription_type = BlockingSubscription
+    _thread: threading.Thread | None = None
 
     # --- entering and leaving -----------------------------------------------------------------
 
@@ -111,13 +100,7 @@ class BlockingClient(Generic[DbT]):
             SchemaMismatch: instead of an error that comes of bindings that no longer fit.
         """
         self.close()
-        failure = self._driver.failure.untold() if error is None else None
-        cause = failure if error is None else error
-        mismatch = self._driver.explain(cause)
-        if mismatch is not None:
-            raise mismatch from cause
-        if failure is not None:
-            raise failure
+        self._driver.raise_last(error)
 
     def close(self) -> None:
         """End the connection: what was queued is sent, then the close handshake. Idempotent.
@@ -127,26 +110,12 @@ class BlockingClient(Generic[DbT]):
         driver = self._driver
         if driver.is_done and self._thread is None:
             return
-        driver.close()
+        driver.shut()
         if driver.in_callback:
             return
-        try:
-            # The session's own deadline ends the handshake; the margin is for a callback that does
-            # not return in another thread.
-            driver.pump_until(
-                lambda: driver.is_done,
-                time.monotonic() + driver.options.client.close_timeout + LAST_WORDS,
-            )
-        finally:
-            if not driver.is_done:
-                driver.abort()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(driver.options.client.close_timeout)
-
-    def submit_close(self) -> None:
-        """Ask for the end of the connection without waiting for it; safe in a signal handler."""
-        self._driver.close()
 
     # --- moving -------------------------------------------------------------------------------
 
@@ -195,14 +164,12 @@ class BlockingClient(Generic[DbT]):
         self, what: str, is_met: Callable[[], bool], end: float | None, *, may_wait: bool
     ) -> bool:
         """Run the pump for `frame_tick` and its like; say whether any message was handled."""
+        self._ready(what, waits=True)
         driver = self._driver
-        refuse_in_callback(driver, what)
-        self._need_live(what)
         before = driver.messages
         driver.pump_until(is_met, end, may_wait=may_wait)
-        failure = driver.failure.untold() if driver.is_done else None
-        if failure is not None:
-            raise failure
+        if driver.is_done:
+            driver.raise_error()
         return driver.messages != before
 
     def run(self) -> None:
@@ -213,11 +180,9 @@ class BlockingClient(Generic[DbT]):
                 waited has been told already.
             LocalProtocolError: this is a callback.
         """
-        refuse_in_callback(self._driver, "run")
+        self._driver.refuse_in_callback("run")
         self._driver.pump_until(lambda: False, None)
-        failure = self._driver.failure.untold()
-        if failure is not None:
-            raise failure
+        self._driver.raise_error()
 
     def run_threaded(self) -> threading.Thread:
         """Move the client in a thread of its own until it is closed; returns the thread.
@@ -233,58 +198,11 @@ class BlockingClient(Generic[DbT]):
         self._thread = threading.Thread(
             target=self._driver.pump_until,
             args=(lambda: False, None),
-            name=f"spacetime-{self._database}",
+            name=f"spacetime-{self._driver.database}",
             daemon=True,
         )
         self._thread.start()
         return self._thread
-
-    # --- what can be looked at ----------------------------------------------------------------
-
-    @property
-    def db(self) -> DbT:
-        """The tables of the client cache."""
-        return self._driver.session.db
-
-    @property
-    def module(self) -> Module[DbT]:
-        """The bindings in use, generated or made from the fetched schema."""
-        return self._driver.session.module
-
-    @property
-    def lock(self) -> threading.RLock:
-        """Held while a message is applied: take it to read the cache while another thread moves
-        the client. Never held while a callback runs."""
-        return self._driver.lock
-
-    @property
-    def identity(self) -> Identity | None:
-        """Who this client is."""
-        return self._driver.session.identity
-
-    @property
-    def connection_id(self) -> ConnectionId | None:
-        """The id of this connection."""
-        return self._driver.session.connection_id
-
-    @property
-    def token(self) -> str | None:
-        """The token to come back with as the same identity."""
-        return self._driver.token or self._driver.session.token
-
-    @property
-    def protocol(self) -> str | None:
-        """The subprotocol in use, such as ``v3.bsatn.spacetimedb``."""
-        return self._driver.session.protocol
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether requests can be made now."""
-        return self._driver.session.state is SessionState.OPEN
-
-    def __repr__(self) -> str:
-        state = self._driver.session.state.value
-        return f"<BlockingClient {self._database!r} at {self._address.url} {state}>"
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -303,23 +221,11 @@ class BlockingClient(Generic[DbT]):
             LocalProtocolError: the call does not fit the schema, or this is a callback (use
                 `submit` there).
         """
-
-        def request(session: ClientSession[DbT], done: Callable[[Any], object]) -> PendingCall[R]:
-            return session.call(call, on_done=done)
-
-        return self._settled(f"call {call.name!r}", timeout, request)
-
-    def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for; the only form allowed in a callback.
-
-        Raises:
-            LocalProtocolError: the call does not fit the schema.
-            Disconnected: there is no connection.
-        """
-        self._need_live(f"call {call.name!r}")
-        with self._driver.lock:
-            self._driver.session.submit(call)
-        self._driver.flush()
+        session = self._ready("call", call, waits=True)
+        driver = self._driver
+        with driver.lock:
+            pending: PendingCall[R] = session.call(call, on_done=driver.notify)
+        return self._settled(pending, timeout)
 
     @overload
     def query(self, query: Query[T], *, timeout: float | None = None) -> list[T]: ...
@@ -332,33 +238,26 @@ class BlockingClient(Generic[DbT]):
             QueryError: the server refused it.
             CallTimeout, Disconnected, LocalProtocolError: as `call`.
         """
-        return self._settled(
-            "run a query", timeout, lambda session, done: session.query(query, on_done=done)
-        )
-
-    def _settled(
-        self,
-        what: str,
-        timeout: float | None,
-        request: Callable[[ClientSession[DbT], Callable[[Any], object]], PendingCall[R]],
-    ) -> R:
-        """Make a request and wait for its outcome."""
+        session = self._ready("run a query", waits=True)
         driver = self._driver
-        refuse_in_callback(driver, what)
-        self._need_live(what)
         with driver.lock:
-            pending = request(driver.session, driver.notify)
+            pending = session.query(query, on_done=driver.notify)
+        return self._settled(pending, timeout)
+
+    def _settled(self, pending: PendingCall[R], timeout: float | None) -> R:
+        """Wait for the outcome of a request."""
+        driver = self._driver
         driver.pump_until(lambda: pending.is_done, end_of(timeout))
         if not pending.is_done:
             raise CallTimeout(f"{pending.name} was not answered within {timeout or 0:g} s")
-        return driver.failure.outcome(pending)
+        return driver.outcome(pending)
 
     def subscribe(
         self,
         *queries: Query[Any] | str,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
         timeout: float | None = None,
     ) -> BlockingSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
@@ -376,7 +275,7 @@ class BlockingClient(Generic[DbT]):
             Disconnected: the connection ended first.
             LocalProtocolError: this is a callback (use ``ctx.subscribe`` there).
         """
-        refuse_in_callback(self._driver, "subscribe")
+        self._ready("subscribe", waits=True)
         handle = self.subscribe_soon(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )
@@ -389,75 +288,19 @@ class BlockingClient(Generic[DbT]):
             raise
         return handle
 
-    def subscribe_soon(
-        self,
-        *queries: Query[Any] | str,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
-    ) -> BlockingSubscription:
-        """Queue a subscription and return its pending handle without waiting; also in callbacks."""
-        self._need_live("subscribe")
-        with self._driver.lock:
-            subscription = self._driver.session.subscribe(
-                *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
-            )
-            handle = BlockingSubscription(subscription, self._driver)
-        self._driver.flush()
-        return handle
-
     def subscribe_to_all_tables(
         self,
         *,
-        on_applied: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        on_end: Callable[..., Any] | None = None,
+        on_applied: OnApplied[DbT] | None = None,
+        on_error: OnError[DbT] | None = None,
+        on_end: OnEnd[DbT] | None = None,
         timeout: float | None = None,
     ) -> BlockingSubscription:
         """Subscribe to every public table and view of the bindings; as `subscribe`."""
         return self.subscribe(
-            *all_table_queries(self._driver.session),
+            *self._all_tables(),
             on_applied=on_applied,
             on_error=on_error,
             on_end=on_end,
             timeout=timeout,
         )
-
-    # --- callbacks of the whole client --------------------------------------------------------
-
-    def _on(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
-        check_callback(callback)
-        return self._driver.callbacks.add(kind, callback)
-
-    def on_connect(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, identity, token)`` after each reconnect."""
-        return self._on("connect", callback)
-
-    def on_connect_error(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, error)`` when an attempt ends before the server greeted."""
-        return self._on("connect_error", callback)
-
-    def on_disconnect(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, error)`` when a connection is over; None if this side closed it."""
-        return self._on("disconnect", callback)
-
-    def on_transaction(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx, changes)`` once for each committed transaction that changed rows."""
-        return self._on("transaction", callback)
-
-    def on_subscription_applied(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx)`` whenever a subscription was applied."""
-        return self._on("subscription_applied", callback)
-
-    def on_reducer(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Call ``callback(ctx)`` for every reducer outcome that the protocol tells of.
-
-        ``ctx.event`` is a `ReducerEvent`: of this client's calls, and on v1 of others' calls too.
-        """
-        return self._on("reducer", callback)
-
-    # --- inside -------------------------------------------------------------------------------
-
-    def _need_live(self, what: str) -> None:
-        if self._driver.is_done:
-            self._driver.failure.raise_closed(what)

@@ -1,16 +1,18 @@
-"""Getting a connected socket and a token for one attempt of a blocking client."""
+"""Getting the credentials and a connected socket for one attempt of a blocking client."""
 
 from __future__ import annotations
 
 import inspect
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.errors import HttpError, LocalProtocolError
+from spacetime_proto.client.life import Credentials
+from spacetime_proto.errors import ConnectError, LocalProtocolError
 
-from ..driving import as_connect_error, callback_name, stored_token
+from ..dialling import DialPlan, as_connect_error
 from ..net.blocking_stream import open_socket
-from ..options import checked_token
+from ..options import callback_name, checked_token
 
 if TYPE_CHECKING:
     import socket
@@ -20,117 +22,108 @@ if TYPE_CHECKING:
     from spacetime_proto.schema.model import ModuleDef
 
     from ..http.clients import HttpClient
-    from ..net.address import Address
-    from ..options import ConnectOptions
 
-__all__ = ["Attempt", "Dialer"]
+__all__ = ["Dialer", "Errand"]
 
 
-class Attempt:
-    """What one attempt came to: a socket and the tokens used, or an error.
+class Errand:
+    """Something that takes time, such as dialling, done in a thread of its own.
 
-    It may be made in another thread than the one that waits for it, and be given up meanwhile; then
-    whoever comes last closes the socket.
+    So neither a frame nor Ctrl-C waits for it. It may be given up meanwhile; then whoever comes
+    last closes what came of it, if that can be closed.
+
+    Args:
+        function: what is to be done.
+        when_done: called in the thread, at the end.
     """
 
-    def __init__(self) -> None:
-        self.socket: socket.socket | None = None
-        self.token: str | None = None
-        self.query_token: str | None = None
+    def __init__(self, function: Callable[[], Any], when_done: Callable[[], None]) -> None:
+        self.value: Any = None
         self.error: Exception | None = None
         self.is_done = False
         self._is_abandoned = False
         self._lock = threading.Lock()
+        self._function = function
+        self._when_done = when_done
 
-    def finish(self) -> None:
-        """Say that it is made, in whichever way."""
+    def start(self) -> None:
+        """Begin, in another thread."""
+        threading.Thread(target=self._run, name="spacetime-dial", daemon=True).start()
+
+    def _run(self) -> None:
+        self.run()
+        self._when_done()
+
+    def run(self) -> None:
+        """Do it now, in this thread."""
+        try:
+            self.value = self._function()
+        except Exception as error:
+            self.error = error
         with self._lock:
             self.is_done = True
-            if self._is_abandoned and self.socket is not None:
-                self.socket.close()
+            self._discard()
 
     def abandon(self) -> None:
         """Say that nobody wants it any more."""
         with self._lock:
             self._is_abandoned = True
-            if self.is_done and self.socket is not None:
-                self.socket.close()
+            self._discard()
+
+    def _discard(self) -> None:
+        if self.is_done and self._is_abandoned and hasattr(self.value, "close"):
+            self.value.close()
 
 
-def _describe(http: HttpClient, database: str) -> ModuleDef:
-    try:
-        return http.schema(database)
-    except HttpError as error:
-        if error.status != 400:
-            raise
-        # A server from before version 10 of the schema.
-        return http.schema(database, version=9)
-
-
-class Dialer:
+class Dialer(DialPlan):
     """Makes attempts for one client."""
 
-    def __init__(self, address: Address, options: ConnectOptions) -> None:
-        self._address = address
-        self._options = options
-
-    def make(self, attempt: Attempt, issued_token: str | None) -> None:
-        """Fill `attempt`; whatever goes wrong becomes its error.
+    def dial(self, deadline: float | None) -> socket.socket:
+        """Connect.
 
         Args:
-            attempt: what to fill.
-            issued_token: the token that the server issued earlier, used where the options name
-                none. (A callable that gives none asks for a new identity.)
+            deadline: on `time.monotonic`, or None.
+
+        Raises:
+            ConnectError: what stood in the way.
         """
-        options = self._options
-        try:
-            attempt.token = self.resolve_token()
-            if attempt.token is None and not options.has_fresh_tokens:
-                attempt.token = issued_token
-            if options.token_via == "websocket-token" and attempt.token is not None:
-                with as_connect_error():
-                    attempt.query_token = self.http(attempt.token).websocket_token()
-            attempt.socket = open_socket(
-                self._address,
-                ssl_context=options.ssl_context,
-                proxy=options.proxy,
-                timeout=options.connect_timeout,
-            )
-        except Exception as error:
-            attempt.error = error
-        finally:
-            attempt.finish()
+        return open_socket(
+            self._address,
+            ssl_context=self._options.ssl_context,
+            proxy=self._options.proxy,
+            timeout=_seconds_until(deadline),
+        )
 
-    def make_in_thread(
-        self, attempt: Attempt, issued_token: str | None, when_done: Callable[[], None]
-    ) -> None:
-        """Fill `attempt` in a thread of its own, so that neither a frame nor Ctrl-C waits for it."""
+    def credentials(self, issued: str | None, deadline: float | None) -> Credentials:
+        """Find out who to be in one attempt.
 
-        def run() -> None:
-            self.make(attempt, issued_token)
-            when_done()
-
-        threading.Thread(target=run, name="spacetime-dial", daemon=True).start()
-
-    def resolve_token(self) -> str | None:
-        """Return the token of the options for this attempt.
+        Args:
+            issued: the token that the server issued earlier, or None.
+            deadline: on `time.monotonic`, or None; a token callable takes what it takes.
 
         Raises:
             LocalProtocolError: the token callable is an async one, a file cannot be read, or the
                 token is none.
+            ConnectError: the token could not be exchanged.
+            Exception: whatever a token callable raised.
         """
-        source = self._options.token
-        if not callable(source):
-            return stored_token(self._options)
-        found = source()
+        token = self._choose_token(self._token(), issued)
+        if not self._is_exchanged(token):
+            return Credentials(token)
+        with as_connect_error():
+            client = self._client(token, _seconds_until(deadline))
+            return Credentials(token, client.websocket_token())
+
+    def _token(self) -> Any:
+        found = self._ask_for_token()
         if not inspect.isawaitable(found):
-            return checked_token(found)
+            return found
         close = getattr(found, "close", None)
         if close is not None:
             close()  # or Python warns that it was never awaited
         raise LocalProtocolError(
-            f"the token callable {callback_name(source)} returned an awaitable; a blocking client "
-            "needs a plain function"
+            f"the token callable {callback_name(self._options.token)} returned an awaitable; a"
+            " blocking client needs a plain function"
         )
 
     def fetch_module(self, database: str) -> Module[Any]:
@@ -142,28 +135,33 @@ class Dialer:
         """
         from spacetime_proto.bindings.client_module import dynamic_module
 
+        token = checked_token(self._token())
         with as_connect_error():
-            return dynamic_module(_describe(self.http(self.resolve_token()), database))
+            return dynamic_module(self._client(token).schema(database))
 
-    def check_module(self, database: str, module: Module[Any], *, timeout: float) -> None:
-        """Compare bindings with the server's description of `database`.
+    def describe(self, database: str, *, timeout: float) -> ModuleDef:
+        """Return the server's description of `database`; it is public.
 
         Raises:
-            SchemaMismatch: they do not fit.
             SpacetimeError: the server does not say within `timeout` seconds.
         """
-        # The description is public, so nobody has to be asked for a token.
-        module.check_fits(_describe(self.http(None, timeout=timeout), database))
+        return self._client(None, timeout).schema(database)
 
-    def http(self, token: str | None, *, timeout: float | None = None) -> HttpClient:
-        """Return an HTTP client for the same server and options, with its own time limit if given."""
+    def _client(self, token: str | None, timeout: float | None = None) -> HttpClient:
         from ..http.clients import HttpClient
 
-        return HttpClient(
-            self._address.url,
-            token=token,
-            headers=self._options.headers,
-            ssl_context=self._options.ssl_context,
-            proxy=self._options.proxy,
-            timeout=self._options.connect_timeout if timeout is None else timeout,
-        )
+        return HttpClient(**self._http(token, timeout))
+
+
+def _seconds_until(deadline: float | None) -> float | None:
+    """Return the seconds left.
+
+    Raises:
+        ConnectError: none are.
+    """
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ConnectError("no time is left to connect")
+    return left

@@ -18,7 +18,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacetime_proto.client.session_options import check_seconds
-from spacetime_proto.errors import HttpError, LocalProtocolError
+from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.wire.headers import HeaderFields, Headers
 from spacetime_proto.wire.http_exchange import HttpRequest
 
@@ -144,14 +144,7 @@ class HttpClient(_Client):
             database: name or identity.
             version: 9 or 10; None asks for 10, and for 9 where a 1.x server knows no other.
         """
-        if version is not None:
-            return self._run(operations.schema(database, version=version))
-        try:
-            return self._run(operations.schema(database, version=10))
-        except HttpError as error:
-            if not operations.lacks_version_10(error):
-                raise
-        return self._run(operations.schema(database, version=9))
+        return self._run(operations.schema(database, version=version))
 
     def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
         """Run one SQL statement.
@@ -220,7 +213,8 @@ class HttpClient(_Client):
         from ..net.blocking_exchange import exchange
 
         response = exchange(self._route, self._prepare(operation))
-        return operation.result(response)
+        other = operation.otherwise(response)
+        return operation.result(response) if other is None else self._run(other)
 
     def _prepare(self, operation: Operation[Any]) -> HttpRequest:
         token = self._plain_token()
@@ -262,14 +256,7 @@ class AsyncHttpClient(_Client):
 
     async def schema(self, database: str, *, version: int | None = None) -> ModuleDef:
         """As `HttpClient.schema`."""
-        if version is not None:
-            return await self._run(operations.schema(database, version=version))
-        try:
-            return await self._run(operations.schema(database, version=10))
-        except HttpError as error:
-            if not operations.lacks_version_10(error):
-                raise
-        return await self._run(operations.schema(database, version=9))
+        return await self._run(operations.schema(database, version=version))
 
     async def sql(self, database: str, query: str, *, confirmed: bool | None = None) -> SqlResult:
         """As `HttpClient.sql`."""
@@ -315,7 +302,8 @@ class AsyncHttpClient(_Client):
 
         request = await self._prepare(operation)
         response = await exchange(self._route, request)
-        return operation.result(response)
+        other = operation.otherwise(response)
+        return operation.result(response) if other is None else await self._run(other)
 
     async def _prepare(self, operation: Operation[Any]) -> HttpRequest:
         token = self._plain_token()

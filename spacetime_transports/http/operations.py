@@ -66,6 +66,8 @@ class Operation(msgspec.Struct, Generic[R], frozen=True):
     request: HttpRequest
     parse: Callable[[HttpResponse], R]
     """Returns the result, or raises the typed error of the answer."""
+    otherwise: Callable[[HttpResponse], Operation[R] | None] = lambda response: None
+    """Returns the operation to try instead if the server answers like this."""
 
     def result(self, response: HttpResponse) -> R:
         """Return what `response` says.
@@ -139,24 +141,29 @@ def names(database: str) -> Operation[tuple[str, ...]]:
     return Operation(HttpRequest("GET", _path(database, "names")), parse)
 
 
-def schema(database: str, *, version: int = 10) -> Operation[ModuleDef]:
-    """Ask for a module description, version 9 or 10.
+def schema(database: str, *, version: int | None = None) -> Operation[ModuleDef]:
+    """Ask for a module description.
+
+    Args:
+        database: name or identity.
+        version: 9 or 10; None asks for 10, and for 9 where a 1.x server knows no other.
 
     Raises:
-        LocalProtocolError: `version` is neither.
+        LocalProtocolError: `version` is none of them.
     """
-    if version not in (9, 10):
+    if version not in (None, 9, 10):
         raise LocalProtocolError(f"version must be 9 or 10, not {version!r}")
 
     def parse(response: HttpResponse) -> ModuleDef:
         return load_schema(_successful(response, f"the schema of {database}").body)
 
-    return Operation(HttpRequest("GET", _path(database, "schema", version=version)), parse)
+    def ask_for_9(response: HttpResponse) -> Operation[ModuleDef] | None:
+        if version is None and response.status == 400 and "`10`" in response.text:
+            return schema(database, version=9)
+        return None
 
-
-def lacks_version_10(error: HttpError) -> bool:
-    """Whether a server said that it knows no schema of version 10: one of SpacetimeDB 1.x."""
-    return error.status == 400 and "`10`" in error.body
+    request = HttpRequest("GET", _path(database, "schema", version=version or 10))
+    return Operation(request, parse, ask_for_9)
 
 
 def sql(database: str, query: str, *, confirmed: bool | None = None) -> Operation[SqlResult]:

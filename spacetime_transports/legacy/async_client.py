@@ -26,18 +26,15 @@ from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeEr
 from spacetime_proto.types import Identity
 
 from ..aio.driver import AsyncDriver
-from ..aio.handles import refuse_in_callback
-from ..driving import LAST_WORDS
 from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
 from .loop import Background, Loop
 from .sync_client import (
-    PROTOCOLS,
     Address,
+    Registrations,
     SpacetimeDBClient,
     SpacetimeDBException,
     find_reducer,
     offers_no_protocol,
-    options_for,
     server_address,
 )
 
@@ -76,7 +73,7 @@ class SpacetimeDBScheduledEvent:
         self.args = args
 
 
-class SpacetimeDBAsyncClient:
+class SpacetimeDBAsyncClient(Registrations):
     """The client of the 0.7 API under asyncio or trio.
 
     Either `run` does everything, or `connect`, `call_reducer` and `close` are used one by one.
@@ -95,6 +92,8 @@ class SpacetimeDBAsyncClient:
 
     def __init__(self, autogen_package: Any) -> None:
         self.client = SpacetimeDBClient(autogen_package)
+        self._on_subscription_applied = self.client._on_subscription_applied
+        self._on_event = self.client._on_event
         self.is_closing = False
         self.prescheduled_events: list[tuple[float, Callable[..., object], tuple[Any, ...]]] = []
         self._driver: AsyncDriver[Any] | None = None
@@ -109,7 +108,7 @@ class SpacetimeDBAsyncClient:
     @property
     def is_connected(self) -> bool:
         """Whether requests can be made."""
-        return self._driver is not None and self._driver.is_up and not self._driver.is_done
+        return self._driver is not None and self._driver.status.is_up and not self._driver.is_done
 
     @property
     def identity(self) -> Identity | None:
@@ -121,23 +120,7 @@ class SpacetimeDBAsyncClient:
         """The connection id; None before it was told."""
         return self.client.address
 
-    # --- registering --------------------------------------------------------------------------
-
-    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` whenever the rows of a subscription have come."""
-        self.client.register_on_subscription_applied(callback)
-
-    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self.client.unregister_on_subscription_applied(callback)
-
-    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Call ``callback(message)`` for every transaction."""
-        self.client.register_on_event(callback)
-
-    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self.client.unregister_on_event(callback)
+    # --- requests -----------------------------------------------------------------------------
 
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference."""
@@ -232,7 +215,7 @@ class SpacetimeDBAsyncClient:
             )  # fmt: skip
             driver = self._driver
             if driver is not None:
-                assert driver.done is not None and self._background is not None
+                assert self._background is not None
                 self._background.start_soon(self._stop_when_done, driver)
                 await self._stop.wait()
         finally:
@@ -265,10 +248,10 @@ class SpacetimeDBAsyncClient:
             await self._end()
             raise
         driver = self._driver
-        if driver is None or driver.session is None:
+        if driver is None:
             error = await self._end()
             raise _as_legacy(error or Disconnected("the client was closed while it connected"))
-        return driver.token or driver.session.token, driver.session.identity
+        return driver.status.own_token, self.identity
 
     async def call_reducer(
         self, reducer_name: str, *reducer_args: Any
@@ -284,7 +267,7 @@ class SpacetimeDBAsyncClient:
         driver = self._driver
         if driver is None or driver.session is None:
             raise LocalProtocolError("call connect first")
-        refuse_in_callback(driver, f"call {reducer_name!r}")
+        driver.refuse_in_callback(f"call {reducer_name!r}")
         done = anyio.Event()
         found: list[TransactionUpdateMessage | None] = []
 
@@ -299,7 +282,7 @@ class SpacetimeDBAsyncClient:
         try:
             pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
         except Disconnected as error:  # the loss is known already
-            driver.failure.was_told = True
+            driver.was_told = True
             raise SpacetimeDBException(str(error)) from error
         driver.flush()
         callbacks.expected += 1
@@ -311,7 +294,7 @@ class SpacetimeDBAsyncClient:
         if not found:
             raise SpacetimeDBException(f"the call of {reducer_name!r} timed out")
         if isinstance(pending.error, Disconnected):
-            driver.failure.was_told = True
+            driver.was_told = True
             raise SpacetimeDBException(str(pending.error)) from pending.error
         return found[0]
 
@@ -371,23 +354,17 @@ class SpacetimeDBAsyncClient:
         address = server_address(host, ssl_enabled)
         assert self._background is not None
         error: BaseException | None = None
-        for protocols in PROTOCOLS:
-            driver: AsyncDriver[Any] = AsyncDriver(
-                address,
-                database,
-                self.client.module,
-                options_for(token, protocols),
-                callbacks=self.client.new_callbacks(queries, on_connect),
-            )
+        for driver in self.client.attempts(
+            AsyncDriver[Any], address, database, token,
+            queries=queries, on_connect=on_connect, loop=self._loop,
+        ):  # fmt: skip
             self._driver = driver
-            self.client.drive(driver, self._loop)
-            driver.ready = anyio.Event()
-            driver.done = anyio.Event()
+            driver.enter()
             self._background.start_soon(driver.run)
             await driver.ready.wait()
-            if driver.is_up:
+            if driver.status.is_up:
                 return
-            error = driver.failure.untold()
+            error = driver.take_error()
             if error is None or self.is_closing:
                 self._driver = None
                 return
@@ -398,7 +375,6 @@ class SpacetimeDBAsyncClient:
         raise _as_legacy(error)
 
     async def _stop_when_done(self, driver: AsyncDriver[Any]) -> None:
-        assert driver.done is not None
         await driver.done.wait()
         self._stop.set()
 
@@ -407,18 +383,16 @@ class SpacetimeDBAsyncClient:
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
         try:
-            if driver is not None and driver.done is not None and not driver.is_done:
-                driver.close()
-                with anyio.move_on_after(driver.options.client.close_timeout + LAST_WORDS):
-                    await driver.done.wait()
+            if driver is not None:
+                await driver.shut()
         finally:
             if background is not None:
                 await background.stop()
-            self.client.undrive(driver)
+            self.client.undrive()
             self._loop = None
         if self._error is not None or driver is None:
             return self._error
-        return driver.failure.untold()
+        return driver.take_error()
 
 
 def _as_legacy(error: BaseException) -> BaseException:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
-from spacetime_proto.client.pump import Invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from spacetime_proto.bindings.legacy_registry import LegacyRegistry
     from spacetime_proto.client.callbacks import Calls
@@ -169,12 +168,12 @@ class LegacyCallbacks(Callbacks):
     def only_call(self, message: list[ev.Event]) -> None:
         """Leave every message to `calls`."""
 
-    def after_message(self) -> Iterator[Invoke]:
-        """Yield what has to run when everything else of a message has."""
+    def afterwards(self) -> Calls:
+        """Yield the (function, arguments) that run after everything else of a message."""
         if self._applied:
             self._applied = False
             for callback in tuple(self._subscription_applied):
-                yield Invoke(self._run, (callback,))
+                yield self._run, (callback,)
 
     def _rows(self, event: ev.TableChanged) -> Calls:
         callbacks = self._registry.row_callbacks(event.table.table_name)

@@ -8,34 +8,34 @@ own calls.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spacetime_proto.client.calls import Call
-from spacetime_proto.client.pump import MESSAGE_DONE
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity
 
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
-from ..options import ConnectOptions, resolve
+from ..options import resolve
 from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, table_names, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.cache.views import TableView
-    from spacetime_proto.client.pump import Received, Want
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.subscriptions import Subscription
     from spacetime_proto.schema.bound import BoundModule
 
-    from ..aio.driver import AsyncDriver
     from ..blocking.driver import BlockingDriver
+    from ..driver_base import DriverBase
     from .loop import Loop
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
+
+DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 
 #: The name that 0.7 had for a connection id.
 Address = ConnectionId
@@ -48,7 +48,30 @@ class SpacetimeDBException(SpacetimeError):
     """What the clients of the 0.7 API raise; its cause is the typed error."""
 
 
-class SpacetimeDBClient:
+class Registrations:
+    """The callbacks that both clients of the 0.7 API take; the lists are changed in place."""
+
+    _on_subscription_applied: list[Callable[[], object]]
+    _on_event: list[Callable[[TransactionUpdateMessage], object]]
+
+    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` whenever the rows of a subscription have come."""
+        self._on_subscription_applied.append(callback)
+
+    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_subscription_applied.remove(callback)
+
+    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Call ``callback(message)`` for every transaction."""
+        self._on_event.append(callback)
+
+    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
+        """Take it back; raises ValueError if it is not there."""
+        self._on_event.remove(callback)
+
+
+class SpacetimeDBClient(Registrations):
     """A client of the 0.7 API that moves when `update` is called.
 
     `init` makes one and connects it; the class attribute `instance` is the one made last. An
@@ -68,9 +91,9 @@ class SpacetimeDBClient:
         self.address: Address | None = None
         self._registry = self.module.legacy
         self._registry.attach(self)
-        self._on_subscription_applied: list[Callable[[], object]] = []
-        self._on_event: list[Callable[[TransactionUpdateMessage], object]] = []
-        self._driver: AsyncDriver[Any] | BlockingDriver[Any] | None = None
+        self._on_subscription_applied = []
+        self._on_event = []
+        self._driver: DriverBase[Any] | None = None
         self._loop: Loop | None = None
         self._subscription: Subscription | None = None
         self._names: dict[str, str] | None = None
@@ -82,22 +105,6 @@ class SpacetimeDBClient:
         self._end_told = True
 
     # --- registering --------------------------------------------------------------------------
-
-    def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` whenever the rows of a subscription have come."""
-        self._on_subscription_applied.append(callback)
-
-    def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self._on_subscription_applied.remove(callback)
-
-    def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Call ``callback(message)`` for every transaction."""
-        self._on_event.append(callback)
-
-    def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
-        """Take it back; raises ValueError if it is not there."""
-        self._on_event.remove(callback)
 
     def _register_row_update(self, table_name: str, callback: Callable[..., object]) -> None:
         name = self._table_name(table_name)
@@ -134,17 +141,17 @@ class SpacetimeDBClient:
         Raises:
             LocalProtocolError: there is no connection.
         """
-        session = self._need_session("subscribe")
+        driver, session = self._need_driver("subscribe")
         names = self._table_names()
         translated = [translate(query, names) for query in queries]
-        with self._need_driver("subscribe").lock:
+        with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
                 on_error=self._subscription_failed,
                 legacy=True,
                 replaces=self._subscription,
             )
-        self._need_driver("subscribe").flush()
+        driver.flush()
 
     def _subscription_failed(self, ctx: object, error: SpacetimeError) -> None:
         # 0.7 had no other way to tell of it than to end.
@@ -161,7 +168,7 @@ class SpacetimeDBClient:
             LocalProtocolError: there is no connection, or the arguments do not fit.
         """
         what = f"call {call.name!r}"
-        session, driver, loop = self._need_session(what), self._need_driver(what), self._loop
+        (driver, session), loop = self._need_driver(what), self._loop
         if loop is None or loop.is_here:
             with driver.lock:
                 session.submit(call)
@@ -189,15 +196,12 @@ class SpacetimeDBClient:
         """Return the view of a table; raises KeyError for an unknown one."""
         return self.legacy_table(self._table_name(table_name))
 
-    def _need_driver(self, what: str) -> AsyncDriver[Any] | BlockingDriver[Any]:
-        if self._driver is None or self._driver.is_done:
+    def _need_driver(self, what: str) -> tuple[DriverBase[Any], ClientSession[Any]]:
+        driver = self._driver
+        if driver is None or driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
-        return self._driver
-
-    def _need_session(self, what: str) -> ClientSession[Any]:
-        session = self._need_driver(what).session
-        assert session is not None  # there are bindings from the start
-        return session
+        assert driver.session is not None  # there are bindings from the start
+        return driver, driver.session
 
     # --- for whoever drives -------------------------------------------------------------------
 
@@ -224,31 +228,42 @@ class SpacetimeDBClient:
         def connected(ctx: Any, identity: Identity, token: str) -> Any:
             self.identity = identity
             self.address = ctx.connection_id
-            driver = self._need_driver("connect")
+            driver, _ = self._need_driver("connect")
             if queries and self._subscription is None:
                 self.subscribe(queries)
             if on_connect is not None:
-                return self.run_callback(on_connect, driver.token or token, identity)
+                return self.run_callback(on_connect, driver.status.token or token, identity)
             return None
 
         callbacks.add("connect", connected)
         return callbacks
 
-    def drive(
-        self, driver: AsyncDriver[Any] | BlockingDriver[Any], loop: Loop | None = None
-    ) -> None:
-        """Belong to `driver` from now on."""
-        self._driver = driver
-        self._loop = loop
-        self._subscription = None
-        callbacks = driver.callbacks
-        assert isinstance(callbacks, LegacyCallbacks) and driver.session is not None
-        driver.wrap_pump = lambda inner: _with_afterwards(inner, callbacks, driver)
-        for handle in driver.session.db:
-            # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
-            handle.on_insert(_listen)
+    def attempts(
+        self,
+        driver_type: Callable[..., DriverT],
+        address: ServerAddress,
+        database: str,
+        token: str | None,
+        *,
+        queries: Sequence[str] = (),
+        on_connect: Callable[..., object] | None = None,
+        loop: Loop | None = None,
+    ) -> Iterator[DriverT]:
+        """Yield a driver for each attempt, best protocols first, and belong to it."""
+        for protocols in PROTOCOLS:
+            options = resolve(token=token or None, protocols=protocols)
+            callbacks = self.new_callbacks(queries, on_connect)
+            driver = driver_type(address, database, self.module, options, callbacks=callbacks)
+            self._driver = driver
+            self._loop = loop
+            self._subscription = None
+            assert driver.session is not None
+            for handle in driver.session.db:
+                # The pump passes over tables that nobody listens to; `LegacyCallbacks` decides later.
+                handle.on_insert(_listen)
+            yield driver
 
-    def undrive(self, driver: object) -> None:
+    def undrive(self) -> None:
         """Be without a connection again; the cache stays readable."""
         self._loop = None
 
@@ -313,15 +328,7 @@ class SpacetimeDBClient:
         self._on_error = on_error
         address = server_address(host, ssl_enabled)
         error: BaseException | None = None
-        for protocols in PROTOCOLS:
-            driver: BlockingDriver[Any] = BlockingDriver(
-                address,
-                address_or_name,
-                self.module,
-                options_for(auth_token, protocols),
-                callbacks=self.new_callbacks((), None),
-            )
-            self.drive(driver)
+        for driver in self.attempts(BlockingDriver[Any], address, address_or_name, auth_token):
             try:
                 driver.connect()
             except SpacetimeError as refused:
@@ -329,10 +336,8 @@ class SpacetimeDBClient:
                 if not offers_no_protocol(refused):
                     break
             else:
-                session = driver.session
-                assert session.identity is not None
-                token = driver.token or session.token or ""
-                self._greeting = (token, session.identity, session.connection_id)
+                assert self.identity is not None
+                self._greeting = (driver.status.own_token or "", self.identity, self.address)
                 self._end_told = False
                 if on_connect is not None:
                     self.run_callback(on_connect)
@@ -359,19 +364,11 @@ class SpacetimeDBClient:
 
     def close(self) -> None:
         """Close the connection; ``on_disconnect`` runs before this returns."""
-        import time
-
         driver = self._need_blocking()
-        if driver.is_done:
-            self._tell_end(driver)
-            return
-        driver.close()
-        if driver.in_callback:
-            return
-        driver.pump_until(lambda: driver.is_done, time.monotonic() + 6.0)
         if not driver.is_done:
-            driver.abort()
-        self._tell_end(driver)
+            driver.shut()
+        if not driver.in_callback:
+            self._tell_end(driver)
 
     def _need_blocking(self) -> BlockingDriver[Any]:
         from ..blocking.driver import BlockingDriver
@@ -384,7 +381,7 @@ class SpacetimeDBClient:
 
     def _tell_end(self, driver: BlockingDriver[Any]) -> None:
         """Say once that the connection is over."""
-        error = driver.failure.untold()
+        error = driver.take_error()
         if error is not None and not isinstance(error, SpacetimeError):
             self._end_told = True
             raise error
@@ -415,33 +412,6 @@ def _module_of(autogen_package: Any) -> Module[Any]:
     return found
 
 
-def _with_afterwards(
-    inner: Generator[Want, Received | None, None],
-    callbacks: LegacyCallbacks,
-    driver: AsyncDriver[Any] | BlockingDriver[Any],
-) -> Generator[Want, Received | None, None]:
-    """Run the pump, and after each message what 0.7 runs last."""
-    received: Received | None = None
-    error: Exception | None = None
-    while True:
-        try:
-            want = inner.send(received) if error is None else inner.throw(error)
-        except StopIteration:
-            return
-        received = error = None
-        if want is MESSAGE_DONE:
-            for invoke in callbacks.after_message():
-                try:
-                    yield invoke
-                except Exception as raised:
-                    assert driver.session is not None
-                    driver.session.fail(raised)
-        try:
-            received = yield want
-        except Exception as raised:
-            error = raised
-
-
 def find_reducer(module: BoundModule, name: str) -> str:
     """Return the canonical name of the reducer with that canonical or source name.
 
@@ -454,11 +424,6 @@ def find_reducer(module: BoundModule, name: str) -> str:
         if function.definition.accessor == name:
             return canonical
     raise LocalProtocolError(f"the bindings have no reducer {name!r}")
-
-
-def options_for(token: str | None, protocols: frozenset[str]) -> ConnectOptions:
-    """Return the options of one attempt."""
-    return resolve(token=token or None, protocols=protocols)
 
 
 def server_address(host: str, ssl_enabled: bool) -> ServerAddress:

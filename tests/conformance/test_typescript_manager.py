@@ -22,12 +22,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
 from spacetime_proto import Reconnected
 from spacetime_proto.client import events as ev
-from spacetime_proto.errors import ConnectError, Disconnected
+from spacetime_proto.client.retry import Backoff
+from spacetime_proto.errors import ConnectError, Disconnected, LocalProtocolError
 from spacetime_transports import ReconnectPolicy, connect
-from spacetime_transports.retry import Backoff
 from spacetime_transports.server import serve_in_thread
 from tests.conformance.kit import protocols
 from tests.conformance.modules import event_table as event_table_module
@@ -56,7 +57,10 @@ async def logged(world: World, log: list[Any], **options: Any) -> AsyncIterator[
 
 async def test_state_snapshots(connect_disconnect: World) -> None:
     raw = connect_disconnect.client()
-    assert (raw.is_connected, raw.identity, raw.connection_id) == (False, None, None)
+    assert not raw.is_connected
+    for name in ("identity", "connection_id", "token"):
+        with pytest.raises(LocalProtocolError, match=f"no {name} before it was connected"):
+            getattr(raw, name)
     async with raw:
         assert raw.is_connected
         assert raw.protocol.startswith(connect_disconnect.protocol)
@@ -124,20 +128,20 @@ def ceilings(backoff: Backoff, count: int) -> list[float | None]:
 
 
 def test_backoff_grows() -> None:
-    backoff = Backoff(ReconnectPolicy(), uniform=lambda low, high: high)
+    backoff = Backoff(ReconnectPolicy(), entropy=lambda count: b"\xff" * count)
     assert ceilings(backoff, 5) == [1, 2, 4, 8, 16]
 
 
 def test_backoff_is_capped() -> None:
-    backoff = Backoff(ReconnectPolicy(), uniform=lambda low, high: high)
+    backoff = Backoff(ReconnectPolicy(), entropy=lambda count: b"\xff" * count)
     assert ceilings(backoff, 9)[4:] == [16, 30, 30, 30, 30]
     # Unlike the original's, the delays are spread, so that clients do not come back in step.
-    low = Backoff(ReconnectPolicy(), uniform=lambda low, high: low)
+    low = Backoff(ReconnectPolicy(), entropy=bytes)
     assert ceilings(low, 3) == [0, 0, 0]
 
 
 def test_backoff_resets() -> None:
-    backoff = Backoff(ReconnectPolicy(), uniform=lambda low, high: high)
+    backoff = Backoff(ReconnectPolicy(), entropy=lambda count: b"\xff" * count)
     ceilings(backoff, 4)
     backoff.reset()
     assert ceilings(backoff, 2) == [1, 2]

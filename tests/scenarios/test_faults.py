@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.errors import ConnectError, Disconnected, SpacetimeError
-from spacetime_transports.retry import ReconnectPolicy
 from tests.scenarios.chaos import ChaosRelay
 from tests.scenarios.kit import no_tasks_left
 from tests.support.patience import PATIENCE

@@ -20,6 +20,7 @@ from spacetime_proto.errors import (
     LocalProtocolError,
     SubscriptionError,
 )
+from spacetime_proto.testing import Recorder
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 from spacetime_transports import ReconnectPolicy, TokenFile
 from spacetime_transports.server import serve_in_thread
@@ -185,6 +186,73 @@ async def test_a_client_is_entered_once(kit: Kit) -> None:
             await client.raw.__aenter__()
     with pytest.raises(LocalProtocolError, match="entered once"):
         await client.raw.__aenter__()
+
+
+@pytest.mark.only("blocking")
+async def test_ctrl_c_in_on_connect_leaves_nothing_behind(kit: Kit) -> None:
+    def interrupt(*facts: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        async with kit.connect(on_connect=interrupt):
+            pytest.fail("never connected")
+
+
+@pytest.mark.only("blocking")
+async def test_ctrl_c_in_the_middle_of_a_message_ends_the_client(kit: Kit) -> None:
+    interrupts: list[bool] = []
+
+    def write(line: str) -> None:
+        if interrupts:
+            interrupts.clear()
+            raise KeyboardInterrupt
+
+    async with kit.connect(recorder=Recorder(write)) as client:
+        pending = client.raw.subscribe_soon("SELECT * FROM item")
+        interrupts.append(True)
+        with pytest.raises(KeyboardInterrupt):
+            pending.wait_applied()
+        assert pending.is_ended  # what was half applied cannot be trusted
+        with pytest.raises(Disconnected, match="is over"):
+            await client.call(client.reducers.nothing())
+
+
+@pytest.mark.only("blocking")
+async def test_a_blocking_client_takes_no_async_token_callable(kit: Kit) -> None:
+    async def token() -> str:
+        return "never"
+
+    with pytest.raises(LocalProtocolError, match="plain function"):
+        async with kit.connect(token=token):
+            pytest.fail("never connected")
+
+
+async def test_a_token_callable_that_takes_its_time_does_not_hold_up_the_end(kit: Kit) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        if client_is_up:
+            asked.set()
+            go_on.wait(10)
+            returned.append(True)
+
+    async def token() -> None:
+        await anyio.to_thread.run_sync(wait, abandon_on_cancel=True)
+
+    client_is_up: list[bool] = []
+    returned: list[bool] = []
+    callable_token: Any = wait if kit.is_blocking else token
+    try:
+        async with kit.connect(reconnect=FAST, token=callable_token) as client:
+            client_is_up.append(True)
+            kit.server.drop_connections()
+            await client.until(asked.is_set)
+        assert not returned
+    finally:
+        go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "spacetime-dial":
+            thread.join(10)
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -423,9 +491,12 @@ async def test_calls_while_offline_fail(kit: Kit) -> None:
 
 
 async def test_calls_while_offline_wait(kit: Kit) -> None:
-    async with kit.connect(reconnect=FAST, offline="wait") as client:
+    lost: list[Any] = []
+    async with kit.connect(
+        reconnect=FAST, offline="wait", on_disconnect=lambda ctx, error: lost.append(error)
+    ) as client:
         kit.server.drop_connections()
-        await client.until(lambda: not client.raw.is_connected)
+        await client.until(lambda: bool(lost))
         assert await client.call(client.procedures.add(lhs=1, rhs=2)) == 3
 
 

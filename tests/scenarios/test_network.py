@@ -242,6 +242,29 @@ async def test_a_frame_has_a_budget(kit: Kit) -> None:
         assert not client.raw.advance_one_message(0.01)
 
 
+@pytest.mark.only("blocking")
+async def test_a_frame_sends_once_whatever_it_handles(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kit.connect(protocols="v2", compression="none") as client, kit.connect() as other:
+        client.db.item.on_insert(
+            lambda ctx, row: ctx.submit(client.reducers.write_note(text=row.name))
+        )
+        await client.subscribe("SELECT * FROM item")
+        await other.subscribe("SELECT * FROM note")
+        for number in range(5):
+            await other.call(other.reducers.add_item(name=f"n{number}", amount=0))
+        time.sleep(0.1)  # noqa: ASYNC251  # no event loop here
+        session = client.raw._driver.session
+        taken: list[bytes] = []
+        take = session.data_to_send
+        monkeypatch.setattr(session, "data_to_send", lambda: taken.append(take()) or taken[-1])
+        assert client.raw.frame_tick()
+        assert len(taken) == 1 and taken[0]
+        monkeypatch.undo()
+        await other.until(lambda: other.db.note.count() == 5)
+
+
 # --- threads ----------------------------------------------------------------------------------------------
 
 

@@ -175,8 +175,11 @@ async def test_waiting_for_the_end(kit: Kit) -> None:
 @pytest.mark.only("async")
 async def test_before_it_is_entered_a_client_has_nothing(kit: Kit) -> None:
     client = connect(kit.server.url, "world")
-    assert (client.connection_id, client.token, client.protocol) == (None, None, None)
+    assert client.protocol is None
     assert not client.is_connected
+    for name in ("identity", "connection_id", "token"):
+        with pytest.raises(LocalProtocolError, match=f"no {name} before it was connected"):
+            getattr(client, name)
     for name in ("db", "module"):
         with pytest.raises(LocalProtocolError, match="schema"):
             getattr(client, name)

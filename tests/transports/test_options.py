@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
@@ -20,7 +21,6 @@ from spacetime_transports.options import (
     resolve,
     warn_if_exposed,
 )
-from spacetime_transports.retry import ReconnectPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path

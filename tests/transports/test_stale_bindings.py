@@ -19,7 +19,7 @@ from spacetime_proto.errors import (
 )
 from spacetime_transports import blocking, connect
 from spacetime_transports.bindings_writer import generate_package, module_from_python, write_package
-from spacetime_transports.driving import may_be_stale
+from spacetime_transports.driver_base import may_be_stale
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.module_file import load_module
 
@@ -148,8 +148,7 @@ def test_without_an_answer_the_error_stays_what_it_is(
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise ProtocolError("no schema today")
 
-    monkeypatch.setattr("spacetime_transports.aio.dial._describe", refuse)
-    monkeypatch.setattr("spacetime_transports.blocking.dial._describe", refuse)
+    monkeypatch.setattr("spacetime_transports.http.operations.schema", refuse)
     with pytest.raises(InternalError):
         run(backend, serve(OLD).url, old, "fail")
 

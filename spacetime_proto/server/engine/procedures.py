@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ...types import Timestamp
 from ...wire.http_exchange import HttpResponse
 from ..module.functions import ArgumentError, Function
-from ..module.reducer_context import ProcedureContext, Sleep
+from ..module.reducer_context import ProcedureContext, ProcedureSleep
 from .outcomes import Caller, ProcedureOutcome, sayable
 from .procedure_http import Fetch, HttpFailed
 
@@ -120,7 +120,7 @@ class _Run:
             self._fail(error)
             return
         if not self._database.in_transaction:
-            if isinstance(step, Sleep):
+            if isinstance(step, ProcedureSleep):
                 self._database.scheduler.add(
                     step.until, lambda at: self._advance(coroutine, lambda: coroutine.send(at))
                 )
@@ -141,8 +141,8 @@ class _Run:
     def _refuse(self, coroutine: Coroutine[Any, Any, Any], step: object) -> None:
         """Raise an error in the procedure, which must not wait for `step`. It has to end then."""
         try:
-            if isinstance(step, Sleep | Fetch):
-                verb = "sleep" if isinstance(step, Sleep) else "send HTTP requests"
+            if isinstance(step, ProcedureSleep | Fetch):
+                verb = "sleep" if isinstance(step, ProcedureSleep) else "send HTTP requests"
                 coroutine.throw(RuntimeError(f"a procedure cannot {verb} inside a transaction"))
             coroutine.throw(
                 RuntimeError("a procedure can await nothing but ctx.sleep and ctx.http")

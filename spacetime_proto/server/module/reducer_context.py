@@ -14,7 +14,7 @@ from ..engine.procedure_http import Http
 if TYPE_CHECKING:
     from ..engine.outcomes import Caller
 
-__all__ = ["ProcedureContext", "ReducerContext", "Sleep", "ViewContext"]
+__all__ = ["ProcedureContext", "ProcedureSleep", "ReducerContext", "ViewContext"]
 
 T = TypeVar("T")
 
@@ -97,12 +97,12 @@ class ViewContext(msgspec.Struct, frozen=True):
     db: Any
 
 
-class Sleep(msgspec.Struct, frozen=True):
+class ProcedureSleep(msgspec.Struct, frozen=True):
     """What ``await ctx.sleep(...)`` hands to the engine: the time at which to go on."""
 
     until: Timestamp
 
-    def __await__(self) -> Generator[Sleep, Timestamp, Timestamp]:
+    def __await__(self) -> Generator[ProcedureSleep, Timestamp, Timestamp]:
         return (yield self)
 
 
@@ -135,11 +135,11 @@ class ProcedureContext(_Base):
         span = (
             TimeDuration.from_seconds(duration) if isinstance(duration, int | float) else duration
         )
-        self.timestamp = await Sleep(self.timestamp + span)
+        self.timestamp = await ProcedureSleep(self.timestamp + span)
 
     async def sleep_until(self, time: Timestamp) -> None:
         """Let others run until `time`."""
-        self.timestamp = await Sleep(time)
+        self.timestamp = await ProcedureSleep(time)
 
 
 def _uuid(bits: int, version: int) -> Uuid:

@@ -9,7 +9,7 @@ import msgspec
 
 from ...errors import QueryError
 
-__all__ = ["END", "Token", "tokenize"]
+__all__ = ["END", "SqlToken", "tokenize"]
 
 Kind: TypeAlias = Literal["word", "quoted", "string", "number", "hex", "param", "op", "end"]
 
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 )
 
 
-class Token(msgspec.Struct, frozen=True):
+class SqlToken(msgspec.Struct, frozen=True):
     """One token.
 
     Attributes:
@@ -54,7 +54,7 @@ class Token(msgspec.Struct, frozen=True):
 END = "EOF"
 
 
-def tokenize(sql: str) -> list[Token]:
+def tokenize(sql: str) -> list[SqlToken]:
     """Split `sql` into tokens; the last one is of kind ``end``.
 
     Raises:
@@ -74,13 +74,13 @@ def tokenize(sql: str) -> list[Token]:
         text = match.group()
         kind = match.lastgroup
         if kind != "space":
-            tokens.append(Token(kind, text, _value(kind, text), line, column))  # type: ignore[arg-type]
+            tokens.append(SqlToken(kind, text, _value(kind, text), line, column))  # type: ignore[arg-type]
         newlines = text.count("\n")
         if newlines:
             line += newlines
             line_start = at + text.rindex("\n") + 1
         at = match.end()
-    tokens.append(Token("end", END, "", line, at - line_start + 1))
+    tokens.append(SqlToken("end", END, "", line, at - line_start + 1))
     return tokens
 
 

@@ -31,7 +31,7 @@ from .ast import (
     Statement,
     UpdateStatement,
 )
-from .lexer import Token, tokenize
+from .lexer import SqlToken, tokenize
 
 __all__ = ["MAX_SQL", "parse"]
 
@@ -82,7 +82,7 @@ def parse(sql: str) -> Statement:
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[SqlToken]) -> None:
         self._tokens = tokens
         self._at = 0
         self._depth = 0
@@ -170,7 +170,7 @@ class _Parser:
             column = ColumnName(None, name)
         return Item(column, self._column_alias())
 
-    def _count(self, function: Token) -> Count:
+    def _count(self, function: SqlToken) -> Count:
         if function.keyword != "COUNT" or not (self._take_op("*") and self._take_op(")")):
             raise QueryError(f"Unsupported projection: {function.text}(...)")
         alias = self._column_alias()
@@ -338,10 +338,10 @@ class _Parser:
     # --- the tokens ---------------------------------------------------------------------------
 
     @property
-    def _token(self) -> Token:
+    def _token(self) -> SqlToken:
         return self._tokens[self._at]
 
-    def _advance(self) -> Token:
+    def _advance(self) -> SqlToken:
         token = self._tokens[self._at]
         if token.kind != "end":
             self._at += 1
@@ -381,7 +381,7 @@ class _Parser:
         self._need_op(")")
         return items
 
-    def _expected(self, what: str, token: Token | None = None) -> QueryError:
+    def _expected(self, what: str, token: SqlToken | None = None) -> QueryError:
         """Return the error for a token (the next one, if not given) that is not `what`."""
         token = token or self._token
         place = "" if token.kind == "end" else f" at Line: {token.line}, Column {token.column}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from spacetime_proto.client import callback_types as types
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.calls import PendingCall
@@ -29,6 +30,28 @@ def test_register_and_cancel() -> None:
     assert callbacks.interests == (False, False)
     with pytest.raises(TypeError, match="on_connect takes a callable"):
         callbacks.add("connect", 5)  # type: ignore[arg-type]
+
+
+def test_callbacks_get_as_many_arguments_as_their_types_say() -> None:
+    callbacks = Callbacks()
+    for kind in ("connect", "connect_error", "disconnect", "transaction", "reducer"):
+        callbacks.add(kind, note)
+    subscription = Subscription(["q"], on_applied=note, on_error=note, on_end=note)
+    error: Any = SubscriptionError("x")
+    who: Any = "who"
+    for callback_type, event in (
+        (types.OnConnect, ev.Connected(CTX, who, who, "token")),
+        (types.OnConnectError, ev.ConnectFailed(CTX, error)),
+        (types.OnDisconnect, ev.Ended(CTX, None)),
+        (types.OnTransaction, ev.TransactionApplied(CTX, ())),
+        (types.OnReducer, ev.ReducerCompleted(CTX)),
+        (types.OnApplied, ev.SetApplied(CTX, subscription)),
+        (types.OnError, ev.SetFailed(CTX, subscription, error)),
+        (types.OnEnd, ev.SetEnded(CTX, subscription)),
+    ):
+        ((function, args),) = callbacks.calls(event)
+        assert function is note
+        assert len(args) == len(get_args(callback_type)[0])
 
 
 def test_a_subscription_without_callbacks_calls_nothing() -> None:

@@ -239,6 +239,45 @@ def test_a_handler_that_raises_ends_it_after_all() -> None:
     assert driver.is_over
 
 
+class Later(Callbacks):
+    """Something is to run after everything else of a message."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def afterwards(self) -> Any:
+        return [(self.function, ())]
+
+
+def test_what_runs_after_everything_else_of_a_message() -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.db.user.on_insert(driver.note("insert"))
+    later = Later(driver.note("later"))
+    driver.generator = pump(script.session, later, in_batches=driver.in_batches)
+    driver.want = next(driver.generator)
+    script.send(script.update(1, "user", inserts=(user(3),)))
+    driver.read()
+    assert driver.log == ["insert", "later", "done"]
+    later.function = raising
+    script.send(script.update(1, "user", inserts=(user(4),)))
+    driver.read()
+    assert driver.is_over and isinstance(script.session.close_error, RuntimeError)
+    assert driver.log[3] == "insert"
+
+
+def test_after_a_callback_that_raised_nothing_else_of_its_message_runs() -> None:
+    driver = subscribed()
+    script = driver.script
+    script.session.db.user.on_insert(raising)
+    driver.generator = pump(script.session, Later(driver.note("later")))
+    driver.want = next(driver.generator)
+    script.send(script.update(1, "user", inserts=(user(3),)))
+    driver.read()
+    assert driver.is_over and "later" not in driver.log
+
+
 def test_a_raising_before_delete_ends_it_with_nothing_applied() -> None:
     driver = subscribed(on_callback_error=driver_must_not_ask)
     script = driver.script

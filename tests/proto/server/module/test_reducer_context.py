@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from spacetime_proto.server import Context, Module, ProcedureContext
-from spacetime_proto.server.module.reducer_context import Sleep
+from spacetime_proto.server.module.reducer_context import ProcedureSleep
 from spacetime_proto.types import TimeDuration, Timestamp
 from tests.proto.server.support import NOW, identity, make_database
 
@@ -65,7 +65,7 @@ def test_sleeping_hands_the_time_to_the_engine_and_takes_the_new_one() -> None:
     later = NOW + TimeDuration.from_seconds(2)
     for sleep in (ctx.sleep(2), ctx.sleep(TimeDuration(2_000_000)), ctx.sleep_until(later)):
         ctx.timestamp = NOW
-        assert sleep.send(None) == Sleep(later)
+        assert sleep.send(None) == ProcedureSleep(later)
         with contextlib.suppress(StopIteration):
             sleep.send(later)
         assert ctx.timestamp == later

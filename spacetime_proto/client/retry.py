@@ -1,25 +1,18 @@
 """When to connect again after a connection was lost, and how long to wait first.
 
-Nothing here sleeps or draws a random number by itself: a driver asks `Backoff` for the next delay
-and gives it the randomness. Full jitter (the delay is uniform between nothing and a ceiling that
-doubles) keeps a thousand clients of a restarted server from coming back in step.
+Nothing here sleeps or draws a random number by itself: `Backoff` makes the next delay from random
+bytes that it is given. Full jitter (the delay is uniform between nothing and a ceiling that doubles)
+keeps a thousand clients of a restarted server from coming back in step.
 """
 
 from __future__ import annotations
 
 import math
-import random as _random
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from spacetime_proto.errors import (
-    AuthError,
-    ConnectError,
-    Disconnected,
-    LocalProtocolError,
-    SpacetimeError,
-)
+from ..errors import AuthError, ConnectError, Disconnected, LocalProtocolError, SpacetimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,15 +68,18 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backoff:
-    """The delays after one loss. A driver makes a new one, or calls `reset`, once it is back."""
+    """The delays after one loss; `reset` begins again, after a connection that worked.
 
-    def __init__(
-        self, policy: ReconnectPolicy, *, uniform: Callable[[float, float], float] | None = None
-    ) -> None:
+    Args:
+        policy: how long, and how often.
+        entropy: a function that returns that many random bytes; the jitter comes from it.
+    """
+
+    def __init__(self, policy: ReconnectPolicy, *, entropy: Callable[[int], bytes]) -> None:
         self.policy = policy
         self.attempt = 0
         """How many delays have been given out since the last reset."""
-        self._uniform = _random.uniform if uniform is None else uniform
+        self._entropy = entropy
 
     def next_delay(self) -> float | None:
         """Return the seconds to wait before the next attempt, or None when it is time to give up."""
@@ -91,10 +87,12 @@ class Backoff:
         if limit is not None and self.attempt >= limit:
             return None
         self.attempt += 1
-        return self._uniform(0.0, self.policy.ceiling(self.attempt))
+        # Seven bytes: a float has no more bits than that to tell apart.
+        part = int.from_bytes(self._entropy(7), "big") / (2**56 - 1)
+        return part * self.policy.ceiling(self.attempt)
 
     def reset(self) -> None:
-        """Begin again with short delays, after a connection that worked."""
+        """Begin again with short delays."""
         self.attempt = 0
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacetime_proto.client.retry import Backoff, ReconnectPolicy, worth_retrying
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -15,7 +16,6 @@ from spacetime_proto.errors import (
     HandshakeError,
     LocalProtocolError,
 )
-from spacetime_transports.retry import Backoff, ReconnectPolicy, worth_retrying
 
 
 def test_the_ceiling_doubles_from_1_to_30_seconds() -> None:
@@ -24,32 +24,31 @@ def test_the_ceiling_doubles_from_1_to_30_seconds() -> None:
     assert policy.ceiling(100_000) == 30
 
 
-@given(st.integers(min_value=1, max_value=200))
-def test_delays_stay_under_the_ceiling(attempts: int) -> None:
+@given(st.lists(st.binary(min_size=7, max_size=7), min_size=1, max_size=200))
+def test_delays_stay_under_the_ceiling(drawn: list[bytes]) -> None:
     policy = ReconnectPolicy()
-    backoff = Backoff(policy)
-    for attempt in range(1, attempts + 1):
+    left = iter(drawn)
+    backoff = Backoff(policy, entropy=lambda count: next(left)[:count])
+    for attempt in range(1, len(drawn) + 1):
         delay = backoff.next_delay()
         assert delay is not None
         assert 0 <= delay <= policy.ceiling(attempt)
 
 
 def test_jitter_is_drawn_over_the_whole_range() -> None:
-    seen: list[tuple[float, float]] = []
-
-    def highest(low: float, high: float) -> float:
-        seen.append((low, high))
-        return high
-
-    backoff = Backoff(ReconnectPolicy(first_delay=0.5, max_delay=1.5), uniform=highest)
-    assert [backoff.next_delay() for _ in range(3)] == [0.5, 1.0, 1.5]
-    assert seen == [(0.0, 0.5), (0.0, 1.0), (0.0, 1.5)]
-    backoff.reset()
-    assert backoff.next_delay() == 0.5
+    policy = ReconnectPolicy(first_delay=0.5, max_delay=1.5)
+    highest = Backoff(policy, entropy=lambda count: b"\xff" * count)
+    assert [highest.next_delay() for _ in range(3)] == [0.5, 1.0, 1.5]
+    highest.reset()
+    assert highest.next_delay() == 0.5
+    lowest = Backoff(policy, entropy=bytes)
+    assert [lowest.next_delay() for _ in range(3)] == [0.0, 0.0, 0.0]
+    middle = Backoff(policy, entropy=lambda count: b"\x80" + bytes(count - 1))
+    assert middle.next_delay() == pytest.approx(0.25)
 
 
 def test_attempts_run_out() -> None:
-    backoff = Backoff(ReconnectPolicy(max_attempts=2))
+    backoff = Backoff(ReconnectPolicy(max_attempts=2), entropy=bytes)
     assert backoff.next_delay() is not None
     assert backoff.next_delay() is not None
     assert backoff.next_delay() is None

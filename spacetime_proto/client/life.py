@@ -1,0 +1,395 @@
+"""The life of a client, as one generator: attempts, the greeting, losses, coming back, the end.
+
+It yields what it wants and is told what came of it, with the time; no clock, socket, thread or
+randomness is in it. A driver is a loop that fulfils wants. Besides those of `pump`, which runs each
+connection, these are
+
+* `Bindings`, first, if there is no session yet: fetch the schema and set `LifeStatus.session`;
+* `Token`, then `Dial`, for each attempt: find the credentials, open a byte stream;
+* `HangUp`, after each attempt: write the last words and close the stream, if there is one;
+* `Sleep`: wait before the next attempt.
+
+Each of them is answered with `Answered`. All but `HangUp` are cut short when the session is closed
+meanwhile: the driver answers at once, without a value. Closing the generator, or an exception out
+of it, settles everything that waits on the client without running callbacks of the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from ..errors import ConnectError, Disconnected
+from . import events as ev
+from .callbacks import Callbacks
+from .pump import Received, Want, pump
+from .retry import Backoff, ReconnectPolicy, worth_retrying
+from .session_options import Target
+from .states import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..types import Identity
+    from .session import ClientSession
+
+__all__ = [
+    "LAST_WORDS",
+    "Answered",
+    "Bindings",
+    "Credentials",
+    "Dial",
+    "HangUp",
+    "Life",
+    "LifeRules",
+    "LifeStatus",
+    "Sleep",
+    "Token",
+    "life",
+]
+
+DbT = TypeVar("DbT")
+
+#: Seconds that a connection is given for its last words: the peer's after a write has failed, this
+#: side's before the stream is closed.
+LAST_WORDS: Final = 1.0
+
+
+class Bindings(msgspec.Struct, frozen=True):
+    """Fetch the schema, make the session of it and set `LifeStatus.session`."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """Find out who to be; the value of the answer is `Credentials`."""
+
+    issued: str | None
+    """The token that the server issued earlier: to be used where the options name none."""
+    deadline: float | None
+    """On the driver's clock, in seconds; None: no limit."""
+
+
+class Dial(msgspec.Struct, frozen=True):
+    """Open a byte stream to the server; the value of the answer is anything but None."""
+
+    deadline: float | None
+
+
+class HangUp(msgspec.Struct, frozen=True):
+    """Write what ``session.data_to_send()`` still has, then close the stream, if there is one."""
+
+    seconds: float
+    """How long writing may take; 0 if nothing can be written any more."""
+
+
+class Sleep(msgspec.Struct, frozen=True):
+    """Wait until then, with no connection."""
+
+    until: float
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What came of a `Bindings`, `Token`, `Dial`, `HangUp` or `Sleep`."""
+
+    now: float
+    """The driver's monotonic clock, in seconds."""
+    value: Any = None
+    """None if time ran out, or if the session was closed meanwhile."""
+    error: Exception | None = None
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Who to be in one attempt. The repr shows no token."""
+
+    token: str | None
+    query_token: str | None = None
+    """What was given in exchange for the token, to stand in the URL in place of it."""
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+Life: TypeAlias = Generator[
+    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | None, None
+]
+
+
+class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client is told once about how to live."""
+
+    target: Target
+    """Where every attempt leads; each fills in its own tokens."""
+    url: str
+    """The server, for people."""
+    connect_timeout: float | None = None
+    """Seconds until the server must have greeted, everything included."""
+    reconnect: ReconnectPolicy | None = None
+    """How to come back; None: a loss is the end."""
+    has_fresh_tokens: bool = False
+    """Whether another attempt may come with another token."""
+    on_callback_error: Callable[..., Any] | None = None
+    """As `pump` takes it."""
+    save_token: Callable[[str], object] | None = None
+    """Called with the token at each greeting, before the callbacks of the user."""
+
+
+class LifeStatus(Generic[DbT]):
+    """Where a client's life stands: shared by `life`, its driver and those who look on.
+
+    Args:
+        rules: how to live.
+        callbacks: the callbacks that belong to no table. The first one registered is this object's,
+            so that the client knows who it is when the user's on_connect runs.
+        entropy: a function that returns that many random bytes.
+
+    Attributes:
+        session: None until there are bindings.
+        token: the token of the current attempt, as the options gave it.
+        is_up: whether the server has greeted once, and the callbacks for that have run.
+        retry_at: when the next attempt is due, on the driver's clock, while the client waits for it.
+        error: what ended the client; None while it lives, and if the client was closed.
+    """
+
+    def __init__(
+        self, rules: LifeRules, callbacks: Callbacks, *, entropy: Callable[[int], bytes]
+    ) -> None:
+        self.rules = rules
+        self.callbacks = callbacks
+        self.entropy = entropy
+        self.session: ClientSession[DbT] | None = None
+        self.token: str | None = None
+        self.is_up = False
+        self.retry_at: float | None = None
+        self.error: BaseException | None = None
+        self._attempt: Attempt | None = None
+        callbacks.add("connect", self._greeted)
+
+    @property
+    def own_token(self) -> str | None:
+        """The token to come back with as the same identity; None before there is one."""
+        return self.token or (None if self.session is None else self.session.token)
+
+    def begin(self, attempt: Attempt) -> None:
+        """Note that another attempt is made (called by `life`)."""
+        self.token = None
+        self._attempt = attempt
+
+    def _greeted(self, ctx: object, identity: Identity, token: str) -> None:
+        assert self.session is not None and self._attempt is not None
+        self._attempt.is_greeted = True
+        self.session.will_reconnect = self.rules.reconnect is not None
+        if self.rules.save_token is not None:
+            self.rules.save_token(self.token or token)
+
+    def message_done(self) -> bool:
+        """Tell whether the client is up now; for drivers, at each `MESSAGE_DONE` until it is."""
+        session, attempt = self.session, self._attempt
+        if session is not None and attempt is not None and attempt.is_greeted:
+            self.is_up = not session.has_failed
+        return self.is_up
+
+    def settle(self) -> None:
+        """End the session, if it has not ended, and wake everybody who waits on it, without running
+        callbacks of the user: for an end that leaves no time for them."""
+        session = self.session
+        if session is None or _is_closed(session):
+            return
+        session.give_up(self.error or Disconnected("the client was cancelled"))
+        while (message := session.message_events()) is not None:
+            for event in message:
+                if isinstance(event, ev.CallDone) and event.pending.on_done is not None:
+                    event.pending.on_done(event.pending)
+                elif isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):
+                    changed = event.subscription.on_change
+                    if changed is not None:
+                        changed(event.subscription)
+
+
+class Attempt:
+    """One attempt and the connection that comes of it: what besides the session limits its reads."""
+
+    def __init__(self, now: float, rules: LifeRules) -> None:
+        self.now = now
+        """The time of the last answer."""
+        self.is_greeted = False
+        self.write_error: BaseException | None = None
+        """What broke the sending side. The reader goes on for a moment: the server may have said
+        why before it hung up."""
+        self._rules = rules
+        limit = rules.connect_timeout
+        self.deadline = None if limit is None else now + limit
+        """When the server must have greeted."""
+        self._grace = 0.0
+
+    def read_until(self, deadline: float | None) -> float | None:
+        """Return when to stop waiting for bytes, if the session's own deadline is that."""
+        if self.deadline is not None and not self.is_greeted:
+            deadline = self.deadline if deadline is None else min(deadline, self.deadline)
+        if self.write_error is not None:
+            deadline = self._grace if deadline is None else min(deadline, self._grace)
+        return deadline
+
+    def verdict(self, received: Received) -> BaseException | None:
+        """Return why the connection is lost, if it is after what a read has brought."""
+        now = self.now = received.now
+        if received.write_error is not None:
+            self.write_error = received.write_error
+            self._grace = now + LAST_WORDS
+        if received.error is not None:
+            return _lost(received.error)
+        if not received.data and not received.eof:
+            if self.is_late and not self.is_greeted:
+                return self.refusal(None)
+            if self.write_error is not None and now >= self._grace:
+                return _lost(self.write_error)
+        return None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the server should have greeted by now."""
+        return self.deadline is not None and self.now >= self.deadline
+
+    def refusal(self, error: BaseException | None) -> BaseException:
+        """Return why there is no connection: time ran out, or else `error`."""
+        if error is not None and not self.is_late:
+            return error
+        late = ConnectError(
+            f"{self._rules.url} did not accept the connection within"
+            f" {self._rules.connect_timeout or 0:g} s (option connect_timeout)"
+        )
+        late.__cause__ = error
+        return late
+
+
+def _lost(cause: BaseException) -> Disconnected:
+    """Return the typed error for a stream that broke."""
+    reason = str(cause.__cause__ or cause) or type(cause).__name__
+    error = Disconnected(f"the connection was lost: {reason}")
+    error.__cause__ = cause
+    return error
+
+
+def life(status: LifeStatus[Any], *, now: float) -> Life:
+    """Live: connect, again and again if that was asked for, until the end.
+
+    Raises nothing of its own. What went wrong is `LifeStatus.error`, and everything that waited on
+    the client has been settled when this returns.
+
+    Args:
+        status: the client.
+        now: the driver's monotonic clock, in seconds.
+    """
+    # One function, and no generator between it and the pump: each costs 1 % of a row callback.
+    rules = status.rules
+    with _settled_at_the_end(status):
+        if status.session is None:
+            answer = yield Bindings()
+            now = _checked(answer).now
+        session = status.session
+        if session is None:
+            return  # closed before the schema was there
+        policy = rules.reconnect or ReconnectPolicy()
+        backoff = Backoff(policy, entropy=status.entropy)
+        while not _is_closed(session):
+            attempt = Attempt(now, rules)
+            status.begin(attempt)
+            yield from _connect(status, session, attempt)
+            yield from _talk(status, status.callbacks, attempt)
+            answer = yield HangUp(LAST_WORDS if attempt.write_error is None else 0.0)
+            now = _checked(answer).now
+            if _is_closed(session):
+                break  # as always without a policy
+            error = session.close_error or Disconnected("the connection ended")
+            if attempt.is_greeted:
+                backoff.reset()
+            delay = None
+            if worth_retrying(error, fresh_token=rules.has_fresh_tokens):
+                delay = backoff.next_delay()
+            if delay is None:
+                session.give_up(error)
+                # The attempt itself was reported: only what still waits has to be settled.
+                yield from _talk(status, Callbacks())
+                status.error = error
+                return
+            status.retry_at = now + delay
+            answer = yield Sleep(status.retry_at)
+            now = _checked(answer).now
+            status.retry_at = None
+        if not session.is_over:  # closed without a connection, or after its end was told
+            yield from _talk(status, status.callbacks)
+
+
+@contextmanager
+def _settled_at_the_end(status: LifeStatus[Any]) -> Iterator[None]:
+    try:
+        yield
+    except GeneratorExit:  # the driver was cancelled
+        raise
+    except Exception as error:
+        # A session tells its own end. This came before there was one (the schema, a token callable)
+        # or out of a tap; either way somebody has to hear of it.
+        status.error = error
+    except BaseException as error:  # Ctrl-C in the middle of a message
+        status.error = error
+        raise
+    finally:
+        status.settle()
+        if status.error is None and status.session is not None:
+            status.error = status.session.close_error
+
+
+def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Attempt) -> Life:
+    """Make an attempt and start the session on what came of it, if it was not closed meanwhile.
+
+    Raises:
+        Exception: what a token callable raised that is no matter of the network.
+    """
+    answer = yield Token(session.token, attempt.deadline)
+    assert isinstance(answer, Answered)
+    found: Credentials | None = answer.value
+    if found is not None:
+        status.token = found.token
+        answer = yield Dial(attempt.deadline)
+        assert isinstance(answer, Answered)
+    attempt.now = answer.now
+    if session.state is not SessionState.IDLE:
+        return
+    error = answer.error
+    # An OSError comes out of a token callable. Coming back, that may be better in a moment.
+    if not isinstance(error, ConnectError) and not (status.is_up and isinstance(error, OSError)):
+        _checked(answer)
+    token, query_token = (None, None) if found is None else (found.token, found.query_token)
+    if query_token is not None:
+        token = None
+    target = msgspec.structs.replace(status.rules.target, token=token, query_token=query_token)
+    session.start(attempt.now, target)
+    if answer.value is None:
+        session.connection_lost(attempt.refusal(error), now=attempt.now)
+
+
+def _talk(
+    status: LifeStatus[Any], callbacks: Callbacks, attempt: Attempt | None = None
+) -> Generator[Want, Any, None]:
+    """Run the session until its connection is over and everything that waited on it is settled."""
+    assert status.session is not None
+    return pump(
+        status.session,
+        callbacks,
+        on_callback_error=status.rules.on_callback_error,
+        in_batches=True,
+        attempt=attempt,
+    )
+
+
+def _is_closed(session: ClientSession[Any]) -> bool:
+    return session.state is SessionState.CLOSED
+
+
+def _checked(answer: Received | Answered | None) -> Answered:
+    """Return `answer`; raises the error in it."""
+    assert isinstance(answer, Answered)
+    if answer.error is not None:
+        raise answer.error
+    return answer

@@ -1,0 +1,82 @@
+"""The way to a connection, without a colour: which token, what it is exchanged for, how to ask.
+
+`aio.dial` and `blocking.dial` add the waiting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from spacetime_proto.errors import CallTimeout, ConnectError, Disconnected, HttpError
+
+from .options import ConnectOptions, TokenFile, checked_token, warn_if_exposed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .net.address import Address
+
+__all__ = ["DialPlan", "as_connect_error"]
+
+
+class DialPlan:
+    """What has to be known to dial for one client."""
+
+    def __init__(self, address: Address, options: ConnectOptions) -> None:
+        self._address = address
+        self._options = options
+
+    def _ask_for_token(self) -> Any:
+        """Return the token of the options, or whatever a callable returned.
+
+        Raises:
+            LocalProtocolError: a file cannot be read, or the token in it is none.
+        """
+        source = self._options.token
+        if callable(source):
+            return source()
+        return checked_token(source.load()) if isinstance(source, TokenFile) else source
+
+    def _choose_token(self, found: object, issued: str | None) -> str | None:
+        """Return the token for an attempt; warns if it would travel in the clear.
+
+        Args:
+            found: what the options came to.
+            issued: the token that the server issued earlier, used where the options name none. (A
+                callable that gives none asks for a new identity.)
+
+        Raises:
+            LocalProtocolError: what was found is no token.
+        """
+        token = checked_token(found)
+        if token is None and not self._options.has_fresh_tokens:
+            token = issued
+        secure, host = self._address.secure, self._address.host
+        warn_if_exposed(host, secure=secure, token=token, stacklevel=4)
+        return token
+
+    def _is_exchanged(self, token: str | None) -> bool:
+        """Whether the token is exchanged for a short-lived one, for the URL."""
+        return token is not None and self._options.token_via == "websocket-token"
+
+    def _http(self, token: str | None, timeout: float | None) -> dict[str, Any]:
+        """Return the arguments of an HTTP client for the same server and options."""
+        options = self._options
+        return {
+            "host": self._address.url,
+            "token": token,
+            "headers": options.headers,
+            "ssl_context": options.ssl_context,
+            "proxy": options.proxy,
+            "timeout": options.connect_timeout if timeout is None else timeout,
+        }
+
+
+@contextlib.contextmanager
+def as_connect_error() -> Iterator[None]:
+    """What goes wrong with HTTP on the way to a connection is a ConnectError like the rest."""
+    try:
+        yield
+    except (CallTimeout, Disconnected, HttpError) as error:
+        raise ConnectError(str(error)) from error

@@ -1,0 +1,269 @@
+"""What the drivers of both colours have in common: a client's state, and how its end is told.
+
+`aio` and `blocking` never import each other; this is where they meet. How a client lives is in
+`spacetime_proto.client.life`; a driver only fulfils what that wants.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.client.life import LifeRules, LifeStatus
+from spacetime_proto.client.session import ClientSession
+from spacetime_proto.client.session_options import Target
+from spacetime_proto.client.states import SessionState
+from spacetime_proto.errors import (
+    Disconnected,
+    InternalError,
+    LimitExceeded,
+    LocalProtocolError,
+    ProtocolError,
+    QueryError,
+    SchemaMismatch,
+    SubscriptionError,
+)
+
+from .options import TokenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.client.calls import PendingCall
+    from spacetime_proto.client.table_handles import ChangeStream, TableHandle
+    from spacetime_proto.schema.model import ModuleDef
+
+    from .handles_base import ChangeStreamBase
+    from .net.address import Address
+    from .options import ConnectOptions
+
+__all__ = ["EXPLAIN_TIME", "READ_SIZE", "DriverBase", "may_be_stale"]
+
+DbT = TypeVar("DbT")
+R = TypeVar("R")
+
+#: Bytes asked for in one read.
+READ_SIZE = 256 * 1024
+#: Seconds that a client which is leaving gives the server to tell its schema, to explain a failure.
+EXPLAIN_TIME = 3.0
+
+
+class DriverBase(Generic[DbT]):
+    """Runs a client's life.
+
+    Whoever waits for something when the client ends gets the reason; if nobody did, leaving the
+    client's ``with`` block raises it, once (`take_error`).
+
+    Attributes:
+        status: where the life stands.
+        callbacks: the callbacks of the whole client.
+        lock: held while a message is applied and while a request is queued, never while a callback
+            runs and never while anybody waits.
+        was_told: whether somebody has been told what ended the client.
+        is_entered: whether the client was asked to connect.
+        is_done: whether everything is over and settled.
+        streams: the change streams that have not ended.
+
+    Raises:
+        LocalProtocolError: the database has no name, or the recorder is none.
+        TypeError: a callback among the options is one that this driver cannot run.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        database: str,
+        module: Module[DbT] | None,
+        options: ConnectOptions,
+        *,
+        callbacks: Callbacks | None = None,
+    ) -> None:
+        if not isinstance(database, str) or not database:
+            raise LocalProtocolError(f"database must be a name or an identity, not {database!r}")
+        self.address = address
+        self.database = database
+        self.options = options
+        self.lock = threading.RLock()
+        self.was_told = False
+        self.is_entered = False
+        self.is_done = False
+        self.streams: set[ChangeStreamBase[Any]] = set()
+        token = options.token
+        self._target = Target(
+            host=address.host_header,
+            database=database,
+            path_prefix=address.path_prefix,
+            headers=options.headers,
+        )
+        rules = LifeRules(
+            target=self._target,
+            url=address.url,
+            connect_timeout=options.connect_timeout,
+            reconnect=options.reconnect,
+            has_fresh_tokens=options.has_fresh_tokens,
+            on_callback_error=_with_two_arguments(options.on_callback_error),
+            save_token=token.save if isinstance(token, TokenFile) else None,
+        )
+        self.callbacks = Callbacks() if callbacks is None else callbacks
+        self.status: LifeStatus[DbT] = LifeStatus(rules, self.callbacks, entropy=os.urandom)
+        for kind, callback in (
+            ("connect", options.on_connect),
+            ("connect_error", options.on_connect_error),
+            ("disconnect", options.on_disconnect),
+        ):
+            if callback is not None:
+                self.check_callback(callback)
+                self.callbacks.add(kind, callback)
+        if module is not None:
+            self._begin(module)
+
+    def _begin(self, module: Module[DbT]) -> None:
+        """Make the session, now that there are bindings."""
+        session = ClientSession(self.options.client, module, entropy=os.urandom)
+        session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
+        if self.options.recorder is not None:
+            from .recorder import RecordingTap
+
+            request = self._target.request_target(self.options.client)
+            session.tap = RecordingTap(self.options.recorder, request)
+        self.status.session = session
+
+    # --- what a colour adds ---------------------------------------------------------------------
+
+    def check_callback(self, callback: Callable[..., object]) -> None:
+        """Refuse a callback that this driver cannot run, where the mistake was made (TypeError)."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def in_callback(self) -> bool:
+            """Whether the caller is, or was started by, a callback that runs: it must not wait."""
+            raise NotImplementedError
+
+        def flush(self) -> None:
+            """See that what was queued goes out soon."""
+
+        def wake(self) -> None:
+            """See that the session is looked at again: its deadlines may have changed."""
+
+        def close(self) -> None:
+            """Ask for the end without waiting."""
+
+        def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
+            """Return the stream behind ``table.changes()``."""
+            raise NotImplementedError
+
+    # --- what both do ---------------------------------------------------------------------------
+
+    @property
+    def session(self) -> ClientSession[DbT] | None:
+        """The session; None until there are bindings."""
+        return self.status.session
+
+    def refuse_in_callback(self, what: str) -> None:
+        """Refuse to wait inside one of the client's own callbacks: it would wait for itself.
+
+        Raises:
+            LocalProtocolError: this is a callback.
+        """
+        if self.in_callback:
+            raise LocalProtocolError(
+                f"cannot {what} and wait for it inside a callback of the same client, which would"
+                " wait for itself; use ctx.submit or ctx.subscribe, or a task or thread of your own"
+            )
+
+    @property
+    def _is_closing(self) -> bool:
+        """Whether there is no use any more in waiting for anything but the end."""
+        session = self.status.session
+        return session is not None and session.state is SessionState.CLOSED
+
+    def _end(self) -> None:
+        """Note that life is over, and let change streams end."""
+        self.is_done = True
+        for stream in list(self.streams):
+            stream.end(self.status.error)
+
+    # --- the end, told once -----------------------------------------------------------------------
+
+    def take_error(self) -> BaseException | None:
+        """Return what ended the client if nobody has been told yet, and count it as told."""
+        if self.was_told:
+            return None
+        self.was_told = True
+        return self.status.error
+
+    def raise_error(self) -> None:
+        """Raise what ended the client, if something did and nobody has been told yet."""
+        error = self.take_error()
+        if error is not None:
+            raise error
+
+    def raise_not_up(self) -> None:
+        """Raise why there is no first connection."""
+        raise self.take_error() or Disconnected("the client was closed before it was connected")
+
+    def raise_over(self, what: str) -> None:
+        """Raise the error for a request on a client that is over.
+
+        Raises:
+            Disconnected: always.
+        """
+        self.was_told = True
+        error = self.status.error
+        if error is None:
+            raise Disconnected(f"cannot {what}: this client is closed")
+        raise Disconnected(
+            f"cannot {what}: the connection is over: {error}",
+            code=getattr(error, "code", None),
+            reason=getattr(error, "reason", ""),
+        ) from error
+
+    def outcome(self, pending: PendingCall[R]) -> R:
+        """Return the value of a settled call, or raise its error."""
+        if isinstance(pending.error, Disconnected):
+            self.was_told = True
+        return pending.result()
+
+    def _explain(self, error: BaseException | None, found: ModuleDef | None) -> None:
+        """Raise SchemaMismatch instead of `error` if the bindings do not fit what was `found`."""
+        session = self.status.session
+        if session is not None and found is not None:
+            try:
+                session.module.check_fits(found)
+            except SchemaMismatch as mismatch:
+                raise mismatch from error
+
+
+def may_be_stale(error: BaseException | None) -> bool:
+    """Whether bindings that no longer fit the database could be behind an error.
+
+    Rows that do not decode, and functions, tables or columns that the server does not know.
+    """
+    while error is not None:
+        if isinstance(error, (InternalError, QueryError, SubscriptionError, ProtocolError)):
+            return not isinstance(error, LimitExceeded)
+        error = error.__cause__
+    return False
+
+
+def _with_two_arguments(handler: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """Return `on_callback_error` as the pump calls it, with ``(error, function)``.
+
+    The option takes the error alone, or the error and the callback that raised it: decided once, by
+    how many positional arguments the handler accepts.
+    """
+    if handler is None:
+        return None
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError:
+        one_argument = handler
+        return lambda error, function: one_argument(error)
+    except ValueError:  # no signature to look at, as for some built-in functions
+        pass
+    return handler

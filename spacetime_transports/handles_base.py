@@ -1,0 +1,185 @@
+"""What a client of either colour hands out, but for the waiting: subscriptions, change streams."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from spacetime_proto.client.table_handles import (
+    Delete,
+    EventTableHandle,
+    Insert,
+    KeyedTableHandle,
+    Update,
+)
+from spacetime_proto.errors import Disconnected, LimitExceeded, LocalProtocolError
+
+if TYPE_CHECKING:
+    from spacetime_proto.client.callback_types import OnEnd
+    from spacetime_proto.client.states import SubscriptionState
+    from spacetime_proto.client.subscriptions import Subscription
+    from spacetime_proto.client.table_handles import CallbackHandle, TableHandle
+    from spacetime_proto.errors import SpacetimeError
+
+    from .driver_base import DriverBase
+
+__all__ = ["Change", "ChangeStreamBase", "SubscriptionBase"]
+
+Row = TypeVar("Row")
+Change: TypeAlias = Insert[Row] | Update[Row] | Delete[Row]
+
+
+class SubscriptionBase:
+    """One query set of a client."""
+
+    def __init__(self, subscription: Subscription, driver: DriverBase[Any]) -> None:
+        self._subscription = subscription
+        self._owner = driver
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The SQL texts."""
+        return self._subscription.queries
+
+    @property
+    def state(self) -> SubscriptionState:
+        """Where it stands: pending, sent, applied, ending, ended or failed."""
+        return self._subscription.state
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its rows are in the cache and kept up to date."""
+        return self._subscription.is_active
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is over, in whichever way."""
+        return self._subscription.is_ended
+
+    @property
+    def error(self) -> SpacetimeError | None:
+        """Why it failed, if it did."""
+        return self._subscription.error
+
+    def unsubscribe_soon(self, on_end: OnEnd | None = None) -> None:
+        """Ask for the end without waiting; ``on_end(ctx)`` runs when its rows are gone.
+
+        One that was not sent yet is cancelled: it is never applied.
+
+        Raises:
+            LocalProtocolError: it is over or was ended before.
+        """
+        with self._owner.lock:
+            self._subscription.unsubscribe(on_end)
+        self._owner.wake()
+
+    def _was_answered(self) -> bool:
+        """Whether there is no use in waiting any longer for it to be applied."""
+        return self._subscription.was_applied or self.is_ended
+
+    def _check_applied(self) -> None:
+        self._check_alive()
+        if not self._subscription.was_applied:
+            raise LocalProtocolError("the subscription was ended before it was applied")
+
+    def _check_alive(self) -> None:
+        error = self.error
+        if error is not None:
+            if isinstance(error, Disconnected):
+                self._owner.was_told = True
+            raise error
+
+    def __repr__(self) -> str:
+        return repr(self._subscription)
+
+
+class ChangeStreamBase(Generic[Row]):
+    """The changes of one table; made by ``table.changes()``.
+
+    Row callbacks collect them until the reader takes them. It ends normally when the client is
+    closed, and raises what ended the client otherwise.
+
+    Args:
+        table: whose changes.
+        max_buffered: most changes that wait; one more ends the stream with `LimitExceeded`.
+        driver: of the client.
+    """
+
+    def __init__(self, table: TableHandle[Row], max_buffered: int, driver: DriverBase[Any]) -> None:
+        if isinstance(max_buffered, bool) or not isinstance(max_buffered, int) or max_buffered < 1:
+            raise LocalProtocolError(f"max_buffered must be at least 1, not {max_buffered!r}")
+        self._owner = driver
+        self._table_name = table.table_name
+        self._max = max_buffered
+        self._changes: deque[Change[Row]] = deque()
+        self._error: BaseException | None = None
+        self._is_ended = False
+        # Three plain functions: they never wait, so a slow reader does not slow the client down.
+        self._handles: list[CallbackHandle] = [
+            table.on_insert(lambda ctx, row: self._add(Insert(row)))
+        ]
+        if not isinstance(table, EventTableHandle):
+            self._handles.append(table.on_delete(lambda ctx, row: self._add(Delete(row))))
+        if isinstance(table, KeyedTableHandle):
+            self._handles.append(table.on_update(lambda ctx, old, new: self._add(Update(old, new))))
+        driver.streams.add(self)
+
+    if TYPE_CHECKING:
+
+        def _wake(self) -> None:
+            """Let the reader look again."""
+
+    def _add(self, change: Change[Row]) -> None:
+        if self._is_ended:
+            return
+        if len(self._changes) < self._max:
+            self._changes.append(change)
+            self._wake()
+        else:
+            self.end(
+                LimitExceeded(
+                    f"the reader of {self._table_name!r} changes is too slow: more than "
+                    f"{self._max} wait",
+                    limit="max_buffered",
+                    maximum=self._max,
+                )
+            )
+
+    def end(self, error: BaseException | None) -> None:
+        """Let it end after what is buffered, normally or with `error` (called by the driver)."""
+        self._owner.streams.discard(self)
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._error = error
+        for handle in self._handles:
+            handle.cancel()
+        self._wake()
+
+    def close(self) -> None:
+        """Stop listening; iteration ends after what is buffered."""
+        self.end(None)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more will come, and all that came was taken."""
+        return self._is_ended and not self._changes and self._error is None
+
+    def _take(self) -> Change[Row] | None:
+        """Return the next change, or None when there is none now (or none ever: `_is_over`).
+
+        Raises:
+            LimitExceeded: the reader was too slow; said once.
+            Disconnected: the connection was lost; said once.
+        """
+        if self._changes:
+            return self._changes.popleft()
+        error, self._error = self._error, None
+        if error is None:
+            return None
+        if isinstance(error, Disconnected):
+            self._owner.was_told = True
+        raise error
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'over' if self._is_over else 'open'}>"
