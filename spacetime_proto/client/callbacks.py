@@ -100,7 +100,7 @@ class Callbacks:
         return iter(())
 
     def waiters(self, event: ev.Event) -> Calls:
-        """Yield only the functions by which a driver wakes those who wait for `event`."""
+        """Yield only the functions of the driver that wake tasks or threads waiting for `event`."""
         if isinstance(event, ev.CallDone):
             return self._call_done(event)
         if isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):

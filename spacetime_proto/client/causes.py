@@ -76,7 +76,7 @@ class SubscriptionFailed(msgspec.Struct, frozen=True):
 
 
 class Reconnected(msgspec.Struct, frozen=True):
-    """What changed while the connection was lost."""
+    """The difference between the rows before a lost connection and after reconnecting."""
 
 
 class DisconnectedEvent(msgspec.Struct, frozen=True):

@@ -106,7 +106,7 @@ class Connection:
         }
 
     def payloads_to_send(self) -> list[bytes | str]:
-        """Take what is queued, batched as the protocol allows."""
+        """Take the queued payloads, batched as the protocol allows."""
         payloads = self._outbox.take()
         if len(payloads) > 1:
             payloads = self.dialect.batch(payloads)

@@ -27,7 +27,7 @@ class ContextOwner(Protocol):
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
     wants_outcomes: bool
-    """Whether the outcomes of calls are told to others than those who made them."""
+    """Whether callbacks get the outcomes of all calls, besides the callers that wait."""
 
     @property
     def db(self) -> Any: ...
@@ -54,7 +54,7 @@ class Context(Generic[DbT]):
     def __init__(self, owner: ContextOwner, event: Why | None) -> None:
         self._owner = owner
         self.event = event
-        """What happened; None in `on_connect`."""
+        """The cause, such as a `ReducerEvent`; None in `on_connect`."""
 
     @property
     def db(self) -> DbT:
@@ -66,7 +66,7 @@ class Context(Generic[DbT]):
         """This client's identity.
 
         Raises:
-            LocalProtocolError: no server has told it yet: in `on_connect_error`, before the first
+            LocalProtocolError: it is not known yet: in `on_connect_error`, before the first
                 connection.
         """
         identity = self._owner.identity

@@ -91,7 +91,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReducerInfo(msgspec.Struct, frozen=True, gc=False):
-    """What a v1 TransactionUpdate tells about the call behind it."""
+    """The call behind a transaction, as a v1 TransactionUpdate reports it."""
 
     name: str
     args: bytes | str
@@ -128,7 +128,7 @@ class RowChanged(msgspec.Struct, gc=False):
     end: int
     """Position in `data` after the message; its row lists are the last part before it."""
     cost: int
-    """What it takes of the payload's budget of rows."""
+    """The rows that it takes of the budget of its payload."""
 
     def change(self) -> TableChange:
         """Return the general form; its row lists refer to `data`."""
@@ -161,7 +161,7 @@ class CallCommitted(msgspec.Struct, gc=False):
     """Position in the payload after the message."""
 
     cost: ClassVar[int] = 1
-    """What it takes of the payload's budget of rows."""
+    """The rows that it takes of the budget of its payload."""
 
     def reply(self) -> ReducerReply:
         """Return the general form."""

@@ -36,7 +36,7 @@ class Requests:
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
         self.state = SessionState.IDLE
-        """Where the session stands."""
+        """The state of the session."""
         self.identity: Identity | None = None
         """This client's identity, once the server greeted; kept after the end."""
         self.connection_id: ConnectionId | None = None
@@ -53,7 +53,7 @@ class Requests:
         self._end_pending = False
         self._waiting = Waiting()
         self._extra: list[Event] = []
-        """What is told before the next message."""
+        """Events to report before the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
 

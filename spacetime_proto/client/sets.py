@@ -209,7 +209,7 @@ class Sets:
         yield from self._conclude(subscription)
 
     def _retire(self, replaced: Subscription, new_set: int) -> None:
-        """End a set whose rows were just replaced by those of another."""
+        """End a set whose rows have just been replaced by those of another set."""
         if replaced.is_ended:
             return
         if replaced.set_id != new_set:

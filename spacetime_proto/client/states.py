@@ -25,7 +25,7 @@ __all__ = [
 
 
 class SessionState(enum.Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     IDLE = "idle"
     """No attempt was made yet, or the last one is over and another may be started."""
@@ -42,7 +42,7 @@ class SessionState(enum.Enum):
 
 
 class SessionInput(enum.Enum):
-    """What moves a session."""
+    """The inputs that change the state of a session."""
 
     START = enum.auto()
     GREETED = enum.auto()
@@ -102,7 +102,7 @@ def next_session_state(state: SessionState, event: SessionInput) -> SessionState
 
 
 class SubscriptionState(enum.Enum):
-    """Where a subscription (one query set) stands."""
+    """The state of a subscription (one query set)."""
 
     PENDING = "pending"
     """Not sent yet."""
@@ -117,12 +117,12 @@ class SubscriptionState(enum.Enum):
 
 
 class SubscriptionInput(enum.Enum):
-    """What moves a subscription."""
+    """The inputs that change the state of a subscription."""
 
     SEND = enum.auto()
     APPLIED = enum.auto()
     REFUSED = enum.auto()
-    """An error that answers its Subscribe, or that tells that the live set is gone."""
+    """A SubscriptionError: the answer to its Subscribe, or the failure of the live set."""
     UNSUBSCRIBE = enum.auto()
     ENDED = enum.auto()
     """The server confirmed the end."""

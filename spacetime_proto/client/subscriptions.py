@@ -76,7 +76,7 @@ class Subscription:
 
     @property
     def state(self) -> SubscriptionState:
-        """Where it stands: pending, sent, applied, ending, ended or failed."""
+        """Its state: pending, sent, applied, ending, ended or failed."""
         return self._state
 
     @property
@@ -90,7 +90,7 @@ class Subscription:
         return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
 
     def bind(self, unsubscribe: Callable[[Subscription], None]) -> None:
-        """Tell the subscription how to ask its session for the end (called by the session)."""
+        """Set the function that asks the session for the end (called by the session)."""
         self._unsubscribe = unsubscribe
 
     def move(self, event: SubscriptionInput) -> None:

@@ -106,7 +106,7 @@ class Updates:
     def transaction(
         self, changes: list[TableChange], ctx: Context[Any], reply: Reply | None = None
     ) -> Iterable[Event]:
-        """Apply what a transaction changed; return its events and those of the call behind it."""
+        """Apply the changes of a transaction; return its events and those of the call behind it."""
         events: list[Event] = []
         if changes:
             plan = self.cache.plan(self._sets.concerned(changes))

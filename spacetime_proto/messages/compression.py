@@ -80,7 +80,7 @@ def deflate(data: bytes, algorithm: int) -> bytes:
 
 
 class _Output:
-    """Collects decompressed pieces and counts them against what the limits allow."""
+    """Collects decompressed pieces; LimitExceeded when they are larger than the limits allow."""
 
     def __init__(self, body: bytes, limits: Limits) -> None:
         self._allowed = limits.decompressed_for(len(body))

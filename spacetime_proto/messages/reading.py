@@ -41,13 +41,13 @@ _EMPTY: Final = bytes.fromhex("010000000000000000")
 
 
 def too_short(kind: str, needed: int, data: bytes, pos: int) -> NoReturn:
-    """Raise the error for `needed` bytes of a `kind` that are not all there."""
+    """Raise the error for a `kind` that needs more bytes than are left."""
     given = max(0, len(data) - pos)
     raise DecodeError(f"data too short for {kind}: Expected {needed}, given {given}", offset=pos)
 
 
 def cut_short(data: bytes, pos: int, parts: tuple[tuple[str, int], ...]) -> NoReturn:
-    """Raise the error for the first of `parts` (words and size of each) that is not all there."""
+    """Raise the error for the first of `parts` (name and size of each) that is cut short."""
     for kind, size in parts:
         if pos + size > len(data):
             too_short(kind, size, data, pos)

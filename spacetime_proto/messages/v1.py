@@ -111,7 +111,7 @@ ClientMessage: TypeAlias = (
 
 
 class QueryUpdate(msgspec.Struct, frozen=True, gc=False):
-    """What one query lost and gained. Deletes come first here, unlike in v2."""
+    """The rows that one query lost and gained. Deletes come first here, unlike in v2."""
 
     deletes: RowList
     inserts: RowList
@@ -276,7 +276,7 @@ class SubscriptionErrorMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
-    """The queries are registered; the rows of those that this client did not hold yet."""
+    """The queries are registered; with the rows of those that no other set of this client has."""
 
     request_id: U32
     total_host_execution_duration_micros: U64
@@ -285,7 +285,7 @@ class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
 
 
 class UnsubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
-    """The queries are gone; as deletes the rows of those that this client holds no more."""
+    """The queries have ended; deletes the rows of those that no other set of this client has."""
 
     request_id: U32
     total_host_execution_duration_micros: U64

@@ -88,7 +88,7 @@ class SingleTableRows(msgspec.Struct, frozen=True, gc=False):
 
 
 class PersistentRows(msgspec.Struct, frozen=True, gc=False):
-    """What one query of a set gained and lost in a transaction."""
+    """The rows that one query of a set gained and lost in a transaction."""
 
     inserts: RowList
     deletes: RowList
@@ -153,7 +153,7 @@ class SubscriptionErrorMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
-    """What a committed transaction changed in this client's query sets."""
+    """The changes of a committed transaction in this client's query sets."""
 
     query_sets: tuple[QuerySetUpdate, ...] = ()
 

@@ -52,7 +52,7 @@ class Header(msgspec.Struct, frozen=True):
     params: dict[str, str] = {}
     """Query parameters of the upgrade request."""
     note: str = ""
-    """What happens in it, for people."""
+    """A description for human readers."""
     response_headers: dict[str, str] = {}
     """Headers of the upgrade response, names in lower case."""
 
@@ -65,7 +65,7 @@ class RecordedMessage(msgspec.Struct, frozen=True):
 
 
 class RecordedClose(msgspec.Struct, frozen=True):
-    """The end of the connection, and who ended it."""
+    """The end of the connection; `direction` is the side that ended it."""
 
     direction: Direction
     code: int | None = None

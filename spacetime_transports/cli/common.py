@@ -1,4 +1,4 @@
-"""What all commands share: option types, one-line errors, tables and JSON on standard output.
+"""The common part of all commands: option types, one-line errors, tables and JSON.
 
 Results go to standard output, everything about the run itself to standard error. Colour appears on
 a terminal only.

@@ -277,7 +277,7 @@ def _chat(me: Peer, show: Printer) -> None:
 
 
 def _print_state(alice: Peer, bob: Peer) -> None:
-    """Print what both caches hold now, which is the same."""
+    """Print the rows of both caches, which are equal now."""
     db = alice.client.db
     with alice.client.lock:
         users = sorted(map(alice.user_text, db.user))

@@ -56,7 +56,7 @@ class LogEntry(TypedDict, total=False):
 
 
 class SqlStats(msgspec.Struct, frozen=True):
-    """What a statement changed."""
+    """The numbers of rows that a statement changed."""
 
     rows_inserted: int = 0
     rows_deleted: int = 0

@@ -26,7 +26,7 @@ class Address(msgspec.Struct, frozen=True):
     secure: bool = False
     """Whether to speak TLS."""
     path_prefix: str = ""
-    """What stands before ``/v1`` in every path; empty, or starts with a slash and ends without."""
+    """The part before ``/v1`` in every path: empty, or with a slash only at its start."""
 
     @property
     def authority(self) -> str:

@@ -61,7 +61,7 @@ class Server:
 
     @property
     def faults(self) -> Faults:
-        """What the database does wrong on purpose; may be changed at any time."""
+        """The faults that the database produces on purpose; may be changed at any time."""
         return self.database.faults
 
     @property

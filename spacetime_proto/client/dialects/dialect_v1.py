@@ -44,7 +44,7 @@ __all__ = ["V1Bsatn", "V1Json"]
 
 
 class _V1(Dialect):
-    """What both encodings share."""
+    """The common part of both encodings."""
 
     shares_rows: ClassVar[bool] = True
     has_legacy_set: ClassVar[bool] = True

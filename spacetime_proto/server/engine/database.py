@@ -206,7 +206,7 @@ class Database:
         return self.scheduler.deadline
 
     def tick(self, now: Timestamp) -> None:
-        """Run what is due."""
+        """Run the tasks that are due."""
         self.scheduler.run(now)
 
     # --- reducers -----------------------------------------------------------------------------

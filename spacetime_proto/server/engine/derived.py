@@ -16,7 +16,7 @@ __all__ = ["Derived", "DerivedError"]
 
 
 class DerivedError(Exception):
-    """A view raised, or its query does not compile; the text is for the client."""
+    """A view raised, or its query does not compile; the text is sent to the client."""
 
 
 class Derived:

@@ -69,7 +69,7 @@ class LiveQuery:
 
 
 class Delta(msgspec.Struct, eq=False):
-    """What one transaction changed in the result of one live query; encoded once."""
+    """The changes of one transaction in the result of one live query; encoded once for all."""
 
     query: LiveQuery
     rows: PersistentRows | EventRows
@@ -147,7 +147,7 @@ class LiveQueries:
                 self.release(query, subscriber, slot)
 
     def fail(self, queries: Iterable[LiveQuery], text: str) -> None:
-        """End every set that holds one of these queries and tell its subscriber why."""
+        """End every set that holds one of these queries and send its subscriber the reason."""
         ended: dict[Subscriber, dict[Slot, None]] = {}
         for query in queries:
             for subscriber, slot in query.holders:

@@ -170,7 +170,7 @@ class Queries:
         return tuple(stores), tuple(found.values())
 
     def _derived(self, name: str, caller: Caller) -> Derived | None:
-        """Return a new, empty derived table for a name; None if it stands for a table itself."""
+        """Return a new, empty derived table for a name; None if it names a plain table."""
         view = self._names.views.get(name)
         if view is not None:
             sender = None if view.is_anonymous else caller.identity

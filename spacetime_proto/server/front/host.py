@@ -41,7 +41,7 @@ class OpenSession(Protocol):
 
 
 class Host:
-    """What all connections of one server share.
+    """The state that all connections of one server share.
 
     Attributes:
         authority: signs and checks tokens.
@@ -151,7 +151,7 @@ class Host:
         return (min(deadlines) - self._epoch) / 1_000_000 if deadlines else None
 
     def tick(self, now: float) -> None:
-        """Run what is due in every database."""
+        """Run the tasks that are due in every database."""
         time = self.time(now)
         for database in list(self.databases.values()):
             database.tick(time)

@@ -38,7 +38,7 @@ __all__ = [
 
 Payload: TypeAlias = bytes | str
 
-#: What this server reports as execution time: it does not measure any.
+#: Reported as execution time, which this server does not measure.
 NO_TIME: Final = TimeDuration(0)
 
 #: Messages that may wait for a slow client (section 3.4).
@@ -95,7 +95,7 @@ class ServerConnection(ABC):
     """The server's side of one client.
 
     Attributes:
-        caller: who the client is.
+        caller: the identity and rights of the client.
         protocol: the negotiated protocol.
         dropped: True when the TCP connection is to be ended without a close frame.
         is_overrun: True when that is because the client reads too slowly; do not wait until queued
@@ -150,7 +150,7 @@ class ServerConnection(ABC):
             self.close(1011, getattr(error, "detail", "") or error.message)
 
     def close(self, code: int, reason: str) -> None:
-        """Ask for the connection to be closed; what is queued still goes out first."""
+        """Ask for the connection to be closed, after everything queued was sent."""
         if self.close_request is None:
             wanted = self.database.faults.close_reason_length
             self.close_request = (code, reason.ljust(wanted, "."))
@@ -259,7 +259,7 @@ class ServerConnection(ABC):
 
     @abstractmethod
     def on_query_failed(self, slots: list[Slot], text: str) -> None:
-        """Give up the sets in these slots and tell the client."""
+        """End the sets in these slots and inform the client."""
 
     @abstractmethod
     def _send_first(self, token: str) -> None:

@@ -29,7 +29,7 @@ Convert: TypeAlias = Callable[[Any], Any]
 
 
 class Converter(msgspec.Struct, frozen=True):
-    """How one annotation's values are turned into what the codec encodes, and back."""
+    """The two functions between the values of one annotation and those of the codec."""
 
     to_wire: Convert | None = None
     from_wire: Convert | None = None

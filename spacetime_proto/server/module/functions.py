@@ -68,7 +68,7 @@ class Function:
         return definition.lifecycle if isinstance(definition, ReducerDef) else None
 
     def call(self, context: Any, args: Sequence[Any]) -> Any:
-        """Run the module's function; returns what it returns, a coroutine for ``async def``."""
+        """Run the module's function and return its result, a coroutine for ``async def``."""
         return self._call(context, *args)
 
     # --- arguments ----------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class UniqueAccess(ReadUnique):
 
 
 class ReadAccess:
-    """A table or view of the module, for reading; what a view's context has."""
+    """A table or view of the module, for reading, as in the context of a view."""
 
     def __init__(self, store: TableStore, touch: Callable[[str], None] | None = None) -> None:
         """Give access to `store`.

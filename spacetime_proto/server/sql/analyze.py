@@ -59,7 +59,7 @@ class Source(Protocol):
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Attribute of the row class for each column; also what source code calls the column."""
+        """Attribute of the row class for each column: its name in the source code."""
         ...
 
 
