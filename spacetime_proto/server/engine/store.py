@@ -124,8 +124,7 @@ class TableStore:
         return value if convert is None else convert(value)
 
     def column_to_wire(self, column: int) -> KeyFunction | None:
-        """Return the function from a column's values to those of the codec; None: they are
-        equal."""
+        """Return the function from a column's values to those of the codec; None if equal."""
         return self._column_to_wire[column]
 
     def encode(self, row: Any) -> bytes:

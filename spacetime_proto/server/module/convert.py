@@ -96,7 +96,7 @@ class Converters:
         known = self._classes.get(cls)
         if known is not None:
             return known
-        # Recursive types look themselves up when called, not now.
+        # A placeholder for recursive types: it looks up the real converter when it is called.
         self._classes[cls] = Converter(
             lambda value: self._classes[cls].to_wire(value),  # type: ignore[misc]
             lambda value: self._classes[cls].from_wire(value),  # type: ignore[misc]
