@@ -240,7 +240,7 @@ class V1Connection(ServerConnection):
     # --- updates ------------------------------------------------------------------------------
 
     def on_commit(self, commit: Commit, share: Share) -> None:
-        # As for modules with a version 10 description: all but the caller get the light form (4.4).
+        # As with version 10 modules: all but the caller get the light form (section 4.4).
         self._queue_shared(
             commit,
             (self.protocol, share_key(share)),
