@@ -1,8 +1,8 @@
-"""The impure half of ``spacetime-py generate``: where descriptions come from, where files go.
+"""The input and output of ``spacetime-py generate``: module descriptions and package files.
 
-`spacetime_proto.codegen` makes the text of a package. Here it is written: only files that change,
-each at once; generated files that are no longer wanted are removed, and are known by their first
-line; files of anybody else's are never touched, nor is anything outside the folder.
+`spacetime_proto.codegen` makes the text of a package; this module writes it. Only files that change
+are written, each in one step. Generated files that are no longer needed are removed; their first
+line identifies them. Other files, and all files outside the folder, are never touched.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GenerateError(SpacetimeError):
 
 
 class PackageChanges(msgspec.Struct, frozen=True):
-    """What writing a package does, or would do, to the files of a folder; names without the path."""
+    """The files of a folder that writing a package changes or would change; names without path."""
 
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def module_from_schema(path: str | Path) -> ModuleDef:
 
     Raises:
         GenerateError: the file cannot be read.
-        SchemaError: it is no schema.
+        SchemaError: it is not a schema.
     """
     data = _read(path)
     try:
@@ -110,7 +110,7 @@ def module_from_wasm(path: str | Path) -> ModuleDef:
 
     Raises:
         GenerateError: the file cannot be read, or ``wasmtime`` is not installed.
-        SchemaError: it is no SpacetimeDB module.
+        SchemaError: it is not a SpacetimeDB module.
     """
     from .wasm import load_wasm
 
@@ -209,7 +209,7 @@ def compare_package(files: Mapping[str, str], folder: str | Path) -> PackageChan
 
 
 def write_package(files: Mapping[str, str], folder: str | Path) -> PackageChanges:
-    """Bring a folder up to date: write what is new or different, remove what is no longer wanted.
+    """Bring a folder up to date: write what is new or different, remove what is no longer needed.
 
     Arguments and errors as `compare_package`; nothing is written if it raises.
 
@@ -235,5 +235,5 @@ def _is_ours(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(marker)) == marker
-    except OSError:  # a folder, or nothing that can be read: not ours
+    except OSError:  # a folder, or unreadable: not ours
         return False

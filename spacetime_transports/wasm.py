@@ -1,8 +1,7 @@
 """Asks a compiled module for its description, by running its ``__describe_module__`` (docs/protocol.md section 9).
 
-Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is somebody's program: it gets no
-host function that does anything but take the description, an amount of work that it may do, and a
-limit on memory.
+Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is untrusted: its one working host
+function takes the description, and both its work and its memory are limited.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def load_wasm(data: bytes) -> ModuleDef:
     """Return the description of a compiled module.
 
     Raises:
-        SchemaError: it is no SpacetimeDB module, or it fails to describe itself.
+        SchemaError: it is not a SpacetimeDB module, or it fails to describe itself.
         ModuleNotFoundError: ``wasmtime`` is not installed.
     """
     return load_raw_module(describe_wasm(data))
@@ -91,7 +90,7 @@ class _Sink:
         self._data = bytearray()
 
     def write(self, caller: Any, sink: int, pointer: int, length_pointer: int) -> int:
-        """``bytes_sink_write``: takes everything, so the length is left as it is."""
+        """``bytes_sink_write``: takes all bytes, so the length behind the pointer stays."""
         memory = caller["memory"]
 
         def read(address: int, size: int) -> bytes:
@@ -111,13 +110,13 @@ class _Sink:
 
 
 def _refuse(wanted: Any) -> Any:
-    """Return a stand-in for a host function that describing a module has no use for."""
+    """Return a substitute for a host function that is not needed to describe a module."""
     name = f"{wanted.module}.{wanted.name}"
     results = len(wanted.type.results)
 
     def call(caller: Any, *args: Any) -> Any:
         if not results:
-            return None  # console_log and the like: nobody listens
+            return None  # console_log and the like: ignored
         raise SchemaError(f"the module uses {name} before it has described itself")
 
     return call

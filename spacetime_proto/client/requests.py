@@ -1,7 +1,7 @@
-"""What a program may ask of a session, from outside or from a callback, in whichever state it is.
+"""The requests that a program makes of a session, from outside or from a callback, in any state.
 
-`Requests` is the one half of `ClientSession`: calls, queries and subscriptions. They go to the ledgers
-of the connection if it is open, and otherwise wait or are refused.
+`Requests` is one half of `ClientSession`. Requests go to the ledgers of the connection if it is
+open; otherwise they wait or are refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Requests:
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
         self.state = SessionState.IDLE
-        """Where the session stands."""
+        """The state of the session."""
         self.identity: Identity | None = None
         """This client's identity, once the server greeted; kept after the end."""
         self.connection_id: ConnectionId | None = None
@@ -53,7 +53,7 @@ class Requests:
         self._end_pending = False
         self._waiting = Waiting()
         self._extra: list[Event] = []
-        """What is told before the next message."""
+        """Events to report before the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
 
@@ -92,11 +92,12 @@ class Requests:
 
         Args:
             call: what to call.
-            on_done: run with the returned object when its outcome is known, in plan order.
+            on_done: run with the returned object when its outcome is known, after the row callbacks
+                of the same message.
 
         Raises:
             LocalProtocolError: the session is not open and calls do not wait, or the call does not
-                fit the schema (EncodeError), or too many are in flight, or it is no call.
+                fit the schema (EncodeError), or too many are in flight, or it is not a call.
             Disconnected: the connection is lost and ``offline="fail"``.
         """
         if not isinstance(call, Call):
@@ -107,7 +108,7 @@ class Requests:
         return self._request(PendingCall(call.name, call, on_done), "call")
 
     def submit(self, call: Call[Any]) -> None:
-        """Queue a call whose outcome nobody waits for."""
+        """Queue a call without waiting for its outcome."""
         self.call(call)
 
     def query(
@@ -136,7 +137,8 @@ class Requests:
             on_error: ``on_error(ctx, error)`` when it was refused or has died.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
             legacy: use v1's replaceable set where the protocol has it.
-            replaces: the subscription whose place it takes, as one difference, once applied.
+            replaces: the subscription that it replaces when it is applied; callbacks see only the
+                difference.
 
         Raises:
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
@@ -151,7 +153,7 @@ class Requests:
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
-            # Not a mistake of the caller's: the loss may have been noticed a moment ago.
+            # Not LocalProtocolError: the connection may have been lost a moment before the call.
             raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
         if self.state is SessionState.OPEN:
             assert self._connection is not None
@@ -167,7 +169,7 @@ class Requests:
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
             return
         if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # it is over, and this says so
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises: it is over
         else:
             self._connection.sets.unsubscribe(subscription)
 
@@ -186,8 +188,8 @@ class Requests:
             what = f"{what} {pending.name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
             raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
-        # While replaying the connection is there, and `on_connect` runs. What it asks for follows the
-        # replayed subscriptions, so that its rows come after the difference was told.
+        # `on_connect` runs while the subscriptions are being replayed. Calls made in it are sent
+        # after those, so that their rows come after the difference was reported.
         is_replaying = state is SessionState.REPLAYING and not self._end_pending
         if self.options.offline == "wait" or is_replaying:
             self._waiting.calls.append(pending)
