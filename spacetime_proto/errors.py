@@ -132,7 +132,7 @@ class Disconnected(SpacetimeError):
         cause: BaseException | None,
         closed: str = "this client closed the connection",
     ) -> Disconnected:
-        """Say what came to nothing, and why: `cause`, or `closed` where there is none."""
+        """Make the error for `what`, which failed because of `cause`; if None, because `closed`."""
         why = closed if cause is None else str(cause)
         code, reason = getattr(cause, "code", None), getattr(cause, "reason", "")
         error = cls(f"{what}: {why}", code=code, reason=reason)
@@ -244,11 +244,11 @@ class SubscriptionError(SpacetimeError):
 
 
 class ReducerError(SpacetimeError):
-    """The module said no: a reducer returned an error, and its transaction was rolled back.
+    """A reducer returned an error, and its transaction was rolled back.
 
     Attributes:
         name: the reducer.
-        value: the decoded error value (a str for every module of today).
+        value: the decoded error value (so far a str in every module).
     """
 
     def __init__(self, message: str, *, name: str = "", value: object = None) -> None:

@@ -1,10 +1,10 @@
 """Every limit on what a peer may make this side do, with its name and default.
 
-What the server sends beyond a limit raises `LimitExceeded`, which names it as here; what the program
-asks for beyond one, `LocalProtocolError`; the two limits of the handshake, `HandshakeError`. All of
-them end with ``(limit NAME = VALUE)``. All sizes are in bytes, all times in seconds. The defaults admit
-everything that a SpacetimeDB server sends; raise one only when the data behind the error is known to
-be legitimate. docs/choosing-a-protocol.md has the table.
+When the server sends more than a limit allows, `LimitExceeded` is raised; when the program asks for
+more, `LocalProtocolError`; the two limits of the handshake raise `HandshakeError`. Each of these
+errors ends with ``(limit NAME = VALUE)``. Sizes are in bytes, times in seconds. The defaults admit
+everything that a SpacetimeDB server sends; raise one only when the data behind the error is known
+to be legitimate. docs/choosing-a-protocol.md has the table.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         A row takes more memory as an object than it takes bytes in a well-compressed payload, so
         the size cap alone would let 1 KiB on the wire become gigabytes of row objects.
         """
-        # Not with min and max: this is asked for every payload, and they cost twice as much.
+        # Without min and max, which take twice as long: this is called for every payload.
         rows = self.row_ratio * wire_size
         if rows < self.row_floor:
             rows = self.row_floor

@@ -61,7 +61,7 @@ class _HexId(msgspec.Struct, frozen=True, order=True, gc=False):
             ValueError: for anything else.
         """
         digits = text[2:] if text[:2] in ("0x", "0X") else text
-        # Not left to `fromhex`, which skips spaces and does not say what it was given.
+        # Checked here, as `bytes.fromhex` skips spaces and does not quote the text in its error.
         if len(digits) != 2 * cls.SIZE or not _HEX_DIGITS.issuperset(digits):
             raise ValueError(f"{cls.__name__} takes {2 * cls.SIZE} hexadecimal digits: {text!r}")
         return cls(bytes.fromhex(digits))
@@ -103,13 +103,13 @@ class _HexId(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class Identity(_HexId, frozen=True, order=True, gc=False):
-    """Who a user is: 32 bytes, derived from a token; the same on every server that trusts it."""
+    """Identifies a user: 32 bytes, derived from a token; the same on all servers that trust it."""
 
     SIZE: ClassVar[int] = 32
 
 
 class ConnectionId(_HexId, frozen=True, order=True, gc=False):
-    """Which connection of an identity: 16 bytes. All zeros is reserved and means none."""
+    """Identifies one connection of an identity: 16 bytes. All zeros is reserved and means none."""
 
     SIZE: ClassVar[int] = 16
 

@@ -6,6 +6,10 @@ and a blocking program never imports an event loop::
     from spacetime_transports import connect              # asyncio and trio
     from spacetime_transports import blocking             # threads and game loops
     from spacetime_transports import SpacetimeDBAsyncClient, local_config   # the original API
+    from spacetime_transports import errors, Identity, Range, Timestamp, ReducerEvent
+
+The last line shows that the values, events and errors of `spacetime_proto` which programs use are here
+too: one import serves a whole program.
 """
 
 from __future__ import annotations
@@ -14,6 +18,36 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spacetime_proto import (
+        Call,
+        ConnectionId,
+        Context,
+        Delete,
+        Disconnected,
+        DisconnectedEvent,
+        Err,
+        Identity,
+        Insert,
+        Limits,
+        Ok,
+        Range,
+        Reconnected,
+        ReducerEvent,
+        ScheduleAt,
+        Some,
+        SpacetimeError,
+        SubscribeApplied,
+        SubscriptionFailed,
+        SumValue,
+        TimeDuration,
+        Timestamp,
+        Transaction,
+        UnsubscribeApplied,
+        Update,
+        Uuid,
+        errors,
+    )
+
     from . import blocking
     from .aio.client import AsyncClient, connect
     from .blocking import BlockingClient
@@ -36,17 +70,44 @@ __all__ = [
     "AsyncClient",
     "AsyncHttpClient",
     "BlockingClient",
+    "Call",
     "ConnectOptions",
+    "ConnectionId",
+    "Context",
+    "Delete",
+    "Disconnected",
+    "DisconnectedEvent",
+    "Err",
     "HttpClient",
+    "Identity",
     "InsecureTokenWarning",
+    "Insert",
+    "Limits",
+    "Ok",
     "Options",
+    "Range",
     "ReconnectPolicy",
+    "Reconnected",
+    "ReducerEvent",
+    "ScheduleAt",
+    "Some",
     "SpacetimeDBAsyncClient",
     "SpacetimeDBClient",
     "SpacetimeDBException",
+    "SpacetimeError",
+    "SubscribeApplied",
+    "SubscriptionFailed",
+    "SumValue",
+    "TimeDuration",
+    "Timestamp",
     "TokenFile",
+    "Transaction",
+    "UnsubscribeApplied",
+    "Update",
+    "Uuid",
     "blocking",
     "connect",
+    "errors",
     "local_config",
 ]
 
@@ -74,6 +135,8 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(".legacy.local_config", __name__)
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    if name in __all__:
+        return getattr(importlib.import_module("spacetime_proto"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,8 +1,8 @@
-"""The part of ``spacetime-py generate`` that does I/O: reading module descriptions, writing files.
+"""The input and output of ``spacetime-py generate``: module descriptions and package files.
 
-`spacetime_proto.codegen` makes the text of a package, this writes it. Only files that change are
-written, each replaced as a whole. Generated files that are not part of the package any more are
-removed; their first line shows that they were generated. Other files are never touched.
+`spacetime_proto.codegen` makes the text of a package; this module writes it. Only files that change
+are written, each in one step. Generated files that are no longer needed are removed; their first
+line identifies them. Other files, and all files outside the folder, are never touched.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GenerateError(SpacetimeError):
 
 
 class PackageChanges(msgspec.Struct, frozen=True):
-    """What writing a package does, or would do, to the files of a folder; names without the path."""
+    """The files of a folder that writing a package changes or would change; names without path."""
 
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def module_from_schema(path: str | Path) -> ModuleDef:
 
     Raises:
         GenerateError: the file cannot be read.
-        SchemaError: it does not hold a schema.
+        SchemaError: it is not a schema.
     """
     data = _read(path)
     try:
@@ -209,7 +209,7 @@ def compare_package(files: Mapping[str, str], folder: str | Path) -> PackageChan
 
 
 def write_package(files: Mapping[str, str], folder: str | Path) -> PackageChanges:
-    """Bring a folder up to date: write new and changed files, remove generated ones not in `files`.
+    """Bring a folder up to date: write what is new or different, remove what is no longer needed.
 
     Arguments and errors as `compare_package`; nothing is written if it raises.
 
@@ -235,5 +235,5 @@ def _is_ours(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(marker)) == marker
-    except OSError:  # a folder, or a file that cannot be read
+    except OSError:  # a folder, or unreadable: not ours
         return False

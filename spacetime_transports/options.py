@@ -29,8 +29,6 @@ from spacetime_proto.client.session_options import (
 )
 from spacetime_proto.errors import LocalProtocolError
 
-from .whole_file import write_private
-
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
@@ -104,6 +102,10 @@ class TokenFile:
         """
         if self.load() == token:
             return
+        from .whole_file import (
+            write_private,  # with it comes tempfile, a tenth of what options take
+        )
+
         try:
             write_private(self.path, token + "\n")
         except OSError as error:

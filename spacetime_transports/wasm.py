@@ -1,7 +1,7 @@
 """Asks a compiled module for its description, by running its ``__describe_module__`` (docs/protocol.md section 9).
 
-Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is a program that may be hostile: the
-only host function that does anything takes the description, and work and memory are limited.
+Needs the PyPI package ``wasmtime`` (extra ``wasm``). The module is untrusted: its one working host
+function takes the description, and both its work and its memory are limited.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def load_wasm(data: bytes) -> ModuleDef:
     """Return the description of a compiled module.
 
     Raises:
-        SchemaError: it is no SpacetimeDB module, or it fails to describe itself.
+        SchemaError: it is not a SpacetimeDB module, or it fails to describe itself.
         ModuleNotFoundError: ``wasmtime`` is not installed.
     """
     return load_raw_module(describe_wasm(data))
@@ -90,7 +90,7 @@ class _Sink:
         self._data = bytearray()
 
     def write(self, caller: Any, sink: int, pointer: int, length_pointer: int) -> int:
-        """Implement ``bytes_sink_write``; all bytes are taken, so the length stays as it is."""
+        """``bytes_sink_write``: takes all bytes, so the length behind the pointer stays."""
         memory = caller["memory"]
 
         def read(address: int, size: int) -> bytes:
@@ -110,13 +110,13 @@ class _Sink:
 
 
 def _refuse(wanted: Any) -> Any:
-    """Return a stand-in for a host function that describing a module does not need."""
+    """Return a substitute for a host function that is not needed to describe a module."""
     name = f"{wanted.module}.{wanted.name}"
     results = len(wanted.type.results)
 
     def call(caller: Any, *args: Any) -> Any:
         if not results:
-            return None  # such as console_log: ignored
+            return None  # console_log and the like: ignored
         raise SchemaError(f"the module uses {name} before it has described itself")
 
     return call

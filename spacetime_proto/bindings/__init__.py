@@ -1,4 +1,4 @@
-"""What generated bindings are made of: the one module of this project that they import."""
+"""The names that generated bindings use: they import nothing else of this project."""
 
 from __future__ import annotations
 

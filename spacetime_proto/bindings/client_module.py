@@ -1,6 +1,6 @@
 """The module of a database on the client's side: tables, calls, and the classes of their values.
 
-A package of bindings says what types, tables and functions a module has; everything it does is done
+A package of bindings only says which types, tables and functions a module has; the behaviour is
 here. `module` makes the `MODULE` of a package out of its classes and its embedded schema, which is
 read when it is first needed. `dynamic_module` makes the same out of a description alone, with
 classes made at run time, for programs without generated bindings.
@@ -127,8 +127,8 @@ class Namespace:
 class Module(Generic[DbT]):
     """A module as bindings know it; `DbT` is the type of ``client.db``.
 
-    Its schema is read, and its codecs and namespaces are made, when they are first needed, once. One
-    module serves any number of clients.
+    Its schema is read, and its codecs and namespaces are made, once, when they are first needed.
+    One module serves any number of clients.
 
     Attributes:
         legacy: the callbacks registered through the 0.7 surface of the same package.
@@ -258,7 +258,7 @@ class Module(Generic[DbT]):
         """Compare with the description that a server gave.
 
         Raises:
-            SchemaMismatch: the server's module lacks or changed something that these bindings know.
+            SchemaMismatch: something that these bindings have is missing there, or different.
         """
         from ..schema.difference import differences
 

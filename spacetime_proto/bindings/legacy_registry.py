@@ -57,7 +57,7 @@ RowOp: TypeAlias = Literal["insert", "update", "delete"]
 
 
 class LegacyReducerEvent(msgspec.Struct, frozen=True):
-    """What a row callback learns about the transaction; None stands for what the wire left out."""
+    """What a row callback learns about the transaction; None where the server sent nothing."""
 
     caller_identity: Identity | None
     caller_connection_id: ConnectionId | None
@@ -123,7 +123,11 @@ class ReducerCallback(msgspec.Struct, frozen=True):
 
 
 class LegacyRegistry:
-    """The callbacks of one package of bindings, and the client that its functions mean."""
+    """The callbacks of one package of bindings, and the client that its functions mean.
+
+    Callbacks are kept in tuples, which are replaced and never changed: a caller that runs through
+    one is not disturbed when a callback registers or unregisters others.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[Callable[..., Any], ...]] = {}
@@ -134,7 +138,7 @@ class LegacyRegistry:
     # --- for the legacy client ----------------------------------------------------------------
 
     def attach(self, host: LegacyHost) -> None:
-        """Make `host` the client that functions mean outside callbacks, until another one comes."""
+        """Make `host` the client that functions mean outside callbacks, until the next `attach`."""
         self._last = weakref.ref(host)
 
     @contextlib.contextmanager
@@ -260,7 +264,7 @@ def _takes_connection_id(callback: Callable[..., Any], parameters: int, reducer:
     try:
         signature = inspect.signature(callback)
     except ValueError:
-        return True  # a built-in that does not tell
+        return True  # a built-in without a signature
     for extra, with_connection in ((4, True), (3, False)):
         try:
             signature.bind(*[None] * (parameters + extra))

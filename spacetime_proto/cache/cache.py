@@ -1,8 +1,8 @@
 """`Cache`: the rows of all tables that a client is subscribed to, and what messages do to them.
 
 A message is first *planned*: all its rows are checked and the net effect on every table is worked out,
-which may fail and changes nothing. Then the plan is *applied*, which cannot fail. In between the old
-cache is still there to be looked at.
+which may fail and changes nothing. Then the plan is *applied*, which cannot fail. In between,
+`on_before_delete` callbacks still find the old rows.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ __all__ = ["Cache", "Plan"]
 
 
 class Plan(msgspec.Struct, gc=False):
-    """What one message will do to the cache; good for one `Cache.apply`, before any other."""
+    """What one message will do to the cache; it can be applied once, before any later plan is."""
 
     tables: list[str]
     """Canonical names of the tables that are touched, in order."""
     steps: list[TablePlan] | tuple[OneRow]
-    """One per table; the short form comes alone."""
+    """One per table; or the one `OneRow` of a message that changes a single row, in a tuple."""
     serial: int
+    """How many plans the cache had applied when this one was made."""
 
     def before_delete(self, table: str) -> list[Any]:
-        """Return the rows of a table that will go away and are not updated.
+        """Return the rows of a table that will be deleted, not counting those that are updated.
 
         Raises:
             DecodeError: one of them does not decode.
@@ -71,7 +72,7 @@ class Cache:
         self.absent_deletes = 0
         """Deletes of rows that were not here, since the beginning."""
         self.on_absent_delete: Callable[[str, bytes], object] | None = None
-        """Told of each such delete: table name and row bytes."""
+        """Called for each such delete, with table name and row bytes."""
 
     @property
     def tables(self) -> Mapping[str, CachedTable[Any]]:
@@ -80,8 +81,8 @@ class Cache:
 
     @property
     def on_damage(self) -> Callable[[ProtocolError], object] | None:
-        """Told when a row that somebody reads turns out not to decode; the reader gets the error
-        too. The connection cannot go on: its cache is not what the server thinks it is."""
+        """Called with the error when a row that is being read does not decode; the reader gets the
+        error too. The connection has to end, as the cache is not what the server takes it for."""
         return self._on_damage
 
     @on_damage.setter
@@ -97,12 +98,13 @@ class Cache:
 
         Args:
             changes: the fragments of the message.
-            drop: query sets that lose all that they held before it. With fragments of the same set
-                that replaces the set's rows; the difference is what listeners see.
+            drop: query sets that lose all rows they held before the message. If it has fragments of
+                such a set, these replace the set's rows, and listeners see the difference.
 
         Raises:
-            DecodeError: a row list does not fit the schema, or (with `verify_rows`) a row.
-            ProtocolError: a table that the bindings do not have, or a strict delete.
+            DecodeError: a row list does not fit the schema, or (with `verify_rows`) a row does not.
+            ProtocolError: the bindings do not have the table, or (with `strict_deletes`) a deleted
+                row is not here.
         """
         if len(changes) == 1 and not drop:
             (change,) = changes
@@ -159,11 +161,11 @@ class Cache:
 
         Args:
             plan: made by this cache since the last `apply`.
-            want: the tables of whose differences somebody will look at the rows; of others only
-                the counts are kept. None: all tables.
+            want: the tables whose changed rows somebody will read; for others only their counts are
+                kept. None means all tables.
 
         Raises:
-            LocalProtocolError: the plan is older than that. Nothing else can go wrong.
+            LocalProtocolError: the plan was made before the last `apply`. No other error occurs.
         """
         if plan.serial != self._serial:
             raise LocalProtocolError("a cache plan can be applied once, before any other is")
@@ -190,13 +192,13 @@ class Cache:
 
         Args:
             table: the table.
-            query_set: whose row it is.
+            query_set: the query set whose rows change.
             new: the row that it gains, or None.
             old: the row that it loses, or None.
-            want: whether anybody will look at the rows.
+            want: whether somebody will read the rows.
 
         Returns:
-            None, with nothing changed, if `plan` has to look at it.
+            None, with nothing changed, if the change is not that simple and needs `plan`.
         """
         planner = self._planners.get(table)
         step = None if planner is None else planner.row(query_set, new, old)
@@ -214,8 +216,8 @@ class Cache:
     def diff_from(self, old: Cache, *, want: Container[str] | None = None) -> list[TableDiff]:
         """Return how this cache differs from the one it takes the place of (after a reconnect).
 
-        Rows that are in both keep their objects, so that a row somebody holds on to still is the
-        row in the cache.
+        Rows that are in both keep their objects, so that a row object which the program has kept is
+        still the one in the cache.
 
         Raises:
             DecodeError: a primary key does not decode.

@@ -1,10 +1,11 @@
-"""`CachedTable`: the rows of one table, held as bytes and made into objects when somebody looks.
+"""`CachedTable`: the rows of one table, held as bytes and made into objects when first read.
 
 How it works. `rows` maps the BSATN bytes of a row to its object, or to None as long as nobody has
 read it. Rows are counted, because several query sets (or several queries of one set) may hold the
-same row; a count of one, which nearly all rows have, is written nowhere, and the rest is in
-`surplus`. While one query set holds the table, the table *is* that set's bag. From the second set on
-there is a bag per set, so that each can go and take exactly its own rows with it.
+same row. Nearly all rows have a count of one, which is stored nowhere; of the others, `surplus` has
+the count less one. As long as a single query set holds the table, `rows` and `surplus` are its
+counts too. From the second set on, each set has a *bag* (its own count of each row), so that a set
+that ends takes away exactly its own rows.
 
 `planning` works out what a message will do; `commit` does it and cannot fail.
 """
@@ -30,7 +31,8 @@ __all__ = ["CachedTable"]
 
 Row = TypeVar("Row")
 
-_BULK: Final = 32  # from this many rows on, joining them for the fused column decoder pays
+#: From this many rows on, joining them and reading the column by one ``iter_unpack`` is faster.
+_BULK: Final = 32
 _EMPTY: Final[dict[bytes, int]] = {}
 _ABSENT: Final[Any] = object()
 
@@ -69,7 +71,7 @@ class CachedTable(Generic[Row]):
         self.live: list[CacheIndex[Row]] = []
         """The indexes that are built and have to be kept up to date."""
         self.on_damage: Callable[[ProtocolError], object] | None = None
-        """Told of a row that does not decode, before the reader gets the error."""
+        """Called with the error of a row that does not decode, before the reader gets it."""
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -77,7 +79,7 @@ class CachedTable(Generic[Row]):
         return len(self.rows)
 
     def row(self, data: bytes) -> Row:
-        """Return the object of a row given its bytes; made once as long as the row is here.
+        """Return the object of a row given its bytes; while the row is here, it is made only once.
 
         Raises:
             DecodeError, LimitExceeded: the bytes are no row of this table.
@@ -131,7 +133,8 @@ class CachedTable(Generic[Row]):
         return list(self.rows.values())  # type: ignore[arg-type]  # none is unread now
 
     def __iter__(self) -> Iterator[Row]:
-        """Go through the rows as they are now, decoding each when it is its turn."""
+        """Iterate over the rows as they are now, decoding each when it is reached."""
+        # Over copies, so that the cache may change while a caller is in the middle of its loop.
         for data, row in zip(list(self.rows), list(self.rows.values()), strict=True):
             yield self.row(data) if row is None else row
 
@@ -209,7 +212,7 @@ class CachedTable(Generic[Row]):
     # --- changing -----------------------------------------------------------------------------
 
     def commit(self, plan: TablePlan, want: bool) -> TableDiff | None:
-        """Do what was planned; return what listeners may see of it, None if that is nothing."""
+        """Do what was planned; return the difference, None if listeners could see none."""
         if plan.bags is not None:
             self._commit_bags(plan.bags, plan.ended)
         elif plan.holder is not None:
@@ -274,7 +277,7 @@ class CachedTable(Generic[Row]):
                 self.surplus.pop(data, None)
 
     def _commit_bags(self, edits: dict[int, dict[bytes, int]], ended: Collection[int]) -> None:
-        """Write the new counts per set, splitting the table into bags if it was one set's."""
+        """Write the new counts per set; make the bags if a single set held the table until now."""
         bags = self.bags
         if bags is None:
             bags = {}
@@ -295,7 +298,7 @@ class CachedTable(Generic[Row]):
                     del bag[data]
 
     def _end(self, query_sets: Collection[int]) -> None:
-        """Forget sets that are over; when one is left, the table is its bag again."""
+        """Forget sets that have ended; if a single one is left, it needs no bag any more."""
         if self.bags is None:
             if self.holder in query_sets:
                 self.holder = None
@@ -314,10 +317,10 @@ class CachedTable(Generic[Row]):
             index.add(added_keys, plan.added)
 
     def _discard_unstaged(self, staged: Sequence[tuple[CacheIndex[Row], Any, Any]]) -> None:
-        """Give up the indexes that the plan does not know how to change.
+        """Discard the indexes that the plan has no keys for; the next reader builds them again.
 
-        They are those that a reader built between plan and commit (`on_before_delete`), and those
-        that this change mostly rewrites, where building again on next use costs no more.
+        They are those that a callback built between plan and commit (`on_before_delete`), and those
+        that this change mostly rewrites, where building again costs no more than updating.
         """
         if len(staged) != len(self.live):
             kept = {id(index) for index, _, _ in staged}

@@ -1,4 +1,4 @@
-"""What goes into the cache, what is going to happen, and what has happened.
+"""A change to the cache as data: its input, its plan, and its result.
 
 `TableChange` is one fragment of a message, as the protocols deliver it. `TablePlan` is everything
 that one message will do to one table, worked out without touching it. `TableDiff` is what listeners
@@ -35,11 +35,11 @@ class TableChange(msgspec.Struct, frozen=True, gc=False):
     inserts: RowList | None = None
     deletes: RowList | None = None
     events: RowList | None = None
-    """Rows of an event table, which come by and are not stored."""
+    """Rows of an event table, which are passed to callbacks and not stored."""
 
 
 class TablePlan(msgspec.Struct, gc=False):
-    """All that one message will do to one table; rows are meant by their BSATN bytes.
+    """All that one message will do to one table. Rows are given as BSATN bytes.
 
     A count is the number of times that the query sets together hold a row.
     """
@@ -58,17 +58,17 @@ class TablePlan(msgspec.Struct, gc=False):
     staged: Sequence[tuple[CacheIndex[Any], list[Any], list[Any]]] = ()
     """(index, keys of `removed`, keys of `added`) for the indexes that are kept up to date."""
     surplus: dict[bytes, int] | None = None
-    """New value of count - 1 for the rows where it changes and the row is there after."""
+    """New value of count - 1 for rows whose count was or becomes more than 1."""
     bags: dict[int, dict[bytes, int]] | None = None
-    """New counts per query set; None while one set holds the table."""
+    """New counts per query set; None while a single set holds the table."""
     holder: int | None = None
-    """The one query set that the change is about, while one set holds the table."""
+    """The query set whose rows change, while it is the only one that holds the table."""
     fresh: dict[bytes, Any] | None = None
-    """The whole table, when it was empty before."""
+    """The new `CachedTable.rows` of a table that was empty before; used as it is, not copied."""
     clears: bool = False
-    """Whether the table is empty afterwards, whatever held it."""
+    """Whether the table is emptied, whichever sets hold it."""
     ended: Collection[int] = ()
-    """Query sets that are over."""
+    """Query sets that have ended."""
     absent: Sequence[tuple[bytes, int]] = ()
     """(row, how often) for deletes of rows that the query set does not hold."""
 
@@ -79,7 +79,7 @@ class TablePlan(msgspec.Struct, gc=False):
 
 
 class OneRow(msgspec.Struct, gc=False):
-    """The plan for a table that loses a row, gains one, or both: the commonest of all."""
+    """The plan for a table that loses a row, gains one, or both: the most frequent kind."""
 
     store: CachedTable[Any]
     old: bytes | None
@@ -99,9 +99,11 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     """The rows of one table that one message changed.
 
     Rows are decoded when one of the sequences is first looked at: once, and shared with the cache.
-    Looking may raise DecodeError (the row bytes do not fit the schema); the hook `Cache.on_damage`
-    has been told by then. When `apply` was told that nobody wants the rows, the sequences are empty and
-    the counts are right all the same.
+    This may raise DecodeError (the row bytes do not fit the schema), after `Cache.on_damage` was
+    called. If `apply` was told that nobody wants the rows, the sequences are empty and only the
+    counts are filled in.
+
+    A sequence holds row bytes until it is read and row objects afterwards; its first element tells.
     """
 
     store: CachedTable[Any]
@@ -109,19 +111,19 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     _deleted: Sequence[Any]
     _updated: Sequence[Any]
     _gone: dict[bytes, Any] | None
-    """The objects of the rows that left, None where there is none yet."""
+    """By row bytes, the objects of the rows that left; a value of None was never decoded."""
     inserted_count: int
     deleted_count: int
     updated_count: int
 
     @classmethod
     def of(cls, plan: TablePlan, gone: dict[bytes, Any] | None, want: bool) -> TableDiff:
-        """Make the difference that a plan amounts to; `gone` as above."""
+        """Make the difference of a plan; `gone` has the rows that left and their objects."""
         inserted, deleted, updated = plan.inserted, plan.deleted, plan.updated
         counts = len(inserted), len(deleted), len(updated)
         if not want:
             return cls(plan.store, (), (), (), None, *counts)
-        # A dict may be the table by now, and go on changing.
+        # A dict is copied: it may have become the table's own (`TablePlan.fresh`), which changes.
         rows = list(inserted) if isinstance(inserted, dict) else inserted
         return cls(plan.store, rows, deleted, updated, gone or {}, *counts)
 

@@ -1,10 +1,11 @@
-"""From rows that come and go to the rows that appear and disappear (docs/protocol.md section 6.2).
+"""Which rows appear and disappear when sets gain and lose rows (docs/protocol.md section 6.2).
 
 The net rule: new count = old count + inserts - deletes, over all query sets and fragments of a message.
-A row appears if its count rises from 0, disappears if it falls to 0, and nothing is to be seen of it
-otherwise. `by_counts` is the rule itself. The other functions give the same plan for the usual cases,
-where rows come once and go once and whole dicts can be compared at the speed of C; they return None
-where the case is not so usual after all. Nothing here changes the store.
+A row appears if its count rises from 0, disappears if it falls to 0, and listeners see nothing of
+it otherwise. `by_counts` is the rule itself. The other functions give the same plan for the usual
+cases, in which each row is inserted or deleted once: these can be recognised by comparing sizes and
+keys of whole dicts, in C, where `by_counts` loops in Python. In all other cases they return None.
+Nothing here changes the store.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ def of_only_set(
     rows = store.rows
     if store.bags is not None or (rows and query_set != store.holder):
         return None
+    # The counts below hold only if no row is inserted twice and none of them is here already, and
+    # if every deleted row is here, is deleted once, and has a count of 1.
     came = dict.fromkeys(inserts)
     if len(came) != len(inserts) or not rows.keys().isdisjoint(came):
         return None
     if not rows and not deletes:
+        # A first snapshot: the dict of its rows becomes the table.
         return TablePlan(store, added=came, fresh=came, holder=query_set)
     if deletes:
         went = dict.fromkeys(deletes)
@@ -65,8 +69,8 @@ def of_joining_set(
 
 
 def of_leaving_set(store: CachedTable[Any], query_set: int) -> TablePlan:
-    """Plan for the end of one of several sets: it takes its bag with it."""
-    assert store.bags is not None  # there are several
+    """Plan for the end of one of several sets, which takes the rows of its bag with it."""
+    assert store.bags is not None  # while several sets hold the table, there are bags
     counts = store.surplus
     removed: list[bytes] = []
     surplus: dict[bytes, int] = {}

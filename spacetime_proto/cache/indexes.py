@@ -1,8 +1,9 @@
 """`CacheIndex`: from the values of some columns to the rows that have them.
 
-One kind serves them all. Equality is a hash lookup; ranges and prefixes cut a piece out of the sorted
-keys, which are sorted when the first range is asked for. An index is built when it is first read, and
-kept up to date from then on; so a program pays for the indexes that it uses.
+Unique columns and indexes of every algorithm (B-tree, hash, direct) use this one class. Equality is
+a hash lookup; ranges and prefixes cut a piece out of the sorted keys, which are sorted when the
+first range is asked for. An index is built when it is first read, and kept up to date from then on,
+so that a program pays only for the indexes that it uses.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ class IndexedTable(Protocol[Row]):
 class CacheIndex(Generic[Row]):
     """The rows of one table by the values of `columns`.
 
-    A key is the sort key of the column's value, or the tuple of them for several columns. A group is
-    the one row with that key, as bytes or, after `last` has read it, as object; or, when there are
-    several, a dict from their bytes to their objects (None until somebody reads them). Rows of a
-    group are in the order in which they came.
+    A key is the sort key of the column's value, or the tuple of them for several columns. `groups`
+    maps it to the rows with that key. If there is one, that is its bytes or, after `last` has read
+    it, its object, because most indexes are unique and a dict for each row would cost a lot of
+    memory. If there are several, it is a dict from their bytes to their objects (None until
+    somebody reads them), in the order in which the rows came.
     """
 
     __slots__ = ("_column_keys", "_ordered", "columns", "groups", "key", "key_of", "store")
@@ -57,7 +59,8 @@ class CacheIndex(Generic[Row]):
         self.columns = columns
         self._column_keys = [sort_key(definitions[at].type, typespace) for at in columns]
         self.key: Callable[[Any], Any] | None = self._column_keys[0] if len(columns) == 1 else None
-        """For an index over one column: what turns a value into a key, if anything need."""
+        """For an index over one column, the function from a value to its key; None if values are
+        their own keys, or if there are several columns."""
         self.groups: dict[Any, Any] | None = None
         """By key: row bytes, the row, or a dict of several; None until the index is built."""
         self._ordered: SortedKeys | None = None
@@ -67,7 +70,7 @@ class CacheIndex(Generic[Row]):
     # --- keeping it up to date ----------------------------------------------------------------
 
     def build(self) -> dict[Any, Any]:
-        """CacheIndex all rows of the table.
+        """Build the index over all rows of the table, unless it is built already.
 
         Raises:
             DecodeError: the columns of a row do not decode.
@@ -81,6 +84,8 @@ class CacheIndex(Generic[Row]):
             if self.store.on_damage is not None:
                 self.store.on_damage(error)
             raise
+        # If all keys differ, this one call in C is the whole index. If some are equal, the dict has
+        # fewer entries than there are rows, and the groups are made row by row.
         groups: dict[Any, Any] = dict(zip(keys, rows, strict=True))
         self.groups = groups
         if len(groups) != len(rows):
@@ -170,10 +175,11 @@ class CacheIndex(Generic[Row]):
         return groups
 
     def _bytes_of(self, single: Any) -> bytes:
-        """Return the bytes of the one row of a group, whose object `find` may have put there."""
+        """Return the bytes of a group's only row, for which `last` may have put in the object."""
         if type(single) is bytes:
             return single
-        # Only when a unique column turns out not to be unique, which the server does not allow.
+        # A slow search, but only for a second row of one value in a column that is read as unique,
+        # which the server does not allow.
         return next(data for data, row in self.store.rows.items() if row is single)
 
     # --- reading ------------------------------------------------------------------------------
@@ -201,7 +207,7 @@ class CacheIndex(Generic[Row]):
             groups = self.build()
         group = groups.get(key)
         if type(group) is bytes:
-            # From now on one lookup is enough.
+            # Keeping the object in place of the bytes saves the next reader a lookup in the table.
             group = groups[key] = self.store.row(group)
         elif type(group) is dict:
             return self.store.row(next(reversed(group)))  # not unique after all
@@ -217,9 +223,7 @@ class CacheIndex(Generic[Row]):
             low: (value, whether it belongs to the range), or None for no lower end.
             high: the same for the upper end.
         """
-        groups = self.groups
-        if groups is None:
-            groups = self.build()
+        groups = self.build()
         ordered = self._ordered
         if ordered is None:
             ordered = self._ordered = SortedKeys(groups)
@@ -231,7 +235,7 @@ class CacheIndex(Generic[Row]):
     def _bounds(
         self, prefix: tuple[Any, ...], low: tuple[Any, bool] | None, high: tuple[Any, bool] | None
     ) -> tuple[Bound | None, Bound | None]:
-        """Turn a prefix and a range of values into places among the sorted keys."""
+        """Return the `SortedKeys.between` bounds of a prefix and a range of values behind it."""
         column_keys = self._column_keys
         start = tuple(
             value if key is None else key(value)
@@ -248,8 +252,9 @@ class CacheIndex(Generic[Row]):
                 None if low is None else (end(low)[0], not low[1]),
                 None if high is None else end(high),
             )
-        # A key longer than a tuple it starts with is greater; with TOP behind it, it is smaller.
-        # So both kinds of end are places *before* a tuple.
+        # Keys are tuples. In sorted order, all keys that start with a shorter tuple `start` come
+        # after `start` itself and before (*start, TOP). So the place before them is the place
+        # before `start`, and the place after them is the place before (*start, TOP).
         begin: tuple[Any, ...] = start
         if low is not None:
             value, included = end(low)
@@ -266,7 +271,7 @@ class CacheIndex(Generic[Row]):
         if type(group) is not dict:
             return [self.store.row(group) if type(group) is bytes else group]
         rows = list(group.values())
-        if not all(rows):  # a row is a Struct without length: true
+        if not all(rows):  # None is not decoded yet; rows are Structs, which are always true
             row = self.store.row
             for data in group:
                 group[data] = row(data)

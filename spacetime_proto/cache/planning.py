@@ -1,9 +1,10 @@
-"""From the fragments of a message to the plan for one table.
+"""`Planner`: makes the plan for one table out of the fragments of a message.
 
 `Planner.one_row` is the path of the one-row transaction, `Planner.changes` that of every other
 message. Both check all that has to be checked before anything is applied: the sizes of rows, the
-primary keys, the columns of the indexes in use. What appears and disappears is worked out by
-`counting`; here rows that do both under one primary key are paired up into updates.
+primary keys, the columns of the indexes in use. `counting` works out which rows appear and
+disappear; here a row that disappears and one that appears under the same primary key are paired
+into an update.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner"]
 
-# An index is built anew rather than updated when a message changes this part of its table.
+# An index is discarded, and built again by its next reader, when a message changes more rows than
+# _REBUILD_MINIMUM and more than 1 / _REBUILD_FRACTION of the table: updating would cost more.
 _REBUILD_FRACTION = 2
 _REBUILD_MINIMUM = 64
 
@@ -64,7 +66,7 @@ class Planner:
         self._strict = strict
         self._verify = verify
         self._is_complicated = verify or table.definition.is_event
-        """Whether `row` has to leave the table to `changes`."""
+        """Whether every change needs `changes`: events are not stored, or rows must be verified."""
         self._fixed_size = table.codec.fixed_size
         self._min_size = table.codec.min_size
         self._is_event = table.definition.is_event
@@ -74,7 +76,7 @@ class Planner:
         self._pair_key: Callable[[Any], Any] | None = None
         self._key_slice: slice | None = None
         self._key_decodes = True
-        """Whether rows of the right size have a key for sure, so that none need be decoded."""
+        """Whether every row of a valid size has a valid key, so that keys need no check."""
         if column is not None:
             self._key_of = table.codec.column_decoder(column)
             self._pair_key = sort_key(table.definition.columns[column].type, typespace)
@@ -95,10 +97,11 @@ class Planner:
     def row(self, query_set: int, new: bytes | None, old: bytes | None) -> OneRow | None:
         """Return the plan for a query set that gains a row, loses one, or both; None as `one_row`.
 
-        An empty row stands for what is not that simple.
+        Empty bytes as `new` or `old` stand for several rows (`_only_row`).
         """
         store = self.store
-        if query_set != store.holder or self._is_complicated:  # no holder while there are bags
+        # With bags there is no holder, so this is None for tables that several sets hold.
+        if query_set != store.holder or self._is_complicated:
             return None
         rows = store.rows
         if new is not None and (
@@ -149,7 +152,7 @@ class Planner:
 
         Raises:
             DecodeError: rows do not have the size of the row type, or their keys do not decode.
-            ProtocolError: a delete of a row that is not there, if that is to be an error.
+            ProtocolError: with `strict_deletes`, a deleted row is not here.
         """
         events: dict[bytes, int] = {}
         sets: Sets = {}
@@ -175,7 +178,8 @@ class Planner:
         if plan is None:
             plan = by_counts(self.store, {q: _net(*rows) for q, rows in sets.items()})
         elif len(changes) == 1 and not drop and plan.removed and self._key_column is not None:
-            # Added and removed are just what the two lists have, whose keys are read in bulk.
+            # The rows added and removed are those of the two lists, in their order, so the keys can
+            # be read from the lists in bulk.
             (change,) = changes
             keys = self._list_keys(change.inserts), self._list_keys(change.deletes)
         self._refuse_absent(plan)
@@ -215,7 +219,7 @@ class Planner:
         return TableDiff.of(plan, {row: before[row] for row in plan.removed}, want)
 
     def _of_one_set(self, sets: Sets) -> TablePlan | None:
-        """Plan for rows of one set that come and go once each; None if there is more to it."""
+        """Plan for a single set, each of whose rows comes or goes once; None in other cases."""
         if len(sets) != 1:
             return None
         ((query_set, (inserts, deletes)),) = sets.items()
@@ -225,7 +229,7 @@ class Planner:
         return plan
 
     def _of_drop(self, sets: Sets, drop: Collection[int]) -> TablePlan | None:
-        """Plan for a message that takes away all that some sets hold (which are here)."""
+        """Plan for a message that takes all rows from some sets, which hold rows of this table."""
         store = self.store
         if not sets:
             if store.bags is None:
@@ -243,7 +247,7 @@ class Planner:
     # --- checking rows ------------------------------------------------------------------------
 
     def _checked(self, rows: RowList) -> list[bytes]:
-        """Return the rows as bytes, after all checks that come before anything is applied."""
+        """Return the rows as bytes, checked so far that applying them cannot fail."""
         slices = rows.slices()
         if not slices:
             return slices
@@ -274,7 +278,10 @@ class Planner:
             decode(row, what=what)
 
     def _count_events(self, rows: RowList, counts: dict[bytes, int]) -> None:
-        """Count an event as often as the fragment that has it most often."""
+        """Add rows of one fragment to the events, each as often as in the fragment with most of it.
+
+        Not the sum over fragments: overlapping queries each deliver the same event.
+        """
         for row, count in Counter(self._checked(rows)).items():
             if count > counts.get(row, 0):
                 counts[row] = count
@@ -310,7 +317,7 @@ class Planner:
         """Make an update of each removed and added row with one primary key.
 
         Returns:
-            The keys of added and removed rows, None if there was no need of them.
+            The keys of added and removed rows, None if they were not needed.
         """
         added, removed = plan.added, plan.removed
         plan.inserted, plan.deleted = added, removed
@@ -339,7 +346,7 @@ class Planner:
         return keys
 
     def _stage(self, plan: TablePlan, keys: Keys | None) -> None:
-        """Decode what the built indexes will have to know; apply must not fail."""
+        """Decode the keys for the indexes that are built: applying the plan must not fail."""
         store = self.store
         if not store.live or plan.fresh is not None or plan.clears:
             return
@@ -372,7 +379,7 @@ def _pair_first_with_first(plan: TablePlan, new_keys: list[Any], old_keys: list[
 
 
 def _only_row(rows: RowList | None) -> bytes | None:
-    """Return the row of a list with one row, None for none, and for several no bytes at all."""
+    """Return the only row of a list; None if the list is empty, ``b""`` if it has several rows."""
     if rows is None:
         return None
     start, end, size = rows.start, rows.end, rows.row_size
@@ -398,10 +405,11 @@ def _extremes(rows: list[bytes]) -> tuple[int, int]:
 
 
 def _plain_key(table: BoundTable, typespace: Typespace) -> slice | None:
-    """Return where the primary key is in every row, if every bit pattern there is a key.
+    """Return where the bytes of the primary key are in every row, None if they will not do as key.
 
-    That holds for integers and for the id and time types behind columns of fixed size. Equal keys
-    have equal bytes then, and a row that is long enough has a key.
+    They do for integers and for the id and time types, if all columns before are of fixed size:
+    every bit pattern is a valid key, and keys are equal exactly if their bytes are. So nothing is
+    decoded.
     """
     column = table.definition.primary_key
     assert column is not None  # asked of keyed tables only

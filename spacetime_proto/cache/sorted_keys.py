@@ -1,7 +1,9 @@
-"""`SortedKeys`: distinct keys in order, cheap to add to, to take from and to cut a range out of.
+"""`SortedKeys`: distinct keys in order; adding, removing and taking a range are cheap.
 
-A list of short lists, so that adding a key moves at most `_SPLIT` others whatever the size of the
-index. The last key of every short list is kept beside it, and a search bisects twice.
+One sorted list would do for searching, but adding a key would move all keys behind it. So the keys
+are in *blocks*, short lists one after the other, and adding a key moves at most `_SPLIT` others
+whatever the size of the index. `_last` has the last key of each block: a search bisects `_last` for
+the block, then the block. That is right as long as no block is empty and keys are totally ordered.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ Bound = tuple[Any, bool]
 
 
 class SortedKeys:
-    """Distinct keys in ascending order. A key compares with its like only, and is never NaN."""
+    """Distinct keys in ascending order. All must be of one type and none may be NaN."""
 
     __slots__ = ("_blocks", "_last")
 

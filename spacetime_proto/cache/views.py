@@ -69,9 +69,9 @@ class IndexView(Generic[Row, K]):
         use builds the index, the first range sorts its keys.
 
         Args:
-            value: for one column, a value or a `Range`. For several, a tuple with a value for each;
-                or for the first few of them, the rest being free; the last may be a `Range`. Instead
-                of a tuple with one element, the element.
+            value: for one column, a value or a `Range`. For several, a tuple of values for all of
+                them, or for the first few if the others do not matter; the last may be a `Range`.
+                A tuple with one element may be written as that element.
 
         Raises:
             TypeError: more values than columns, or a `Range` before the last of them.
@@ -130,7 +130,8 @@ class UniqueColumn(IndexView[Row, K]):
         if key is not None:
             value = key(value)
         elif groups is not None:
-            # What most calls come to, without `CacheIndex.last` in between: 15 % of a lookup.
+            # The usual case of `CacheIndex.last` (the row was read before, or there is none)
+            # without the call, which would be 15 % of a lookup.
             row: Row | None = groups.get(value)
             kind = type(row)
             if kind is not bytes and kind is not dict:
@@ -141,8 +142,8 @@ class UniqueColumn(IndexView[Row, K]):
 class TableView(Generic[Row]):
     """The rows of one table, and its unique columns and indexes as attributes.
 
-    The attributes are named as `schema.access` says: a unique column as the column, an index by its
-    accessor name. Rows are in no promised order.
+    The attributes are named as `schema.attributes` says: a unique column as the column, an index by
+    its accessor name. Rows are in no promised order.
     """
 
     def __init__(self, table: BoundTable) -> None:
@@ -187,11 +188,11 @@ class TableView(Generic[Row]):
         return self.count()
 
     def __bool__(self) -> bool:
-        """A table is something, also when it has no rows: ask `count`."""
+        """Always True: ``if client.db.user:`` does not ask whether there are rows; use `count`."""
         return True
 
     def iter(self) -> Iterator[Row]:
-        """Go through the rows as they are at this moment; changes meanwhile do no harm.
+        """Iterate over the rows as they are at this moment; later changes do not affect it.
 
         Raises:
             DecodeError: from the iterator, when a row does not decode.

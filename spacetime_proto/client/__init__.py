@@ -1,1 +1,1 @@
-"""The client role: connection state, subscriptions, calls, dispatch, pump."""
+"""The client role: requests, answers, subscriptions, callbacks, and a client's whole life."""

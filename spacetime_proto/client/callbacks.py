@@ -2,8 +2,8 @@
 
 Order within one message (docs/cache.md, "Order"): ``on_applied``; then table by table inserts, deletes,
 updates; then ``on_transaction``; then the reply of the call. The events come in that order already;
-this module only looks up who listens. Callback lists are tuples that are replaced, never changed,
-so whoever registers or unregisters during a dispatch does so for the next message.
+this module only looks up the listeners. Callback lists are tuples that are replaced, never changed,
+so registering or unregistering during a dispatch takes effect with the next message.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Callbacks:
         return CallbackHandle(callback, lambda: self.remove(kind, callback))
 
     def remove(self, kind: str, callback: Callable[..., Any]) -> None:
-        """Unregister; what is not there is ignored, for handles may be cancelled late."""
+        """Unregister; ignored if it is not registered, because handles may be cancelled late."""
         found = list(self._by_kind[kind])
         if callback in found:
             found.remove(callback)
@@ -63,20 +63,21 @@ class Callbacks:
     def only_call(
         self, message: list[ev.Event]
     ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """Return the one (function, arguments) that an applied message makes run.
+        """Return the (function, arguments) of a message with exactly one callback, without `calls`.
 
-        None if there are several, or none, or it takes more than a look to know. Most messages of a
-        busy connection are one row with one listener, or the reply to one call: 3 of 11 us went
-        into the generators that have nothing to iterate over then.
+        A shortcut for the commonest messages of a busy connection: an updated row with one
+        listener, and the outcome of a call. The generators of `calls` took 3 of their 11 us. The
+        result must be all that `calls` would yield for the message, so other events and other
+        numbers of listeners give None, which means "use `calls`".
 
         Raises:
-            DecodeError: the row of it is damaged.
+            DecodeError: the row is damaged.
         """
         event = message[0] if message else None
         if len(message) != 1:
             if len(message) != 2 or type(event) is not ev.ReducerCompleted:
                 return None
-            # The outcome of a call, with one listener to all outcomes and nobody waiting for it.
+            # A call that no caller waits for, and one callback that gets the outcomes of all calls.
             done, listeners_of_all = message[1], self._by_kind["reducer"]
             if type(done) is ev.CallDone and done.pending.on_done is None:
                 return (listeners_of_all[0], (event.ctx,)) if len(listeners_of_all) == 1 else None
@@ -99,7 +100,7 @@ class Callbacks:
         return iter(())
 
     def waiters(self, event: ev.Event) -> Calls:
-        """Yield only what wakes somebody who waits for `event`, no callback of the user's."""
+        """Yield only the functions of the driver that wake tasks or threads waiting for `event`."""
         if isinstance(event, ev.CallDone):
             return self._call_done(event)
         if isinstance(event, ev.SetApplied | ev.SetEnded | ev.SetFailed):
@@ -161,8 +162,8 @@ class Callbacks:
 
     @property
     def interests(self) -> tuple[bool, bool]:
-        """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
-        return self._interests  # asked once per message, so not made here
+        """Whether there are callbacks for whole transactions, and for the outcomes of all calls."""
+        return self._interests  # kept, because it is asked once per message
 
 
 _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {

@@ -1,4 +1,4 @@
-"""Calls as values, and what becomes of them."""
+"""Calls as values, and their outcomes."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True):
 
 
 class PendingCall(msgspec.Struct, Generic[R], eq=False):
-    """A request that was accepted for sending: its outcome, once there is one.
+    """A request that was accepted for sending, and its outcome once that is known.
 
-    Colour-free: nothing here waits. Drivers pass `on_done`, which the pump runs as part of the
+    Nothing here waits. Drivers pass `on_done`, which the pump runs as part of the
     dispatch of the answering message, after its row callbacks.
     """
 
@@ -58,7 +58,7 @@ class PendingCall(msgspec.Struct, Generic[R], eq=False):
 
         Raises:
             LocalProtocolError: there is no outcome yet.
-            ReducerError: the module said no.
+            ReducerError: the reducer returned an error.
             InternalError: the module panicked or the host could not run the function.
             QueryError: the server refused the query.
             Disconnected: the connection ended first.

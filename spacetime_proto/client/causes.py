@@ -1,4 +1,4 @@
-"""Why a callback runs: what it finds in ``ctx.event``, as frozen values."""
+"""Why a callback runs: the frozen values that ``ctx.event`` can hold."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Status = Literal["committed", "failed", "out_of_energy", "internal_error"]
 
 
 class ReducerEvent(msgspec.Struct, frozen=True):
-    """The result of a reducer call: this client's own, or on v1 possibly somebody else's.
+    """The result of a reducer call: this client's own, or on v1 possibly another client's.
 
-    What the protocol in use does not tell is None.
+    Fields that the protocol in use does not carry are None.
     """
 
     name: str | None
@@ -49,10 +49,10 @@ class ReducerEvent(msgspec.Struct, frozen=True):
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """A transaction whose cause the wire does not tell: other clients, schedules, SQL, procedures."""
+    """A transaction of unknown cause: a call of another client, a schedule, SQL or a procedure."""
 
 
-#: The wire says no more about most transactions, so there is one value for all of them.
+#: It carries no information, so one value serves all transactions.
 TRANSACTION: Final = Transaction()
 
 
@@ -76,7 +76,7 @@ class SubscriptionFailed(msgspec.Struct, frozen=True):
 
 
 class Reconnected(msgspec.Struct, frozen=True):
-    """What changed while the connection was lost."""
+    """The difference between the rows before a lost connection and after reconnecting."""
 
 
 class DisconnectedEvent(msgspec.Struct, frozen=True):

@@ -1,9 +1,9 @@
 """The client's side of one WebSocket connection, without the WebSocket: payloads in, payloads out.
 
-Three ledgers keep what a connection knows, and nothing else changes them: `Calls` (what waits for a
-reply), `Sets` (query sets), `Updates` (the cache). `Connection` feeds them: it hands each message to
-the ledger that it concerns and sends what they have queued. It lives as long as one socket;
-`ClientSession` makes a new one to reconnect.
+Three ledgers keep what a connection knows, and nothing else changes them: `Calls` (requests that
+wait for a reply), `Sets` (query sets), `Updates` (the cache). `Connection` feeds them: it hands
+each message to the ledger that handles it, and sends what the ledgers have queued. It lives as long
+as one socket; `ClientSession` makes a new one to reconnect.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ class Connection:
         limits: what may be in flight, and how large a request may be.
         dialect: the negotiated protocol.
         cache: the cache to fill.
-        db: handles, asked who listens.
-        owner: what contexts belong to.
-        on_greeting: called with the server's first message; what it raises ends the connection.
-        tap: looks on at every payload.
+        db: the table handles, which hold the listeners.
+        owner: the session that contexts refer to.
+        on_greeting: called with the server's first message; an exception from it ends the
+            connection.
+        tap: sees every payload.
         previous: after a reconnect, the cache that `db` shows until all `replayed` are settled.
         replayed: the subscriptions taken over from the connection before.
     """
@@ -90,7 +91,7 @@ class Connection:
         self._on_greeting = on_greeting
         self._tap = tap
         self._rest: Iterator[Incoming] | None = None
-        """What is left of the payload that was opened last."""
+        """The unread messages of the payload that was opened last."""
         self._receivers: dict[type, Callable[[Any], Iterable[Event]]] = {
             meaning.Greeting: self._greeted,
             meaning.Applied: self.sets.on_applied,
@@ -105,7 +106,7 @@ class Connection:
         }
 
     def payloads_to_send(self) -> list[bytes | str]:
-        """Take what is queued, batched as the protocol allows."""
+        """Take the queued payloads, batched as the protocol allows."""
         payloads = self._outbox.take()
         if len(payloads) > 1:
             payloads = self.dialect.batch(payloads)
@@ -117,17 +118,17 @@ class Connection:
     def receive(self, inbox: deque[bytes | str]) -> Iterable[Event] | None:
         """Handle the next message; return its events, or None if there is none.
 
-        Most messages are applied when this returns, and their events are a list. One that somebody
-        wants to look at before is applied while the events are taken. All of them have to be taken
-        before the next message is handled, so that no callback ever sees a later transaction.
+        Most messages are applied when this returns, and their events are a list. Others give a
+        generator that applies the message between two events, so that `on_before_delete` sees the
+        old rows. Run all events before the next call: no callback may see a later transaction.
 
         Args:
-            inbox: the payloads that have come, oldest first; one is taken when that before it has
-                no message left.
+            inbox: the payloads that have come, oldest first; the next is taken when the one before
+                has no message left.
 
         Raises:
-            ProtocolError: the payload cannot be decoded, or says what cannot be true. Nothing of
-                the message at fault was applied.
+            ProtocolError: the payload cannot be decoded, or contradicts earlier messages. Nothing
+                of the faulty message was applied.
         """
         rest = self._rest
         message = None if rest is None else next(rest, None)
@@ -144,7 +145,7 @@ class Connection:
                 self._rest = None
             else:
                 self._rest = rest = iter(messages)
-                message = next(rest)  # no payload is without a message
+                message = next(rest)  # every payload holds a message
         return self._receivers[type(message)](message)
 
     def _greeted(self, message: Greeting) -> Iterator[Event]:

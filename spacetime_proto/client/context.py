@@ -1,4 +1,4 @@
-"""What a callback gets as its first argument."""
+"""`Context`: the first argument of every callback."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DbT = TypeVar("DbT", default=Any)
 
 
 class ContextOwner(Protocol):
-    """What a context, or a connection, can ask of the session it belongs to."""
+    """The part of a session that its contexts and its connection use."""
 
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
     wants_outcomes: bool
-    """Whether the outcomes of calls are told to others than those who made them."""
+    """Whether callbacks get the outcomes of all calls, besides the callers that wait."""
 
     @property
     def db(self) -> Any: ...
@@ -44,9 +44,9 @@ class ContextOwner(Protocol):
 
 
 class Context(Generic[DbT]):
-    """Why a callback runs (`event`), and what it may do about it.
+    """Why a callback runs (`event`), the cache, and the requests that a callback may make.
 
-    It reads the cache and queues requests; it never waits, so a callback cannot deadlock with it.
+    Requests are queued and nothing here waits, so a callback cannot deadlock.
     """
 
     __slots__ = ("_owner", "event")
@@ -54,7 +54,7 @@ class Context(Generic[DbT]):
     def __init__(self, owner: ContextOwner, event: Why | None) -> None:
         self._owner = owner
         self.event = event
-        """What happened; None in `on_connect`."""
+        """The cause, such as a `ReducerEvent`; None in `on_connect`."""
 
     @property
     def db(self) -> DbT:
@@ -66,7 +66,7 @@ class Context(Generic[DbT]):
         """This client's identity.
 
         Raises:
-            LocalProtocolError: no server has told it yet: in `on_connect_error`, before the first
+            LocalProtocolError: it is not known yet: in `on_connect_error`, before the first
                 connection.
         """
         identity = self._owner.identity
@@ -99,11 +99,11 @@ class Context(Generic[DbT]):
         Args:
             queries: SQL texts or queries of the builder.
             on_applied: ``on_applied(ctx)``, before the row callbacks of its first rows.
-            on_error: ``on_error(ctx, error)``, if it is refused or dies later.
+            on_error: ``on_error(ctx, error)``, if it is refused or fails later.
             on_end: ``on_end(ctx)``, after an unsubscribe.
 
         Raises:
-            LocalProtocolError: the session is closed, or something is no query.
+            LocalProtocolError: the session is closed, or a value is not a query.
         """
         return self._owner.subscribe(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end

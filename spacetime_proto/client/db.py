@@ -67,7 +67,7 @@ class Db:
     if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
-            # Only reached for names that no table has; say which there are.
+            # Python calls this only for attributes that do not exist: no table has this name.
             if name.startswith("_"):
                 raise AttributeError(name)
             known = ", ".join(sorted(n for n in vars(self) if not n.startswith("_")))
@@ -81,8 +81,8 @@ def make_db(module: Any, owner: HandleOwner) -> Any:
     """Make the tables of a client of `module`.
 
     Raises:
-        LocalProtocolError: it is something else; the package of the bindings is the likely mistake,
-            because that is what the 0.7 API takes.
+        LocalProtocolError: it is not a module; most likely the bindings package was given, which
+            the 0.7 API takes.
     """
     if hasattr(module, "create_db"):
         return module.create_db(owner)

@@ -1,4 +1,4 @@
-"""What happens on a client session, as frozen values.
+"""The events of a client session, as frozen values.
 
 They are what `ClientSession.events` yields, in the order in which callbacks run. Each has a context,
 whose event is one of the causes that are re-exported here.
@@ -57,7 +57,7 @@ __all__ = [
 
 
 class Connected(msgspec.Struct, frozen=True):
-    """The server greeted; also after each reconnect. The token is not part of the repr."""
+    """A connection is established, the first or a later one. The token is not part of the repr."""
 
     ctx: Context
     identity: Identity
@@ -69,14 +69,14 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class ConnectFailed(msgspec.Struct, frozen=True):
-    """An attempt ended before the server greeted."""
+    """An attempt ended before the server's first message."""
 
     ctx: Context
     error: BaseException
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A greeted connection is over; `error` is None when this client closed it."""
+    """An established connection is over; `error` is None when this client closed it."""
 
     ctx: Context
     error: BaseException | None

@@ -1,4 +1,4 @@
-"""What was asked for while there was no open connection."""
+"""Requests that were made while there was no open connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be sent on one connection, and the ids of requests."""
+"""The requests that wait to be sent on one connection, and their ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Outbox:
     Args:
         limits: `in_flight` and `outgoing_size` are enforced here.
         calls: the calls that wait for an answer.
-        sets: the requests about query sets that do; the two are only counted.
+        sets: the requests about query sets that wait for one. Both are only counted.
     """
 
     def __init__(self, limits: Limits, calls: Sized, sets: Sized) -> None:
@@ -38,7 +38,7 @@ class Outbox:
         """Return the id for another request.
 
         Raises:
-            LocalProtocolError: too many wait for their answers.
+            LocalProtocolError: too many requests wait for their answers.
         """
         in_flight = len(self._calls) + len(self._sets)
         if in_flight >= self._max_in_flight:
@@ -56,7 +56,7 @@ class Outbox:
 
         Args:
             payload: the request.
-            pending: the call that it makes; told when it is sent.
+            pending: the call in it, if any; marked as sent by `take`.
         """
         if (size := sent_size(payload)) > self._max_size:
             raise LocalProtocolError(

@@ -1,8 +1,8 @@
-"""The ledger of calls: what waits for a reply, and which outcome a message brings it.
+"""The ledger of calls: which ones wait for a reply, and the outcome that a message brings.
 
 `Calls` sends calls and one-off queries and settles them. On v1 the reply to a call is the
-transaction itself; on v2 and v3 it holds the transaction. Either way the rows come first, and the
-outcome is told when all else of the message is done.
+transaction itself; on v2 and v3 it holds the transaction. Either way the rows are applied first,
+and the outcome is settled last.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Calls:
     """The calls and one-off queries of one connection.
 
     Args:
-        module: the functions that there are.
+        module: its reducers and procedures.
         dialect: encodes calls, and decodes what they return.
-        outbox: takes them.
+        outbox: queues them.
         waiting: where they wait for their replies, by request id; queries of v1 by their message id.
-        sets: the ledger of query sets, which makes that of updates.
-        owner: what contexts belong to.
+        sets: the ledger of query sets; it holds that of updates.
+        owner: the session that contexts refer to.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Calls:
 
         Raises:
             LocalProtocolError: the schema lacks the function or the arguments do not fit
-                (EncodeError), or too many requests are in flight, or it is too large.
+                (EncodeError), or too many requests are in flight, or the request is too large.
         """
         call, dialect = pending.call, self._dialect
         if call is None:
@@ -118,7 +118,7 @@ class Calls:
         self._waiting[key] = pending
 
     def greeted(self, greeting: Greeting) -> None:
-        """Take over who this client is: on v1 that tells its own transactions from others."""
+        """Note this client's identity: on v1 it tells its own transactions from those of others."""
         self._me = greeting.identity, greeting.connection_id
 
     # --- in -----------------------------------------------------------------------------------
@@ -155,9 +155,9 @@ class Calls:
     ) -> tuple[Key, PendingCall[Any]] | None:
         """Find the call that a v1 TransactionUpdate answers.
 
-        A call that was refused before it ran is answered with request id 0 (docs/protocol.md
-        section 4.4), and by SpacetimeDB 1.x every call that failed: then it is the oldest one of
-        that reducer, for the server answers in order.
+        Request id 0 answers a call that was refused before it ran (docs/protocol.md section 4.4)
+        and, on SpacetimeDB 1.x, every call that failed. It is taken for the oldest waiting call of
+        that reducer, because servers answer in order.
         """
         if info.request_id == 0 and error is not None:
             for key, pending in self._waiting.items():
@@ -171,18 +171,22 @@ class Calls:
         return info.request_id, found
 
     def _v1_args(self, info: ReducerInfo, call: Call[Any] | None) -> tuple[Any, ...] | None:
-        """Return the arguments of a call; None where nobody tells."""
+        """Return the arguments of a call; None if they are unknown."""
         if call is not None:
             return call.args
         function = self._module.reducers.get(info.name)
         if function is None or _never_ran(info):
-            # A reducer that these bindings do not know is never fatal; and the echo of a call that
-            # was refused before it ran is empty (docs/protocol.md section 4.4).
+            # A reducer that is not in the bindings must not end the connection. A call that was
+            # refused before it ran comes back without arguments (docs/protocol.md section 4.4).
             return None
         return self._dialect.decode_args(function, info.args)
 
     def on_call_committed(self, message: CallCommitted) -> Iterable[Event]:
-        """Do what `on_reducer_reply` does, without a `ReducerEvent` where nobody would see it."""
+        """Do what `on_reducer_reply` does, faster: there is nothing to decode and no row to apply.
+
+        No `ReducerEvent` is made unless a callback gets it. Without one the shared context will do:
+        a caller that waits is given `pending`, never the context.
+        """
         request_id = message.request_id
         pending = self._waiting.get(request_id)
         call = None if pending is None else pending.call
@@ -257,7 +261,7 @@ class Calls:
     def _called(
         self, request_id: int, reply: str, kind: CallKind
     ) -> tuple[PendingCall[Any], Call[Any]]:
-        """Return what a reply to a call of that kind answers."""
+        """Return the call of that kind that a reply answers."""
         pending = self._pending(request_id, reply)
         call = pending.call
         if call is None or call.kind != kind:
@@ -271,7 +275,7 @@ class Calls:
         value: Any = None,
         error: SpacetimeError | None = None,
     ) -> Reply:
-        """Return the function that gives a call its outcome; it is called last of all."""
+        """Return the function that settles a call; it is called after the rows were applied."""
 
         def settle(ctx: Context[Any]) -> CallDone:
             del self._waiting[key]
@@ -283,7 +287,7 @@ class Calls:
     def _outcome_context(
         self, call: Call[Any], status: Status, text: str | None, timestamp: Timestamp
     ) -> Context[Any]:
-        """Return the context of what the reply to a call of this client tells of it."""
+        """Return the context of a reply to a call of this client."""
         event = ReducerEvent(call.name, call.args, status, text, timestamp, *self._me, is_own=True)
         return Context(self._owner, event)
 
@@ -301,14 +305,14 @@ class Calls:
 
 
 def _none_for_unit(value: Any) -> Any:
-    """Functions that return nothing return None in Python, not the empty product."""
+    """Return None for ``()``, which is how functions without a result return."""
     return None if value == () else value
 
 
 def _never_ran(info: ReducerInfo) -> bool:
     """Whether the host refused the call before it ran: no id is echoed and no energy was used.
 
-    The id alone does not tell: SpacetimeDB 1.x echoes none for any call that failed.
+    The id alone is not enough: SpacetimeDB 1.x echoes none for any call that failed.
     """
     return info.status == "failed" and info.request_id == 0 and info.energy == 0
 
@@ -316,8 +320,8 @@ def _never_ran(info: ReducerInfo) -> bool:
 def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     """Return the error of a v1 call that was not committed.
 
-    v1 has one text for what the module said and for what the host said, but the host's can be told
-    by how it came, or by its words where they are fixed (docs/protocol.md section 4.4).
+    v1 has one field for errors of the module and of the host. The host's are known by their missing
+    id and energy (`_never_ran`) or by their fixed words (docs/protocol.md section 4.4).
     """
     text = info.message or ""
     if info.status == "out_of_energy":

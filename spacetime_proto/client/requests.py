@@ -1,7 +1,7 @@
-"""The requests of a program, in and outside callbacks: calls, queries and subscriptions.
+"""The requests that a program makes of a session, from outside or from a callback, in any state.
 
-`Requests` is the base class of `ClientSession`. A request goes to the `Connection` if that is open;
-otherwise it waits or is refused.
+`Requests` is one half of `ClientSession`. Requests go to the ledgers of the connection if it is
+open; otherwise they wait or are refused.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Requests:
         self._end_pending = False
         self._waiting = Waiting()
         self._extra: list[Event] = []
-        """Events that come before those of the next message."""
+        """Events to report before the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
 
@@ -93,12 +93,12 @@ class Requests:
 
         Args:
             call: what to call.
-            on_done: called with the returned object when its outcome is known, after the callbacks for
-                the rows that the call changed.
+            on_done: run with the returned object when its outcome is known, after the row callbacks
+                of the same message.
 
         Raises:
             LocalProtocolError: the session is not open and calls do not wait, or the call does not
-                fit the schema (EncodeError), or too many are in flight, or it is no call.
+                fit the schema (EncodeError), or too many are in flight, or it is not a call.
             Disconnected: the connection is lost and ``offline="fail"``.
         """
         if not isinstance(call, Call):
@@ -138,7 +138,8 @@ class Requests:
             on_error: ``on_error(ctx, error)`` when it was refused or has failed.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
             legacy: use v1's replaceable set where the protocol has it.
-            replaces: a subscription that it replaces once applied; callbacks see only the difference.
+            replaces: the subscription that it replaces when it is applied; callbacks see only the
+                difference.
 
         Raises:
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
@@ -153,7 +154,7 @@ class Requests:
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
-            # No LocalProtocolError: the caller may not know yet that the connection was lost.
+            # Not LocalProtocolError: the connection may have been lost a moment before the call.
             raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
         if self.state is SessionState.OPEN:
             assert self._connection is not None
@@ -169,7 +170,7 @@ class Requests:
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
             return
         if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises, because it is over
+            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises: it is over
         else:
             self._connection.sets.unsubscribe(subscription)
 
@@ -188,8 +189,8 @@ class Requests:
             what = f"{what} {pending.name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
             raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
-        # After a reconnect `on_connect` runs while subscriptions are replayed. Its requests are sent
-        # after them, so that their rows come after the difference since the lost connection.
+        # `on_connect` runs while the subscriptions are being replayed. Calls made in it are sent
+        # after those, so that their rows come after the difference was reported.
         is_replaying = state is SessionState.REPLAYING and not self._end_pending
         if self.options.offline == "wait" or is_replaying:
             self._waiting.calls.append(pending)

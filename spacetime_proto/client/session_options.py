@@ -1,4 +1,4 @@
-"""What a client session is told once, at its beginning: options and target."""
+"""What a client session is made with: its options and its target."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_seconds(name: str, value: object) -> float:
     """Return the value of the option `name`, a time.
 
     Raises:
-        LocalProtocolError: it is no finite number above 0.
+        LocalProtocolError: it is not a finite number above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise LocalProtocolError(f"{name} must be a positive number of seconds, not {value!r}")
@@ -51,10 +51,10 @@ def check_seconds(name: str, value: object) -> float:
 
 
 class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session talks: everything that is the same on each connection attempt.
+    """The options of a session that are the same for each connection attempt.
 
     Raises:
-        LocalProtocolError: on construction, for a value without meaning; names option and value.
+        LocalProtocolError: on construction, for an invalid value; the text names option and value.
     """
 
     protocols: frozenset[str] = frozenset(ALL_PROTOCOLS)
@@ -87,7 +87,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             )
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
-            # By identity of type too: 1 equals True.
+            # The type counts too, because 1 == True.
             if not any(value == one and type(value) is type(one) for one in allowed):
                 shown = ", ".join(map(repr, allowed[:-1]))
                 raise LocalProtocolError(
@@ -106,7 +106,7 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise LocalProtocolError(f"limits must be a Limits, not {self.limits!r}")
 
     def frame_codec(self) -> CodecFactory:
-        """Return what makes the frame codec of a connection; wsproto is imported when chosen."""
+        """Return the class of the frame codec; wsproto is imported only if it was chosen."""
         if self.frames == "wsproto":
             from ..wire.frames_wsproto import WsprotoCodec
 

@@ -1,4 +1,4 @@
-"""The ledger of query sets: what was asked for, what is live, and what an answer does to both."""
+"""The ledger of query sets: which were asked for, which are live, and what answers change."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Sets:
 
     Args:
         dialect: encodes the requests, and says whether sets share their rows.
-        outbox: takes them.
+        outbox: queues them.
         requests: where they wait for their answers, by request id.
-        cache, db, owner, previous: what `Updates` is made of.
+        cache, db, owner, previous: the arguments of `Updates`.
         replayed: the subscriptions taken over from the connection before.
     """
 
@@ -74,7 +74,7 @@ class Sets:
         self._to_replay = list(replayed)
         self._replaying: set[Subscription] = set()
         self._held: list[Event] = []
-        """What is told when all replayed sets are settled."""
+        """Events that are kept back until all replayed sets are settled."""
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -133,10 +133,12 @@ class Sets:
     # --- which rows concern this client -------------------------------------------------------
 
     def concerned(self, changes: list[TableChange]) -> list[TableChange]:
-        """Leave out what concerns sets that are gone; give v1's changes to the bag they belong to.
+        """Drop the changes of sets that have ended; assign changes of v1 to their bag.
+
+        Nearly always there is nothing to do, and `changes` itself is returned.
 
         Raises:
-            ProtocolError: a set that this connection never asked for.
+            ProtocolError: a change of a set that this connection never asked for.
         """
         live = self.live
         if self._dialect.shares_rows:
@@ -159,7 +161,7 @@ class Sets:
         return [change for change in changes if change.query_set in live]
 
     def _v1_bag(self, table: str) -> int:
-        """Say which bag a v1 change belongs to while a legacy set is live: v1 does not tell.
+        """Guess the bag of a v1 change while a legacy set is live: the message does not say.
 
         Without other sets it is the legacy set. With others, it is the legacy set only for tables
         that no other set names.
@@ -172,7 +174,7 @@ class Sets:
     # --- answers ------------------------------------------------------------------------------
 
     def _request(self, request_id: int, kind: str) -> SetRequest:
-        # Looked up, not taken: if a callback refuses the message, the request is still open.
+        # Not removed yet: if an `on_before_delete` callback raises, nothing may have changed.
         try:
             return self._requests[request_id]
         except KeyError:
@@ -207,7 +209,7 @@ class Sets:
         yield from self._conclude(subscription)
 
     def _retire(self, replaced: Subscription, new_set: int) -> None:
-        """End a set whose rows were just replaced by those of another."""
+        """End a set whose rows have just been replaced by those of another set."""
         if replaced.is_ended:
             return
         if replaced.set_id != new_set:
@@ -292,7 +294,7 @@ class Sets:
     # --- replay, and the end ------------------------------------------------------------------
 
     def replay(self) -> Iterable[Event]:
-        """Ask again for the sets of the connection before; tell the difference if there are none."""
+        """Subscribe again to the sets of before; without any, report the difference."""
         if self.updates.is_shown:
             return ()
         for subscription in self._to_replay:
@@ -302,7 +304,7 @@ class Sets:
         return self._finish_replay()
 
     def _conclude(self, subscription: Subscription, *events: Event) -> Iterable[Event]:
-        """Return what is to be told of a settled set; while replaying, when all are settled."""
+        """Return the events of a settled set; while replaying, keep them until all are settled."""
         if self.updates.is_shown:
             return events
         self._replaying.discard(subscription)
@@ -310,7 +312,7 @@ class Sets:
         return self._finish_replay()
 
     def _finish_replay(self) -> Iterable[Event]:
-        """When the last replayed set is settled, show the new cache and say what differs."""
+        """When all sets are settled, show the new cache; return the difference and kept events."""
         return () if self._replaying else [*self.updates.reveal(), *self._held]
 
     @property
@@ -330,7 +332,7 @@ class Sets:
 
 
 def _refused(subscription: Subscription, error: SubscriptionError, ctx: Context[Any]) -> Event:
-    """Record that a set was refused or has died; return the event of it."""
+    """Record that a set was refused or has failed; return the event."""
     was_ending = subscription.state is SubscriptionState.ENDING
     subscription.move(SubscriptionInput.REFUSED)
     subscription.error = error
@@ -344,7 +346,7 @@ def end_subscriptions(
     *,
     for_good: bool,
 ) -> Iterator[Event]:
-    """Move subscriptions on after the loss of their connection, and say which of them failed."""
+    """Move subscriptions on after their connection is lost; yield the events of ended ones."""
     for subscription in [one for one in waiting if not one.is_ended]:
         was_ending = subscription.state is SubscriptionState.ENDING
         if not for_good:

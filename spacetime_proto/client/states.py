@@ -1,8 +1,8 @@
 """The state machines of the client, as tables.
 
 Two rules. Every transition of a session or a subscription is a line in this file, and no other file
-assigns a state. What is not in a table is somebody's mistake: the server's if the input came from
-it, the caller's otherwise.
+assigns a state. An input that is not in a table is an error: the server's if it sent the input,
+otherwise the caller's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class SessionState(enum.Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     IDLE = "idle"
     """No attempt was made yet, or the last one is over and another may be started."""
@@ -42,7 +42,7 @@ class SessionState(enum.Enum):
 
 
 class SessionInput(enum.Enum):
-    """What moves a session."""
+    """The inputs that change the state of a session."""
 
     START = enum.auto()
     GREETED = enum.auto()
@@ -89,7 +89,7 @@ def next_session_state(state: SessionState, event: SessionInput) -> SessionState
     """Return the state after `event`.
 
     Raises:
-        ProtocolError: the server greeted when it should not.
+        ProtocolError: the server sent its first message twice.
         LocalProtocolError: the caller asked for something that this state does not allow.
     """
     try:
@@ -102,7 +102,7 @@ def next_session_state(state: SessionState, event: SessionInput) -> SessionState
 
 
 class SubscriptionState(enum.Enum):
-    """Where a subscription (one query set) stands."""
+    """The state of a subscription (one query set)."""
 
     PENDING = "pending"
     """Not sent yet."""
@@ -117,12 +117,12 @@ class SubscriptionState(enum.Enum):
 
 
 class SubscriptionInput(enum.Enum):
-    """What moves a subscription."""
+    """The inputs that change the state of a subscription."""
 
     SEND = enum.auto()
     APPLIED = enum.auto()
     REFUSED = enum.auto()
-    """An error that answers its Subscribe, or that tells that the live set is gone."""
+    """A SubscriptionError: the answer to its Subscribe, or the failure of the live set."""
     UNSUBSCRIBE = enum.auto()
     ENDED = enum.auto()
     """The server confirmed the end."""
@@ -152,14 +152,14 @@ SUBSCRIPTION_TRANSITIONS: Final[
     (_T.APPLIED, _J.ENDED): _T.ENDED,
     (_T.APPLIED, _J.LOST): _T.ENDED,
     (_T.APPLIED, _J.REPLAY): _T.PENDING,
-    # The snapshot of a set whose end is already on its way: applied, then taken back.
+    # Unsubscribe was sent before the first rows came: they are applied, and removed later.
     (_T.ENDING, _J.APPLIED): _T.ENDING,
-    # It died or was refused while its end was on the way: gone either way.
+    # It failed or was refused after Unsubscribe was sent: ended either way.
     (_T.ENDING, _J.REFUSED): _T.ENDED,
     (_T.ENDING, _J.ENDED): _T.ENDED,
     (_T.ENDING, _J.LOST): _T.ENDED,
     (_T.ENDING, _J.REPLAY): _T.ENDED,
-    # Late words about a set that is gone are a normal race, not an error.
+    # Late messages about a set that has ended are a normal race, not an error.
     (_T.ENDED, _J.APPLIED): _T.ENDED,
     (_T.ENDED, _J.REFUSED): _T.ENDED,
     (_T.ENDED, _J.ENDED): _T.ENDED,
@@ -178,7 +178,7 @@ def next_subscription_state(
     """Return the state after `event`.
 
     Raises:
-        ProtocolError: the server said something about the set that cannot be true.
+        ProtocolError: the server sent an answer that does not fit this state.
         LocalProtocolError: the caller asked for something that this state does not allow.
     """
     try:

@@ -43,7 +43,7 @@ def query_texts(queries: Iterable[object]) -> list[str]:
 class Subscription:
     """One query set: its queries, its state, its callbacks.
 
-    Colour-free. `unsubscribe` only asks; drivers wrap it in something that waits. Callbacks:
+    `unsubscribe` does not wait for the answer; the handles of drivers do. Callbacks:
     ``on_applied(ctx)``, ``on_error(ctx, error)``, ``on_end(ctx)``.
     """
 
@@ -76,7 +76,7 @@ class Subscription:
 
     @property
     def state(self) -> SubscriptionState:
-        """Where it stands: pending, sent, applied, ending, ended or failed."""
+        """Its state: pending, sent, applied, ending, ended or failed."""
         return self._state
 
     @property
@@ -90,15 +90,15 @@ class Subscription:
         return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
 
     def bind(self, unsubscribe: Callable[[Subscription], None]) -> None:
-        """Tell the subscription how to ask its session for the end (called by the session)."""
+        """Set the function that asks the session for the end (called by the session)."""
         self._unsubscribe = unsubscribe
 
     def move(self, event: SubscriptionInput) -> None:
         """Go to the next state (called by the connection).
 
         Raises:
-            ProtocolError: the server's word does not fit the state.
-            LocalProtocolError: the caller's wish does not fit the state.
+            ProtocolError: the server's message does not fit the state.
+            LocalProtocolError: the caller's request does not fit the state.
         """
         self._state = next_subscription_state(self._state, event)
 

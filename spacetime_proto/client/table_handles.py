@@ -1,8 +1,9 @@
 """Table handles: the reading side of a table plus its callbacks.
 
 `TableHandle` for any table, `KeyedTableHandle` for one with a primary key (it alone has updates),
-`EventTableHandle` for one whose rows come once and are never stored. Colour-free: a callback may be
-a function or a coroutine function, whatever the driver in charge can run.
+`EventTableHandle` for one whose rows come once and are never stored. All clients share these
+classes: the driver decides whether a callback may be a coroutine function
+(`HandleOwner.check_callback`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Row = TypeVar("Row")
 
 
 class Insert(msgspec.Struct, Generic[Row], frozen=True):
-    """A row came into the cache (or, on an event table, came by)."""
+    """A row came into the cache (or, on an event table, was announced)."""
 
     row: Row
 
@@ -71,7 +72,7 @@ class ChangeStream(Protocol[Row]):
 
 
 class HandleOwner(Protocol):
-    """What a handle needs of the client it belongs to."""
+    """The part of a client that its table handles use."""
 
     def check_callback(self, callback: Callable[..., object]) -> None:
         """Refuse a callback that this client cannot run.
@@ -87,15 +88,17 @@ class HandleOwner(Protocol):
 
 
 class Listeners(msgspec.Struct, frozen=True):
-    """The callbacks of one table at one moment. Registering makes a new value, so that a dispatch
-    under way keeps the list that it began with."""
+    """The callbacks of one table at one moment.
+
+    Registering makes a new value, so that a running dispatch keeps the callbacks it began with.
+    """
 
     insert: tuple[Callable[..., Any], ...] = ()
     delete: tuple[Callable[..., Any], ...] = ()
     update: tuple[Callable[..., Any], ...] = ()
     before_delete: tuple[Callable[..., Any], ...] = ()
     wants_rows: bool = False
-    """Whether anybody wants to see changed rows: there are others than `before_delete`."""
+    """Whether any but `before_delete` is set. Otherwise changed rows are not collected at all."""
 
     def having(self, kind: str, callbacks: tuple[Callable[..., Any], ...]) -> Listeners:
         """Return the same with other callbacks of one kind."""
@@ -171,8 +174,8 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
     def on_before_delete(self, callback: Callable[[Context[DbT], Row], None]) -> CallbackHandle:
         """Call `callback(ctx, row)` for every row about to leave, while the old cache is visible.
 
-        Always a plain function: nothing may happen between the look and the change. If it raises,
-        the connection ends with nothing of that message applied.
+        Always a plain function: a coroutine would let other tasks run before the change. If it
+        raises, the connection ends with nothing of that message applied.
         """
         return self._add("before_delete", callback)
 
@@ -196,7 +199,8 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
         """Return a stream of `Insert`, `Update` and `Delete` values, beginning now.
 
         At most `max_buffered` changes wait for the reader. One more ends the stream: the reader
-        gets what is buffered and then `LimitExceeded`, because a stream with holes would lie.
+        gets what is buffered and then `LimitExceeded`, because the reader could not see that
+        changes are missing.
         """
         if self._owner is None:
             raise LocalProtocolError("changes() needs a client that is driven by a transport")
@@ -222,9 +226,7 @@ class EventTableHandle(TableHandle[Row, DbT]):
         """Refused: events are not stored, so none is ever deleted."""
         raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
 
-    def on_before_delete(self, callback: Callable[..., Any]) -> CallbackHandle:
-        """Refused: events are not stored, so none is ever deleted."""
-        raise LocalProtocolError(f"{self.table_name!r} is an event table: it has on_insert only")
+    on_before_delete = on_delete
 
 
 def _function(callback: CallbackHandle | Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What looks on while a session talks, such as a recorder."""
+"""`Tap`: sees every payload of a session, for example to record it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["Tap"]
 class Tap(Protocol):
     """Sees the payloads of each connection of a session, as they are on the wire.
 
-    Payloads hold the token. Whatever a method raises comes out of the session's own method.
+    Payloads hold the token. An exception in a method leaves through the session's method that
+    called it.
     """
 
     def started(self, protocol: str, headers: Iterable[tuple[str, str]]) -> None:

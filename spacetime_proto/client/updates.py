@@ -1,8 +1,8 @@
 """The ledger of updates: what messages do to the cache, and the events that tell of it.
 
-A message is planned, looked at by whoever wants to see its deletes before (`before`), applied, and
-told. After a reconnect a new cache is filled while the old one is shown; `reveal` tells the
-difference.
+The changes of a message are planned, shown to `on_before_delete` callbacks while the old rows are
+still there (`before`), applied, and turned into events. After a reconnect a new cache is filled
+while the program still sees the old one; `reveal` switches to it and returns the difference.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from .meaning import RowChanged
     from .sets import Sets
 
-    #: Gives the call behind a transaction its outcome, when all else of the message is done.
+    #: Settles the call behind a transaction, after everything else in the message.
     Reply: TypeAlias = Callable[[Context[Any]], CallDone]
 
 __all__ = ["Updates"]
 
 
 class Updates:
-    """The cache of one connection, and who is told what becomes of it.
+    """The cache of one connection, and the events of its changes.
 
     Args:
-        cache: what is filled.
-        db: the handles, which know who listens.
-        owner: what contexts belong to.
+        cache: the cache to fill.
+        db: the table handles, which hold the listeners.
+        owner: the session that contexts refer to.
         sets: the ledger that knows which rows concern this client.
         previous: after a reconnect, the cache that is shown until `reveal`.
     """
@@ -54,7 +54,7 @@ class Updates:
         self.is_shown = previous is None
         """Whether `db` shows this cache."""
         self.transaction_context: Context[Any] = Context(owner, TRANSACTION)
-        """For all transactions of which the wire tells no more than that they happened."""
+        """Shared by all transactions of unknown cause: their contexts would be equal."""
         self._previous = previous
         self._db = db
         self._handles = {handle.table_name: handle for handle in db}
@@ -65,10 +65,10 @@ class Updates:
     # --- before, apply ------------------------------------------------------------------------
 
     def before(self, plan: Plan, ctx: Context[Any]) -> list[Event]:
-        """Return what somebody wants to see before the plan is applied.
+        """Return the events for `on_before_delete`, to be run before the plan is applied.
 
         Raises:
-            DecodeError: a row of it is damaged.
+            DecodeError: a row is damaged.
         """
         events: list[Event] = []
         if self.is_shown:
@@ -84,7 +84,7 @@ class Updates:
         return self._told(self.cache.apply(plan, want=self._wanted(plan.tables)), ctx)
 
     def _wanted(self, tables: Iterable[str]) -> Collection[str] | None:
-        """Return those of the tables whose changed rows somebody looks at; None for all."""
+        """Return those tables whose changed rows a listener gets; None for all."""
         if not self.is_shown:
             return ()
         if self._owner.wants_everything:
@@ -106,7 +106,7 @@ class Updates:
     def transaction(
         self, changes: list[TableChange], ctx: Context[Any], reply: Reply | None = None
     ) -> Iterable[Event]:
-        """Apply what a transaction changed; return its events and those of the call behind it."""
+        """Apply the changes of a transaction; return its events and those of the call behind it."""
         events: list[Event] = []
         if changes:
             plan = self.cache.plan(self._sets.concerned(changes))
@@ -126,7 +126,7 @@ class Updates:
         yield from events
 
     def _conclude(self, ctx: Context[Any], events: list[Event], reply: Reply | None) -> None:
-        """Add what comes after the row changes of a transaction."""
+        """Add the events that follow the row changes of a transaction."""
         if events and self._owner.wants_everything:
             events.append(TransactionApplied(ctx, tuple(cast("list[TableChanged]", events))))
         if type(ctx.event) is ReducerEvent:
@@ -135,7 +135,12 @@ class Updates:
             events.append(reply(ctx))
 
     def on_row_changed(self, message: RowChanged) -> Iterable[Event]:
-        """Do what `transaction` does, by the shortest way where there is one."""
+        """Do what `transaction` does, for one row and without a plan.
+
+        Right only if nothing needs the plan: no `on_before_delete` callback, a live set, and this
+        cache being shown. `Cache.apply_row` has conditions of its own; it then changes nothing and
+        returns None, and `transaction` does it all.
+        """
         handle = self._handles.get(message.table)
         ctx = self.transaction_context
         if (

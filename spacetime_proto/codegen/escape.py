@@ -1,8 +1,8 @@
-"""Schema text inside Python source, made harmless.
+"""Makes text from a schema harmless inside generated Python source.
 
 A schema is untrusted. Its names reach the output in three ways only: as identifiers that
 `python_name` made, as string literals that `literal` wrote, and in comments and docstrings through
-`plain`. None of the three can end the token that it stands in.
+`plain`. None of the three lets a name end the token that it is part of.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH: Final = 88
 
 _MAX_PLAIN: Final = 120
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"', "'": "\\'"}
-#: What a literal cannot hold as it is, by the quote that it stands in.
+#: The characters that must be escaped in a literal, by its quote.
 _UNSAFE: Final = {quote: re.compile(rf"[^ -~]|[\\{quote}]") for quote in "'\""}
 _SAFE: Final = frozenset(
     " !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}~"
@@ -44,8 +44,8 @@ def _escape(found: re.Match[str]) -> str:
 def plain(text: str) -> str:
     """Return text for a comment or docstring: one line of printable ASCII.
 
-    Without backslashes and double quotes, so that it cannot escape from there; what is replaced
-    shows as ``?``.
+    Other characters become ``?``, and so do backslashes and double quotes, so that the text cannot
+    end the comment or docstring.
     """
     safe = "".join(char if char in _SAFE else "?" for char in text[:_MAX_PLAIN])
     return safe + "..." if len(text) > _MAX_PLAIN else safe

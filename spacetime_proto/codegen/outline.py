@@ -1,4 +1,4 @@
-"""What the files of a package will be called and hold, decided before anything is written."""
+"""The names of all files and classes of a package, decided before anything is written."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TypeModel(msgspec.Struct, frozen=True):
     """Its file, without ``.py``."""
     type: ProductType | SumType
     fields: tuple[ColumnModel, ...] = ()
-    """Of a product; for sums the variants, by Python name."""
+    """The fields of a product; for sums the variants, by Python name."""
 
 
 class TableModel(msgspec.Struct, frozen=True):
@@ -83,10 +83,10 @@ class TableModel(msgspec.Struct, frozen=True):
     """Its name on ``client.db`` and in ``tables``."""
     stem: str
     prefix: str
-    """The table in PascalCase: the 0.7 class; with a suffix, the modern ones."""
+    """The table in PascalCase: the name of its 0.7 class; the other classes have a suffix."""
     row: TypeModel
     has_own_row: bool
-    """Whether the row class stands in this table's file and is the 0.7 class too."""
+    """Whether the row class is defined in this table's file and is the 0.7 class too."""
     accessors: tuple[Accessor, ...]
 
     @property
@@ -125,7 +125,7 @@ class PackageModel(msgspec.Struct, frozen=True):
 
 
 def build_model(module: ModuleDef) -> PackageModel:
-    """Decide about names and files.
+    """Choose the names and files.
 
     Args:
         module: what `visible_part` returned.
@@ -195,7 +195,7 @@ def _type_model(module: ModuleDef, ref: int, home: Symbol, annotator: Annotator)
         parts, attributes = ty.elements, field_names(ty)
     else:
         ty = ty if isinstance(ty, SumType) else SumType()
-        # A variant may hide neither the payload, which is the attribute `value`, nor `ClassVar`.
+        # No variant may take the name of the payload's attribute (`value`), or `ClassVar`.
         attributes = python_names(
             (variant.name for variant in ty.variants),
             prefix="variant_",
@@ -229,7 +229,7 @@ def _functions(
         elements = definition.params.elements
         attributes = python_names((element.name for element in elements), prefix="arg_")
         returned = getattr(definition, "return_type", None) or getattr(definition, "ok_type", None)
-        assert returned is not None  # one of the two kinds
+        assert returned is not None  # each of the two kinds has one of them
         functions.append(
             FunctionModel(
                 definition=definition,
@@ -254,7 +254,8 @@ def _has_legacy_filter(ty: AlgebraicType) -> bool:
 def file_stem(name: str) -> str:
     """Return a name for a file: ASCII, lower case, an identifier, of bounded length.
 
-    ``PlayerInfo`` becomes ``player_info``. What is left out of a name comes back as a short hash.
+    ``PlayerInfo`` becomes ``player_info``. A name that loses characters gets a short hash of the
+    whole name appended, which keeps it distinct.
     """
     snake = _WORD_BOUNDARY.sub("_", name.replace(".", "_")).lower()
     stem = re.sub(r"[^a-z0-9_]", "_", snake)
@@ -266,7 +267,7 @@ def file_stem(name: str) -> str:
 
 
 class _Stems:
-    """The files of a package; names differ also where case does not count."""
+    """The files of a package; their names are lower case, for file systems that ignore case."""
 
     def __init__(self, fixed: Sequence[str]) -> None:
         self._taken = set(fixed)

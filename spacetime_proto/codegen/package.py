@@ -1,7 +1,7 @@
 """`generate`: a module description becomes the files of a package of bindings.
 
-Pure: the result maps file names to text. Whoever writes them decides about folders and about files
-that are there already (those of ours begin with `MARKER`).
+No file is touched: the result maps file names to text. The caller decides about folders and about
+files that exist already (generated ones begin with `MARKER`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 _CHUNK: Final = WIDTH - 8
-# Lines of the embedded schema end where an entry of a list does, so that a change stays local.
+# Lines of the embedded schema end where an entry of a list does, so that a small change of the
+# schema is a small diff.
 _ENTRY: Final = re.compile(r"(?<=[}\]]),(?=\{)")
 
 
@@ -61,7 +62,7 @@ def render_legacy(header: str) -> str:
 def render_db(model: PackageModel, header: str) -> str:
     """Return ``_db.py``: `Db` and `Context`.
 
-    A file of its own, because the files of tables need it and it needs them: it imports them for
+    A file of its own, because it and the files of tables import each other: it imports them for
     type checkers only.
     """
     attributes = [table.attribute for table in model.tables]

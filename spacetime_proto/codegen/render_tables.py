@@ -129,7 +129,7 @@ def _accessor(table: TableModel, columns: Iterable[int], kind: str, file: Source
 
 
 class _LegacyNames:
-    """What the 0.7 class attributes are called: a column of that name goes first."""
+    """The names of the 0.7 class attributes; one that a column has too gets ``_`` appended."""
 
     def __init__(self, table: TableModel) -> None:
         own = table.row.fields if table.has_own_row else ()

@@ -1,8 +1,8 @@
-"""One Python file in the making: its names, its imports, its lines.
+"""`SourceFile`: a Python file while it is generated, with its names, imports and lines.
 
-The names that a schema gives to things (classes, fields, parameters) are public and come first;
-what the file imports gives way: ``from .user import User as User_``. Even built-in types are
-imported under another name where a field or function shadows them. So no name of a schema can
+The names that a schema gives to things (classes, fields, parameters) are public and stay as they
+are; an import of the same name is renamed: ``from .user import User as User_``. Even built-in types
+are imported under another name where a field or function shadows them. So no name of a schema can
 change what another line of the file means.
 """
 
@@ -62,7 +62,7 @@ class Group(NamedTuple):
     """Code in brackets, which may be broken into a line for each item."""
 
     start: str
-    """What stands before the items, with the opening bracket."""
+    """The code before the items, with the opening bracket."""
     items: tuple[Node, ...]
     end: str
 

@@ -1,4 +1,4 @@
-"""The Python annotation of a SATS type: what the decoders give and the encoders take."""
+"""The Python annotations of SATS types, as decoders return and encoders accept their values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def union(*members: Annotation) -> Annotation:
         # A union inside a union is spread out, so that None stands there once.
         parts = _split(member)
         distinct.extend(part for part in parts if part not in distinct)
-    # Nothing is ever of type Never, so beside another type it says nothing.
+    # Never has no values, so it adds nothing to a union.
     distinct = [member for member in distinct if member != _NEVER] or distinct
     joined: list[str | Symbol] = []
     for member in distinct:

@@ -1,4 +1,4 @@
-"""What of a module is generated: `visible_part`.
+"""`visible_part`: the part of a module that bindings are generated for.
 
 The result is a module description of its own, with a unique class name for every type that needs a
 class. It is what the bindings embed, so generated and dynamic bindings agree about everything.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKAGE_NAMES", "class_kind", "visible_part"]
 
-#: What every package of bindings exports besides its classes.
+#: The names that every package of bindings exports besides its classes.
 PACKAGE_NAMES = frozenset(("MODULE", "Context", "Db", "procedures", "reducers", "tables"))
 
 
@@ -48,11 +48,11 @@ def class_kind(ty: AlgebraicType) -> str | None:
 
 
 def visible_part(module: ModuleDef, *, include_private: bool = False) -> ModuleDef:
-    """Return the part of a module that its bindings are about.
+    """Return the part of a module that its bindings are generated for.
 
     Left out: private and system tables, functions that clients cannot call, types that nothing
     uses, and what only the server needs. With `include_private`, private tables and functions are
-    kept, as the owner of a database can use them; lifecycle reducers are not callable by anybody.
+    kept, as the owner of a database can use them; nobody can call lifecycle reducers.
 
     Raises:
         SchemaError: a reference leads nowhere, or a table's rows are no product.
@@ -112,14 +112,10 @@ def _check_rows(typespace: Typespace, table: TableDef) -> None:
 
 def _follow(typespace: Typespace, index: int) -> int:
     """Return the index that a chain of references ends at."""
-    for _ in typespace.types:
-        if not 0 <= index < len(typespace.types):
-            break
-        ty = typespace.types[index]
-        if not isinstance(ty, RefType):
-            return index
-        index = ty.index
-    raise SchemaError(f"type reference {index} leads nowhere")
+    try:
+        return typespace.follow(RefType(index))[1]
+    except ValueError as error:
+        raise SchemaError(str(error)) from error
 
 
 def _reachable(typespace: Typespace, roots: Iterable[AlgebraicType]) -> set[int]:
@@ -153,7 +149,7 @@ def _name_types(
         ty = module.typespace.types[index]
         if class_kind(ty) is not None and (ty != UNIT or index in given):
             wanted.append((python_name(given.get(index) or f"Type{index}"), index))
-    # msgspec knows class variables by the word ClassVar, so no class may take that name away.
+    # msgspec recognises class variables by the name ClassVar, so no class may be called that.
     taken = {*PACKAGE_NAMES, "ClassVar"}
     named = []
     for name, index in sorted(wanted):

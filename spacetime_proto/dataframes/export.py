@@ -1,11 +1,9 @@
-"""Tables and selections as data frames and as HTML: what notebooks and data tools ask for."""
+"""Tables and selections as data frames, and as HTML for notebooks."""
 
 from __future__ import annotations
 
-from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from .arrow import rows_to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +18,7 @@ _MAX_CELL: Final = 200
 
 
 class RowSource(Protocol):
-    """What frames are made from."""
+    """What `FrameMethods` needs of the class it is added to."""
 
     def _frame_source(self) -> tuple[BoundTable, Sequence[bytes]]:
         """Return the table and the encoded rows."""
@@ -39,23 +37,23 @@ class FrameMethods:
     def to_arrow(self: RowSource) -> Any:
         """Return the rows as a `pyarrow.Table`, made from their bytes column by column.
 
-        How each type is held: see `spacetime_proto.arrow`.
+        How each type is held: see `spacetime_proto.dataframes.arrow`.
 
         Raises:
             ModuleNotFoundError: the extra ``arrow`` is not installed.
             DecodeError: a row does not decode.
         """
-        return rows_to_arrow(*self._frame_source(), checked=True)
+        return _arrow_table(self)
 
     def to_polars(self: RowSource) -> Any:
         """Return the rows as a `polars.DataFrame`; needs the extra ``polars``. Errors as `to_arrow`."""
         polars = _load("polars")
-        return polars.from_arrow(rows_to_arrow(*self._frame_source(), checked=True))
+        return polars.from_arrow(_arrow_table(self))
 
     def to_pandas(self: RowSource) -> Any:
         """Return the rows as a `pandas.DataFrame`; needs the extra ``pandas``. Errors as `to_arrow`."""
         _load("pandas")
-        return rows_to_arrow(*self._frame_source(), checked=True).to_pandas()
+        return _arrow_table(self).to_pandas()
 
     def _repr_html_(self: RowSource) -> str:
         """Show the first rows as a table in a notebook."""
@@ -63,9 +61,14 @@ class FrameMethods:
         return table_html(table.definition.name, table.column_names, shown, total)
 
 
-def _load(name: str) -> Any:
-    from importlib import import_module
+def _arrow_table(source: RowSource) -> Any:
+    # Imported here, as `html` is below: every program imports its bindings, and few make data frames.
+    from .arrow import rows_to_arrow
 
+    return rows_to_arrow(*source._frame_source(), checked=True)
+
+
+def _load(name: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -83,9 +86,11 @@ def table_html(name: str, columns: Sequence[str], rows: Sequence[Any], total: in
         rows: the rows to show.
         total: how many rows there are in all.
     """
+    from html import escape
+
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(getattr(row, c))}</td>" for c in columns) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(_cell(getattr(row, c)))}</td>" for c in columns) + "</tr>"
         for row in rows
     )
     more = f", the first {len(rows)} of them here" if len(rows) < total else ""
@@ -96,8 +101,8 @@ def table_html(name: str, columns: Sequence[str], rows: Sequence[Any], total: in
 
 
 def _cell(value: Any) -> str:
-    # str() of ids and times is what people know them by; where there is none it is repr().
+    # Ids and times have a familiar text form as str(); for other classes str() is repr().
     text = str(value)
     if len(text) > _MAX_CELL:
         text = f"{text[:_MAX_CELL]}…"
-    return escape(text)
+    return text

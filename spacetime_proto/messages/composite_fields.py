@@ -116,6 +116,7 @@ class Product(WireField):
         for name, field in self._fields.items():
             values[name] = field.read(to)
             if field is TABLE_NAME:
+                # From here on errors name the table. A `try` without an exception costs nothing.
                 table = values[name]
                 to.line("try:")
                 to.indent()
@@ -206,7 +207,7 @@ class Sum(WireField):
 
 
 class Wrapped(WireField):
-    """What in JSON is a product of one field, and here what is inside of it."""
+    """A value that JSON wraps into a product of one field; elsewhere it is bare."""
 
     def __init__(self, name: str, inner: WireField) -> None:
         self.sats = sats.ProductType((sats.Element(name, inner.sats),))
@@ -227,9 +228,9 @@ class Wrapped(WireField):
 
 
 class Compressable(WireField):
-    """What in BSATN may be compressed on its own: behind a tag, as a payload is.
+    """A field that BSATN may hold compressed, behind a tag as payloads have it.
 
-    It is written plainly, as a 2.x server does. In JSON there is no such thing.
+    Written uncompressed, as by a 2.x server. JSON has neither tag nor compression.
     """
 
     def __init__(self, inner: WireField) -> None:

@@ -6,7 +6,7 @@ Rules, the same for both (the server's own messages keep all of them):
   second member, bytes after the end, and a stream that is cut short are `DecodeError`;
 * output is produced step by step and counted, so a body that would become larger than allowed is
   refused before it has been expanded;
-* brotli is an optional dependency: without it `brotli_is_available` is False and such a body is a
+* brotli is an optional dependency: without it `brotli_is_available` is False and a brotli body is a
   `DecodeError` that says what to install.
 """
 
@@ -57,8 +57,8 @@ def inflate(body: bytes, algorithm: int, limits: Limits = DEFAULT_LIMITS) -> byt
         limits: gives the largest result allowed for the size of `body`.
 
     Raises:
-        DecodeError: the stream is damaged, cut short or followed by something else; or it is
-            brotli and that is not installed.
+        DecodeError: the stream is damaged, cut short or followed by other bytes; or it is brotli
+            and the package is not installed.
         LimitExceeded: the result would be larger than `limits` allow.
     """
     return _unbrotli(body, limits) if algorithm == BROTLI else _gunzip(body, limits)
@@ -80,7 +80,7 @@ def deflate(data: bytes, algorithm: int) -> bytes:
 
 
 class _Output:
-    """Collects decompressed pieces and counts them against what the limits allow."""
+    """Collects decompressed pieces; LimitExceeded when they are larger than the limits allow."""
 
     def __init__(self, body: bytes, limits: Limits) -> None:
         self._allowed = limits.decompressed_for(len(body))
@@ -115,7 +115,7 @@ def _gunzip(body: bytes, limits: Limits) -> bytes:
                 raise DecodeError("bytes after the end of the stream", what="gzip payload")
             pending = body[at : at + _INPUT_STEP]
             piece = b""
-            # A full piece may have more behind it even when all input was taken.
+            # After a piece of full size there may be more output, even if all input was taken.
             while not unpacker.eof and (pending or len(piece) == _STEP):
                 piece = unpacker.decompress(pending, _STEP)
                 output.add(piece)
@@ -135,7 +135,8 @@ def _unbrotli(body: bytes, limits: Limits) -> bytes:
     output = _Output(body, limits)
     unpacker = _brotli.Decompressor()
     try:
-        # The stream keeps what it could not use yet and objects to bytes after its end.
+        # All input goes in with the first call; later calls only fetch more output. Bytes after the
+        # end of the stream are an error of the decompressor.
         pending = body
         while not unpacker.is_finished():
             piece = unpacker.process(pending, output_buffer_limit=_STEP)

@@ -1,12 +1,12 @@
 """From declared messages to functions that read and write them.
 
-A message is a frozen struct, and the annotations of its fields say what they are on the wire: a
-plain Python type where that is enough (`str`, `Timestamp`, ``tuple[X, ...]``, ``X | None``, another
-struct), otherwise one of the names below. Fields come in the order of the wire unless
+A message is a frozen struct, and the annotations of its fields say how they are written on the
+wire: a plain Python type where that is enough (`str`, `Timestamp`, ``tuple[X, ...]``, ``X | None``,
+another struct), otherwise one of the names below. Fields come in the order of the wire unless
 ``wire_order`` gives another.
 
-`Messages` is what one role sends on one protocol: a union of such structs, whose tags are their
-places in it.
+`Messages` are all that one role sends on one protocol: a union of such structs. The tag of a
+message is its position in the union.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ JsonOrBsatn: TypeAlias = Annotated[bytes | str, fields.JSON_OR_BSATN]
 #: The name of the table that the fields after it belong to.
 TableName: TypeAlias = Annotated[str, fields.TABLE_NAME]
 
-#: What a writer raises for a value that does not fit its field.
+#: Raised by generated writers for a value that does not fit its field.
 _RAW_ENCODE_ERRORS: Final = (struct.error, ValueError, OverflowError, AttributeError, TypeError)
 
 M = TypeVar("M")
@@ -104,7 +104,7 @@ def _field(hint: Any, *, is_variant: bool = False) -> WireField:
                 field = mark
             elif isinstance(mark, OneOf):
                 field = mark.field(plain)
-            else:  # makes one field of another
+            else:  # a kind of field that holds another, such as `Wrapped`
                 field = mark(field or _field(plain))
         assert field is not None
         return field
@@ -131,12 +131,12 @@ def wire_name(message: type) -> str:
 
 
 class Messages(Generic[M]):
-    """What one role sends on one protocol; the functions for a message are made on first use.
+    """All messages that one role sends on one protocol.
 
     Args:
         name: what an error calls the sum of the messages.
         union: the union of their structs.
-        may_compress: whether one of them holds something that is compressed on its own.
+        may_compress: whether one of them has a field that is compressed on its own.
     """
 
     def __init__(self, name: str, union: Any, *, may_compress: bool = False) -> None:
@@ -144,6 +144,8 @@ class Messages(Generic[M]):
         self._classes: tuple[type, ...] = get_args(union)
         self._names = tuple(map(wire_name, self._classes))
         self._may_compress = may_compress
+        # One function per tag or class. The first call of each generates the real one, which then
+        # takes its place: most processes need few of them, and generating one takes long.
         self._readers: list[Read] = [
             partial(self._first_read, tag) for tag in range(len(self._classes))
         ]
@@ -172,7 +174,7 @@ class Messages(Generic[M]):
             data: the payload, decompressed; row lists of the message keep it alive.
             pos: where the message starts.
             left: what is left of the budget.
-            compressed: opens what is compressed inside the message.
+            compressed: opens the compressed fields of the message.
 
         Returns:
             the message, the position after it, and what is left of the budget then.
@@ -181,7 +183,7 @@ class Messages(Generic[M]):
             DecodeError: names the message, the table and the offset of the damage; its `detail` is
                 the text that a SpacetimeDB server closes with.
             RowBudgetSpent: more rows than `left`; its text is the name of the message.
-            LimitExceeded: more bytes out of what was compressed than allowed.
+            LimitExceeded: compressed fields become larger than allowed.
         """
         try:
             read = self._readers[data[pos]]
@@ -217,7 +219,7 @@ class Messages(Generic[M]):
 
         Raises:
             DecodeError: as `read`.
-            LimitExceeded: more rows, or more bytes out of what was compressed, than allowed.
+            LimitExceeded: more rows than allowed, or compressed fields become larger than allowed.
         """
         size = len(data) if wire_size is None else wire_size
         max_rows = limits.rows_for(size)
@@ -233,7 +235,7 @@ class Messages(Generic[M]):
 
         Raises:
             EncodeError: a field does not fit the wire (an id beyond 32 bits, a lone surrogate, JSON
-                text in the place of BSATN), or it is no message of this role.
+                text in the place of BSATN), or it is not a message of this role.
         """
         out = bytearray()
         try:
@@ -273,8 +275,8 @@ class Messages(Generic[M]):
             limits: of this connection.
 
         Raises:
-            DecodeError: not JSON, no message of this role, or a row that its table cannot have; names
-                the message and the table.
+            DecodeError: not JSON, not a message of this role, or a row that does not fit its table;
+                names the message and the table.
             LimitExceeded: more rows, or queries, than a payload of this size may hold.
         """
         value: Any = from_json(self._sum.sats, context(), loads(text))
@@ -290,11 +292,11 @@ class Messages(Generic[M]):
         return message
 
     def to_json(self, message: M, codec: JsonCodec = NO_ROWS) -> str:
-        """Encode a message as JSON text. That is read again before it leaves, so it can be read.
+        """Encode a message as JSON text, which is read back before it is returned, as a check.
 
         Raises:
             EncodeError: a field does not fit the wire, arguments or a value are BSATN, a row is not
-                one of its table, or it is no message of this role.
+                one of its table, or it is not a message of this role.
         """
         if type(message) not in self._writers:
             raise self._stranger(message)

@@ -1,8 +1,8 @@
-"""What a field of a message can be: each kind says once what it is in BSATN and in JSON.
+"""The kinds of fields of messages: each says once how it is written in BSATN and in JSON.
 
 For BSATN a field writes lines of source: a message becomes one straight function, in which all
 fields of fixed size that follow each other are read or written at once. For JSON a field names its
-SATS type, so that `sats_json` reads it in every form that a server accepts.
+SATS type, and `sats_json` reads that in every form that a server accepts.
 
 Here are the fields that hold one value; `composite_fields` has those that hold others.
 """
@@ -43,7 +43,7 @@ class JsonMessage:
     """The state of one message of v1.json while it is read or written.
 
     Attributes:
-        left: what is left of the message's budget of rows.
+        left: the rest of the message's budget of rows.
         table: the name of the table that rows belong to.
     """
 
@@ -53,44 +53,45 @@ class JsonMessage:
         self.table = ""
 
     def charge(self, count: int) -> None:
-        """Pay for the elements of an array."""
+        """Take array elements from the budget of rows; RowBudgetSpent if it is too small."""
         self.left -= count
         if self.left < 0:
             raise reading.RowBudgetSpent
 
 
 class WireField(ABC):
-    """What a field is on the wire."""
+    """One field of a message."""
 
     sats: AlgebraicType
     """Its type in JSON."""
 
     @abstractmethod
     def read(self, to: ReaderSource) -> str:
-        """Write the lines that read it; return an expression, to be used after `settle`."""
+        """Write the lines that read it; return an expression that is valid after `settle`."""
 
     @abstractmethod
     def write(self, to: WriterSource, value: str) -> None:
-        """Write the lines that write the value of an expression."""
+        """Write the lines that write the value of the expression `value`."""
 
     def load(self, value: Any, message: JsonMessage) -> Any:
-        """Turn what `from_json` made of the type into the value."""
+        """Turn the value that `from_json` made of the type into that of the field."""
         return value
 
     def dump(self, value: Any, message: JsonMessage) -> Json:
-        """Turn the value into JSON. Whether it fits is found out when that is read again."""
+        """Turn the value into JSON. It is not checked: `Messages.to_json` reads the result back."""
         return value
 
 
 class Fixed(WireField):
-    """A number, or a value that is one inside.
+    """A number, or a value that is a number inside.
 
     Args:
         code: `struct` format.
-        words: what an error calls it.
-        type: in JSON.
-        make: what makes the value of what `struct` reads.
-        read, write: expressions between the two; ``{}`` is the one, the result is the other.
+        words: its name in errors.
+        type: its type in JSON.
+        make: the class of the value, called with the number.
+        read: expression for the number, in which ``{}`` is what `struct` reads.
+        write: expression for what `struct` writes, in which ``{}`` is the value.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class Flags(Fixed):
 
     Args:
         most: the largest of them.
-        refusal: the error for a larger one, with a place for it.
+        refusal: text of the error for a larger one, which replaces ``{}``.
     """
 
     def __init__(self, most: int, refusal: str) -> None:
@@ -161,7 +162,7 @@ class Flags(Fixed):
 
 
 class Counted(WireField):
-    """Bytes behind their length."""
+    """Bytes, with their length in front."""
 
     def read(self, to: ReaderSource) -> str:
         length = to.take("I", "u32")
@@ -210,7 +211,7 @@ class Text(Counted):
 
 
 class TableName(Text):
-    """The name of the table that what follows in its product belongs to."""
+    """The name of the table that the following fields of its product belong to."""
 
     def load(self, value: Any, message: JsonMessage) -> Any:
         message.table = value
@@ -254,7 +255,7 @@ class Rows(WireField):
         except DecodeError as error:
             raise error.within(f"row of table {table!r}") from error.__cause__
         except EncodeError as error:
-            # JSON that is valid for the type, but BSATN has no room for it.
+            # Valid JSON for the type, but too large for BSATN.
             raise DecodeError(error.detail, what=f"row of table {table!r}") from error
 
     def dump(self, value: Any, message: JsonMessage) -> Json:
@@ -264,7 +265,7 @@ class Rows(WireField):
 TABLE_NAME: Final = TableName()
 JSON_OR_BSATN: Final = JsonOrBsatn()
 
-#: The fields that a Python type is enough for.
+#: The fields that are declared by a plain Python type.
 PLAIN: Final[dict[type, WireField]] = {
     bytes: Blob(),
     str: Text(),

@@ -1,4 +1,4 @@
-"""Rows of v1.json to BSATN and back: the one thing in a message that needs the schema."""
+"""Rows of v1.json to BSATN and back: the only part of a message that needs the schema."""
 
 from __future__ import annotations
 

@@ -1,6 +1,12 @@
-"""The source of the functions that read and write messages, while the fields write it.
+"""Source code of the functions that read and write messages, written by their fields.
 
-Fields of fixed size that follow each other are read and written at once, by one `struct.Struct`.
+Each message gets one straight function of its own. That is faster than going through a list of
+fields for each message: no call and no loop per field, and neighbouring fields of fixed size (a
+"run") are read or written by one `struct.Struct`.
+
+`take` and `put` only add to the run; `settle` writes its line. A field must settle before it uses a
+value or moves `pos`, or values and bytes come apart. One `struct` call cannot say which field was
+cut short, so the error path goes through the run again (`cut_short`).
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ def context() -> TypeContext:
 
 
 def _program() -> Program:
-    # One for each function: two threads may write theirs at the same time.
+    # A new one for each function: two threads may generate functions at the same time.
     return Program(context().shapes, context().layout)
 
 
@@ -55,18 +61,18 @@ class ReaderSource(GeneratedFunction):
         return read
 
     def take(self, code: str, words: str) -> str:
-        """Return the name of a value of fixed size, which is there after the next `settle`.
+        """Return the name of a value of fixed size, which is read by the next `settle`.
 
         Args:
             code: its `struct` format.
-            words: what an error calls it.
+            words: its name in errors.
         """
         name = self.variable()
         self._run.append((code, words, name))
         return name
 
     def settle(self) -> None:
-        """Write the lines that read what was taken so far."""
+        """Write the lines that read the run."""
         run = self._run
         if not run:
             return
@@ -75,11 +81,11 @@ class ReaderSource(GeneratedFunction):
         names = ", ".join(name for _, _, name in run)
         parts = tuple((words, calcsize(code)) for code, words, _ in run)
         self.line("try:")
-        if layout == "B":
+        if layout == "B":  # indexing is faster than `struct`
             self.line(f"    {names} = data[pos]")
             self.line("except IndexError:")
         else:
-            self.line(f"    {names}, = {self.program.unpack_from(layout)}(data, pos)")
+            self.line(f"    {names}, = {self.program.struct('unpack_from', layout)}(data, pos)")
             self.line(f"except {self.constant(error)}:")
         self.line(f"    {self.constant(cut_short)}(data, pos, {self.constant(parts)})")
         self.line(f"pos += {calcsize('<' + layout)}")
@@ -92,7 +98,7 @@ class ReaderSource(GeneratedFunction):
         return name
 
     def tag(self) -> str:
-        """Write the lines that read a tag, which is then the byte before `pos`; return its name."""
+        """Write the lines that read a tag, the byte before `pos` afterwards; return its name."""
         name = self.take("B", "u8")
         self.settle()
         return name
@@ -107,7 +113,7 @@ class ReaderSource(GeneratedFunction):
         self.dedent()
 
     def no_case(self, tag: str, name: str) -> None:
-        """Write that any other tag is an error of the sum `name`."""
+        """Write the lines that refuse any other tag of the sum `name`."""
         self.line("else:")
         self.line(f"    {self.constant(unknown_tag)}({tag}, {name!r}, pos - 1)")
 
@@ -134,13 +140,13 @@ class WriterSource(GeneratedFunction):
         self._run.append((code, expression))
 
     def settle(self) -> None:
-        """Write the lines that write what was put so far."""
+        """Write the lines that write the run."""
         run = self._run
         self._run = []
         if len(run) == 1 and run[0][0] == "B":
             self.line(f"out.append({run[0][1]})")
         elif run:
-            pack = self.program.pack("".join(code for code, _ in run))
+            pack = self.program.struct("pack", "".join(code for code, _ in run))
             self.line(f"out += {pack}({', '.join(value for _, value in run)})")
 
     def value(self, expression: str) -> str:

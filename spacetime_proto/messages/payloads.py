@@ -6,11 +6,11 @@ one message, or on v3 one or more of v2 back to back. A payload from a client ha
 On v1 a server decides by the frame type, whatever the protocol: text is JSON, binary is BSATN. On v2
 and v3 text is refused. A client knows what it negotiated and accepts only that.
 
-Reading is lazy: the next message is decoded only when it is asked for, so that what the first one
-causes is over before the second is looked at, as a server does it too. All messages of a payload
-share one budget of rows, which follows from the payload's size on the wire.
+Reading is lazy: a message is decoded only when it is asked for, after the effects of the one before
+it. A server does the same. All messages of a payload share one budget of rows, which follows from
+the payload's size on the wire.
 
-`v1` is imported where it is needed, because most processes never meet it.
+`v1` is imported where it is needed, because most processes never use it.
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ def decode_server_payload(
 
     Args:
         protocol: the negotiated subprotocol.
-        payload: as it came.
+        payload: the payload as received.
         limits: of this connection.
         codec: reads the rows of v1.json; without one, messages of that protocol with rows fail.
 
     Raises:
-        DecodeError: not a payload of that protocol: of the other kind, a damaged message, none at
-            all, or (except on v3) bytes after it.
+        DecodeError: text instead of binary or the reverse, a damaged message, no message, or
+            (except on v3) bytes after it.
         LimitExceeded: more bytes or rows than allowed.
     """
     if isinstance(payload, str) is not (protocol == V1_JSON):
@@ -153,7 +153,8 @@ def read_server(
         raise over_budget("a server payload", max_rows) from None
     if not batched:
         _check_end(message, data, pos)
-    # An empty message costs no rows; without this a small payload could hold millions of them.
+    # Each message costs one more: without that, a small compressed payload could hold millions of
+    # messages that have no rows.
     if not left:
         raise over_budget("a server payload", max_rows)
     return message, pos, left - 1
@@ -177,8 +178,8 @@ def decode_client_payload(
     (docs/protocol.md section 4.7).
 
     Raises:
-        DecodeError: its `detail` is the reason that a SpacetimeDB server closes with, as far as
-            that does not come from its JSON parser.
+        DecodeError: its `detail` is the close reason of a SpacetimeDB server, except for errors of
+            its JSON parser.
         LimitExceeded: more queries than a payload of this size may hold.
     """
     if protocol not in (V2_BSATN, V3_BSATN):

@@ -1,7 +1,7 @@
-"""What the generated readers of messages call: the errors of damaged data, and row lists.
+"""Functions that generated readers of messages call: errors of damaged data, and row lists.
 
-The words of the errors are those that a SpacetimeDB server puts into its close reason, so that the
-server role can send them on.
+The texts of the errors are those of a SpacetimeDB server, so that the server role can send them as
+close reasons.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _EMPTY: Final = bytes.fromhex("010000000000000000")
 
 
 def too_short(kind: str, needed: int, data: bytes, pos: int) -> NoReturn:
-    """Raise the error for `needed` bytes of a `kind` that are not all there."""
+    """Raise the error for a `kind` that needs more bytes than are left."""
     given = max(0, len(data) - pos)
     raise DecodeError(f"data too short for {kind}: Expected {needed}, given {given}", offset=pos)
 
 
 def cut_short(data: bytes, pos: int, parts: tuple[tuple[str, int], ...]) -> NoReturn:
-    """Raise the error for the first of `parts` (words and size of each) that is not all there."""
+    """Raise the error for the first of `parts` (name and size of each) that is cut short."""
     for kind, size in parts:
         if pos + size > len(data):
             too_short(kind, size, data, pos)
@@ -66,7 +66,7 @@ def invalid_text(error: UnicodeDecodeError, pos: int) -> NoReturn:
 
 
 def in_table(error: DecodeError, table: str) -> DecodeError:
-    """Return the error of something that belongs to `table`."""
+    """Return the error with `table` named in it."""
     return error.within(f"table {table!r}") if table else error
 
 
@@ -94,10 +94,12 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
 
     Raises:
         DecodeError: as `RowList.decode`.
-        RowBudgetSpent: the list has more than `left` rows. Nothing was made of them by then.
+        RowBudgetSpent: the list has more than `left` rows; none of them was read.
     """
-    # This is `RowList.decode` with the two commonest lists written out: rows of one size, and the
-    # empty list that accompanies every plain insert. No list is shorter than 7 bytes.
+    # Called for every list, so the two commonest ones are written out to save the time of
+    # `RowList.decode`: rows of one size, and the empty list beside every plain insert. All others,
+    # damaged ones included, go to `RowList.decode`, so the errors come from one place. No list is
+    # shorter than 7 bytes.
     if pos + 7 > len(data):
         too_short("row list", 7, data, pos)
     tag, size, length = _FIXED_HEADER(data, pos)
@@ -117,7 +119,7 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
             return EMPTY_ROWS, pos + 9, left
         (count,) = _U32(data, pos + 1)
         left -= count
-        # A count beyond the end of the data is damage, not size: that is left to `decode`.
+        # If the data cannot hold that many offsets, it is damaged: `decode` raises that error.
         if left < 0 and 8 * count <= len(data) - pos:
             raise RowBudgetSpent
     rows, pos = RowList.decode(data, pos)
@@ -127,8 +129,8 @@ def row_list(data: bytes, pos: int, left: int) -> tuple[RowList, int, int]:
 class CompressedUpdates:
     """Opens the query updates of one v1 message that are compressed on their own.
 
-    What all of them together become is bounded like one payload. Otherwise a kilobyte of tiny
-    updates could each claim the whole floor of the decompression ratio.
+    Together they may become as large as one payload. With a bound for each, many tiny updates could
+    become much larger: `Limits` grant even the smallest body a minimum.
     """
 
     def __init__(self, limits: Limits, wire_size: int) -> None:

@@ -1,8 +1,8 @@
 """The messages of protocol v1 and their shape on the wire (docs/protocol.md sections 4.4 and 4.5).
 
 Arguments and return values are `bytes` (BSATN) on v1.bsatn and `str` (JSON text) on v1.json: only
-the schema can turn one into the other, and a name that the schema lacks must not make a message
-undecodable. Rows are a `RowList` on both.
+the schema can turn one into the other, and a message must be readable even if it names something
+that the schema lacks. Rows are a `RowList` on both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .composite_fields import Compressable, Wrapped
 from .declare import U32, U64, U128, JsonOrBsatn, Messages, OneOf, TableName
 from .fields import Flags
 
-#: `CallReducer.flags` that asks for silence unless the caller subscribes to what changed.
+#: `CallReducer.flags` for no answer, except for changes that the caller subscribes to.
 NO_SUCCESS_NOTIFY: Final = 1
 #: `ReducerCallInfo.reducer_id` of a call to a reducer that does not exist.
 UNKNOWN_REDUCER_ID: Final = 0xFFFF_FFFF
@@ -72,14 +72,14 @@ class SubscribeMulti(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, gc=False):
-    """End what SubscribeSingle registered. `UnsubscribeMulti` does that too, and better."""
+    """End the query of SubscribeSingle; `UnsubscribeMulti` does it more reliably."""
 
     request_id: U32
     query_id: QueryId
 
 
 class UnsubscribeMulti(msgspec.Struct, frozen=True, gc=False):
-    """End what SubscribeMulti (or Single) registered."""
+    """End the queries of SubscribeMulti (or SubscribeSingle)."""
 
     request_id: U32
     query_id: QueryId
@@ -111,7 +111,7 @@ ClientMessage: TypeAlias = (
 
 
 class QueryUpdate(msgspec.Struct, frozen=True, gc=False):
-    """What one query lost and gained. Deletes come first here, unlike in v2."""
+    """The rows that one query lost and gained. Deletes come first here, unlike in v2."""
 
     deletes: RowList
     inserts: RowList
@@ -208,7 +208,7 @@ class InitialSubscription(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
-    """A reducer ran: the caller's answer, and on old modules everybody's news."""
+    """A reducer ran: the answer to its caller; from old modules also sent to other clients."""
 
     status: UpdateStatus
     timestamp: Timestamp
@@ -220,7 +220,7 @@ class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransactionUpdateLight(msgspec.Struct, frozen=True, gc=False):
-    """A transaction without its cause. `request_id` is the caller's: never match it."""
+    """A transaction without its cause. `request_id` is the calling client's: do not match it."""
 
     request_id: U32
     update: DatabaseUpdate
@@ -276,7 +276,7 @@ class SubscriptionErrorMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
-    """The queries are registered; the rows of those that this client did not hold yet."""
+    """The queries are registered; with the rows of those that no other set of this client has."""
 
     request_id: U32
     total_host_execution_duration_micros: U64
@@ -285,7 +285,7 @@ class SubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
 
 
 class UnsubscribeMultiApplied(msgspec.Struct, frozen=True, gc=False):
-    """The queries are gone; as deletes the rows of those that this client holds no more."""
+    """The queries have ended; deletes the rows of those that no other set of this client has."""
 
     request_id: U32
     total_host_execution_duration_micros: U64

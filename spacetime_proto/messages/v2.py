@@ -1,7 +1,7 @@
 """The messages of protocol v2 and their shape on the wire (docs/protocol.md sections 4.2 and 4.3).
 
 v3 has the same messages; it only puts several of them into one payload. Arguments, return values
-and error values are `bytes`: the BSATN that the schema gives meaning to. Rows are a `RowList`, a
+and error values are `bytes`: the BSATN that only the schema can decode. Rows are a `RowList`, a
 window into the payload.
 """
 
@@ -88,14 +88,14 @@ class SingleTableRows(msgspec.Struct, frozen=True, gc=False):
 
 
 class PersistentRows(msgspec.Struct, frozen=True, gc=False):
-    """What one query of a set gained and lost in a transaction."""
+    """The rows that one query of a set gained and lost in a transaction."""
 
     inserts: RowList
     deletes: RowList
 
 
 class EventRows(msgspec.Struct, frozen=True, gc=False):
-    """Rows of an event table: they happen and are not stored."""
+    """Rows of an event table: announced once, never stored."""
 
     events: RowList
 
@@ -153,7 +153,7 @@ class SubscriptionErrorMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransactionUpdate(msgspec.Struct, frozen=True, gc=False):
-    """What a committed transaction changed in this client's query sets."""
+    """The changes of a committed transaction in this client's query sets."""
 
     query_sets: tuple[QuerySetUpdate, ...] = ()
 
@@ -173,7 +173,7 @@ class ReducerOk(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReducerOkEmpty(msgspec.Struct, frozen=True, gc=False):
-    """The reducer committed and there is nothing to tell. Not sent by server 2.8.3."""
+    """The reducer committed without value and changes. Not sent by server 2.8.3."""
 
 
 class ReducerErr(msgspec.Struct, frozen=True, gc=False):
@@ -202,7 +202,7 @@ class ReducerResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProcedureReturned(msgspec.Struct, frozen=True, gc=False):
-    """The procedure returned; `value` is the BSATN of what."""
+    """The procedure returned; `value` is the BSATN of its result."""
 
     value: bytes
 

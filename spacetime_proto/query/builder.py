@@ -3,7 +3,7 @@
 Columns overload the comparison operators, so that a lambda over them builds a condition instead of
 computing a bool. A query writes only what the server accepts, quotes every name, and refuses at
 once what the server would refuse later (`QueryError`). The same conditions filter the client cache
-through its indexes: `spacetime_proto.select`.
+through its indexes: `spacetime_proto.query.local`.
 
 ``and``, ``or``, ``not`` and chains like ``18 <= u.age <= 65`` cannot be overloaded in Python; they
 raise here. Write ``&``, ``|``, ``~`` and `Column.between`.
@@ -123,10 +123,11 @@ class LocalColumn(Generic[T]):
             )
         return Predicate(Comparison(operator, self._ref, theirs))
 
-    def __eq__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]  # the point
+    # Unlike in `object`, these two build a condition.
+    def __eq__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]
         return self._compare("=", other)
 
-    def __ne__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]  # the point
+    def __ne__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]
         return self._compare("<>", other)
 
     __hash__ = object.__hash__
@@ -227,7 +228,7 @@ def build_condition(
 
 
 class Join(msgspec.Struct, frozen=True):
-    """The table of a semijoin whose rows are not kept, the equal columns, the filter on it."""
+    """A semijoin: the table whose rows are not kept, the filter on it, the two equal columns."""
 
     other: Relation
     on: int
@@ -238,9 +239,9 @@ class Join(msgspec.Struct, frozen=True):
 
 
 class QueryPlan(msgspec.Struct, frozen=True):
-    """What a query says: rows of `relation`, where `condition`, with a partner in `join`.
+    """A query as data: the rows of `relation` that meet `condition` and have a partner in `join`.
 
-    `keeps_right` is only about how the SQL reads: which table stands first in FROM.
+    `keeps_right` affects only the SQL text: it puts the table of `join` first in FROM.
     """
 
     relation: Relation
@@ -397,7 +398,7 @@ class TableQuery(Query[Row_co], Generic[Row_co, C]):
     def right_semijoin(
         self, other: TableQuery[Row2, C2], on: Callable[[C, C2], Predicate]
     ) -> TableQuery[Row2, C2]:
-        """Keep the rows of `other` that have a partner in this table; arguments as above."""
+        """Keep the rows of `other` that have a partner in this table; see `left_semijoin`."""
         ours, theirs = self._join_columns(other, on)
         plan, others = self.plan, other.plan
         join = Join(plan.relation, theirs, ours, plan.condition)
@@ -406,7 +407,7 @@ class TableQuery(Query[Row_co], Generic[Row_co, C]):
 
     def _made(self, plan: QueryPlan, columns: type[C2]) -> TableQuery[Any, C2]:
         query: TableQuery[Any, C2] = TableQuery(lambda: plan, columns)
-        query.sql  # noqa: B018  # refuse now, where the mistake is
+        query.sql  # noqa: B018  # raises QueryError here, in the call that made the mistake
         return query
 
     def _join_columns(
@@ -438,7 +439,7 @@ class TableQuery(Query[Row_co], Generic[Row_co, C]):
         for ref in (first, second):
             if ref.column.kind is None:
                 raise QueryError(f"SQL cannot compare column {str(ref)!r}")
-            # A view has no indexes; it may stand on the side that is not looked up.
+            # A view has no indexes, but only the second column of a join is looked up.
             unindexed_view = ref.relation.is_view and ref is first
             if ref.index not in ref.relation.indexed and not unindexed_view:
                 raise QueryError(f"column {str(ref)!r} has no index of its own, which a join needs")

@@ -1,9 +1,9 @@
 """Conditions on rows as data, and the SQL that they become (docs/protocol.md section 10).
 
-A condition is a tree of three node kinds over columns and literals. There is no negation node:
-`negated` pushes it down to the comparisons, because the server's parser has no NOT. Nor is there an
-IN: it becomes a chain of OR. What is left is exactly what the server accepts, and the trees are
-kept flat, so that long chains nest neither its parser nor ours.
+A condition is a tree of three node kinds over columns and literals: exactly what the server
+accepts. There is no node for NOT, which the server's parser does not know: `negated` reverses each
+comparison instead. IN becomes a chain of OR. Trees are kept flat: a chain of AND or OR is one node,
+however long, so that neither the server's parser nor the recursive functions here go deep.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RelationColumn(msgspec.Struct, frozen=True):
     type: AlgebraicType
     """Its type; a reference at the top is followed."""
     kind: str | None
-    """What its literals are: a primitive's name, ``bytes``, ``Identity`` ... None: SQL cannot
+    """The kind of its literals: a primitive's name, ``bytes``, ``Identity`` ...; None if SQL cannot
     compare columns of this type (docs/protocol.md section 10.2)."""
 
 
@@ -84,7 +84,7 @@ class Relation(msgspec.Struct, frozen=True):
     """Canonical name."""
     columns: tuple[RelationColumn, ...]
     typespace: Typespace = Typespace()
-    """What references inside the columns' types point into."""
+    """The typespace for references in the types of the columns."""
     indexed: frozenset[int] = frozenset()
     """Columns that have an index of their own, so that a join may look them up."""
     is_event: bool = False
@@ -131,7 +131,7 @@ class ColumnRef(msgspec.Struct, frozen=True):
 
     @property
     def column(self) -> RelationColumn:
-        """What it refers to."""
+        """The column that this refers to."""
         return self.relation.columns[self.index]
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ class _Sender(Identity, frozen=True):
         return "SENDER"
 
 
-#: Stands for the identity of whoever subscribes: ``:sender`` in SQL.
+#: Stands for the identity of the client that sends the query: ``:sender`` in SQL.
 SENDER: Final[Identity] = _Sender(bytes(Identity.SIZE))
 
 
@@ -162,12 +162,12 @@ def literal_sql(kind: str, value: Any) -> str:
         case "String":
             return "'" + str(value).replace("'", "''") + "'"
         case "F32" | "F64":
-            # With a positive exponent the server multiplies, which is a bit off and can give
-            # infinity; all digits it reads exactly.
+            # The server multiplies a positive exponent out, which can be a little off or infinite.
+            # A number written with all its digits is read exactly.
             text = repr(value)
             return str(int(value)) if "e+" in text else text
         case "bytes":
-            # A bare 0x is no number and no string; the empty string is read as hex digits.
+            # A bare 0x is not a literal; an empty string stands for no hex digits.
             return f"0x{value.hex()}" if value else "''"
         case "Identity" | "ConnectionId":
             return f"0x{value.to_hex()}"

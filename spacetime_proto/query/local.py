@@ -1,9 +1,9 @@
 """The query builder's conditions on the client: rows of the cache, found through its indexes.
 
 A condition means here what it means on the server: floats are ordered totally (NaN last), strings
-by code point, ids as numbers. On top of that columns that SQL cannot compare may be tested for
-equality. Tables are read as they are at that moment; a row counts once, however often a query set
-holds it.
+by code point, ids as numbers. In addition, columns that SQL cannot compare may be tested for
+equality. A table is read as it is when the rows are asked for; a row counts once, however many
+query sets hold it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Selection(FrameMethods, Generic[Row]):
 
     @property
     def view(self) -> TableView[Row]:
-        """The table that the rows are of."""
+        """The table whose rows are selected."""
         return self._view
 
     def rows(self) -> list[Row]:
@@ -70,14 +70,14 @@ class Selection(FrameMethods, Generic[Row]):
         return len(self._find())
 
     def __bool__(self) -> bool:
-        """A selection is something, also when it selects nothing: ask `count`."""
+        """Always True, so that testing it does not run the query; use `count`."""
         return True
 
     def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
         rows, store = self._find(), self._view.store
         if store is None:
             return self._view.table, []
-        # The objects found are the table's own: their bytes stand beside them.
+        # The rows found are the very objects in `store.rows`, so `id` leads back to their bytes.
         wanted = set(map(id, rows))
         return self._view.table, [data for data, row in store.rows.items() if id(row) in wanted]
 
@@ -156,7 +156,7 @@ class _Tests:
         return self._sender
 
     def key(self, ref: ColumnRef) -> Callable[[Any], Any] | None:
-        """Return what makes a column's values comparable, if anything need."""
+        """Return the function from a column's values to sort keys; None if they need none."""
         return sort_key(ref.column.type, ref.relation.typespace)
 
     def of(self, condition: Term) -> Callable[[Any], bool]:
@@ -194,7 +194,7 @@ class _Tests:
 
 
 class _Lookup:
-    """Finds rows that may match, through the indexes that the table has; a superset, or None."""
+    """Finds candidates through the table's indexes: all rows that match, and perhaps others."""
 
     def __init__(self, store: CachedTable[Any], tests: _Tests) -> None:
         self._store = store
@@ -222,8 +222,8 @@ class _Lookup:
             found = self.rows(term)
             if found is None:
                 return None
-            # A row comes from the first term that holds for it. What is found is a superset: were
-            # the others let through, a later term that holds for one would bring it again.
+            # No row may come twice, so each comes from the first term that holds for it. Candidates
+            # for which their own term does not hold are dropped: a later term may bring them.
             test = self._tests.of(term)
             rows.extend(row for row in found if test(row) and not any(t(row) for t in earlier))
             earlier.append(test)
@@ -257,7 +257,7 @@ class _Lookup:
                 if best is None or score > best[0]:
                     best = (score, columns, prefix)
         if best is None:
-            # A disjunction among the terms may still do.
+            # No comparison can use an index; perhaps all parts of an OR among the terms can.
             found = (self.rows(term) for term in terms if isinstance(term, AnyOf))
             return next((rows for rows in found if rows is not None), None)
         _, columns, prefix = best

@@ -1,1 +1,1 @@
-"""Recorded connections: the file format, and what a client makes of one."""
+"""Recorded connections: the file format, and playback through a client."""

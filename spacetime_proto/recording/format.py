@@ -7,10 +7,10 @@ parameters sent), ``note``, ``response_headers`` (of the upgrade). Every further
   as base64; or
 * ``{"dir": "client" | "server", "kind": "closed", "code": int | null, "reason": text}``.
 
-`Recorder` writes that as it happens; `Session` reads and writes a whole file. Neither touches a
-file: text comes in as an argument and goes out through a function.
+`Recorder` writes that as it happens; `Session` reads and writes a whole file. Neither opens files:
+text comes as an argument and is handed to a function.
 
-Tokens do not get into a recording unless asked for. Wherever one is found it is replaced by filler
+Tokens are left out of a recording unless asked for. Wherever one is found it is replaced by filler
 of the same length, so that lengths and offsets stay as they were.
 """
 
@@ -52,7 +52,7 @@ class Header(msgspec.Struct, frozen=True):
     params: dict[str, str] = {}
     """Query parameters of the upgrade request."""
     note: str = ""
-    """What happens in it, for people."""
+    """A description for human readers."""
     response_headers: dict[str, str] = {}
     """Headers of the upgrade response, names in lower case."""
 
@@ -65,7 +65,7 @@ class RecordedMessage(msgspec.Struct, frozen=True):
 
 
 class RecordedClose(msgspec.Struct, frozen=True):
-    """The end of the connection, and who ended it."""
+    """The end of the connection; `direction` is the side that ended it."""
 
     direction: Direction
     code: int | None = None
@@ -107,7 +107,7 @@ class Session(msgspec.Struct, frozen=True):
     def decode(
         self, codec: JsonCodec | None = None
     ) -> Iterator[tuple[Direction, ClientMessage | ServerMessage | ProtocolError]]:
-        """Yield who said what, message by message.
+        """Yield (direction, message) for each message.
 
         A message that does not decode ends its payload and is yielded as the error.
 
@@ -186,8 +186,8 @@ class Recorder:
         self._write(json.dumps(value) + "\n")
 
     def _redacted(self, direction: Direction, payload: bytes | str) -> bytes | str:
-        # The greeting is taken apart, because a token need not look like one. Everywhere else, in
-        # arguments or rows, only what looks like a JSON web token can be found.
+        # The first message is decoded, because its token may have any form. Everywhere else, in
+        # arguments or rows, only text that looks like a JSON web token can be found.
         try:
             if direction == "server" and not self._is_greeted:
                 self._is_greeted = True
@@ -201,8 +201,8 @@ class Recorder:
             redacted = _JWT.sub(_filler_bytes, body)
             return payload if redacted == body else _packed(payload, redacted)
         except ProtocolError:
-            # What cannot be read cannot be searched either; a recording has to keep it all the
-            # same. The plain parts of it are searched.
+            # A recording must keep damaged payloads too. They cannot be decompressed, so only their
+            # plain bytes are searched.
             if isinstance(payload, str):
                 return _JWT_TEXT.sub(_filler, payload)
             return _JWT.sub(_filler_bytes, payload)
@@ -217,7 +217,7 @@ def _redacted_greeting(protocol: str, payload: bytes | str) -> bytes | str:
         quoted = json.dumps(message.token)
         if quoted in payload:
             return payload.replace(quoted, json.dumps("x" * len(message.token)))
-        # Written with escapes that are not ours: the message is written anew.
+        # The sender escapes the token differently: encode the whole message again.
         filled = msgspec.structs.replace(message, token="x" * len(message.token))
         return v1.SERVER.to_json(filled)
     data, start = payloads.decompress(payload)

@@ -1,9 +1,9 @@
 """A recorded connection, fed through the client: what would its cache and its callbacks be?
 
-Only the server's lines matter to the client, but its answers name requests by id. So the client's
-lines are decoded as a server would decode them, and what they asked for is noted as sent. What a
-server could not decode either, and calls of functions that the schema lacks, are passed over: the
-server answers those with a close or an error of its own.
+The client only handles the server's lines, but these name requests by id. So the client's lines are
+decoded as by a server, and their requests noted as sent. Lines that a server could not decode, and
+calls of functions that the schema lacks, are skipped: the server answers them with a close or an
+error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Replay:
     Args:
         protocol: the subprotocol that was negotiated.
         module: bindings of the module that was connected to.
-        limits: the limits; rows are verified when they come, whatever it says.
+        limits: the limits; rows are always decoded on arrival, whatever they say.
     """
 
     wants_everything = True
@@ -67,7 +67,7 @@ class Replay:
         self.counts: dict[str, Counter[str]] = {}
         """Row callbacks by table: ``insert``, ``update``, ``delete``."""
 
-    # --- ContextOwner: nobody asks a replay for anything ----------------------------------------
+    # --- ContextOwner: no callbacks run, so these are never used ---------------------------------
 
     def submit(self, call: Call[Any]) -> None:
         """Do nothing: what was sent is in the recording."""
@@ -104,7 +104,7 @@ class Replay:
         self.identity, self.connection_id = greeting.identity, greeting.connection_id
 
     def events(self, payload: bytes | str) -> Iterator[ev.Event]:
-        """Take a payload of the server and yield what it brings, as `ClientSession.events` does.
+        """Take a payload of the server and yield its events, as `ClientSession.events` does.
 
         Raises:
             ProtocolError: it does not decode, names unknown tables, or contradicts the recording.

@@ -101,13 +101,19 @@ class Typespace(msgspec.Struct, frozen=True):
         Raises:
             ValueError: for a reference outside the typespace or a cycle made of references only.
         """
-        seen: set[int] = set()
-        while isinstance(ty, RefType):
-            if ty.index in seen or not 0 <= ty.index < len(self.types):
-                raise ValueError(f"type reference {ty.index} leads nowhere")
-            seen.add(ty.index)
-            ty = self.types[ty.index]
-        return ty
+        return self.follow(ty)[0] if isinstance(ty, RefType) else ty
+
+    def follow(self, ref: RefType) -> tuple[AlgebraicType, int]:
+        """Return the type where a chain of references ends, and its index; raises as `resolve`."""
+        index = ref.index
+        for _ in self.types:
+            if not 0 <= index < len(self.types):
+                break
+            ty = self.types[index]
+            if not isinstance(ty, RefType):
+                return ty, index
+            index = ty.index
+        raise ValueError(f"type reference {index} leads nowhere")
 
 
 #: Sizes in bytes of the types with one encoded size.
@@ -206,7 +212,7 @@ def is_enum(ty: AlgebraicType) -> bool:
 
 
 def parts(ty: AlgebraicType) -> Iterator[AlgebraicType]:
-    """Yield the types that stand directly in a type; those behind references do not."""
+    """Yield the types written directly inside a type, without following references."""
     match ty:
         case ArrayType(element):
             yield element

@@ -1,8 +1,9 @@
 """BSATN, interpreted: the reference that the compiled codec must equal (docs/protocol.md section 1).
 
-Slow and plain, one branch per shape. It is used where the compiled code has failed, to say which
-field of which value is wrong and at which byte, and by the tests. What is wrong with bytes it says
-in the words of a SpacetimeDB server: the embedded server answers calls with bad arguments so.
+Slow and plain, one branch per shape. When the compiled code has failed, this codec is run on the
+same value, to say which field is wrong and at which byte; tests use it as the reference. Its error
+texts for damaged bytes are those of a SpacetimeDB server, because the embedded server quotes them
+when it answers a call with bad arguments.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ RAW_DECODE_ERRORS: Final = (
     TypeError,  # a class of the user's own that does not take these fields
     LimitExceeded,  # nesting_depth, zero_size_rows
 )
-"""What a compiled decoder raises on damaged bytes; the boundary makes `DecodeError` of all but
-`LimitExceeded`."""
+"""The exceptions of compiled decoders for damaged bytes; `compile.Codec` turns all of them but
+`LimitExceeded` into `DecodeError`."""
 
 RAW_ENCODE_ERRORS: Final = (
     struct.error,
@@ -56,13 +57,14 @@ RAW_ENCODE_ERRORS: Final = (
     KeyError,
     LimitExceeded,
 )
-"""What a compiled encoder raises on a value that does not fit; turned into `EncodeError`."""
+"""The exceptions of compiled encoders for values that do not fit; `compile.Codec` turns them into
+`EncodeError`."""
 
 _FLOATS: Final = {"F32": struct.Struct("<f"), "F64": struct.Struct("<d")}
 
 
 def path_text(path: list[str]) -> str:
-    """Return the way to a field as text, with the middle of a very long one left out."""
+    """Return the path of a field as text; a very long path loses its middle."""
     if len(path) > 16:
         path = [*path[:8], ".(...)", *path[-4:]]
     return "".join(path).lstrip(".")
@@ -113,7 +115,7 @@ class _Reader:
         self.pos = pos
         self.path: list[str] = []
         self.empty = layout.max_empty
-        """How many elements without bytes may still come."""
+        """How many more array elements that take no bytes are allowed."""
 
     def over(self, error: LimitExceeded) -> LimitExceeded:
         return error.within(path_text(self.path)) if self.path else error
@@ -222,6 +224,7 @@ class _Reader:
             self.empty -= count
             if self.empty < 0:
                 raise self.over(self.layout.too_empty())
+            # The elements are all the same immutable value: one is decoded and repeated.
             return [self.inside("[0]", element, depth)] * count
         return [self.inside(f"[{number}]", element, depth) for number in range(count)]
 
@@ -252,7 +255,7 @@ class _Writer:
         self.out = bytearray()
         self.path: list[str] = []
         self.empty = layout.max_empty
-        """How many elements without bytes may still come."""
+        """How many more array elements that take no bytes are allowed."""
 
     def over(self, error: LimitExceeded) -> EncodeError:
         return self.error(error.message)
@@ -261,7 +264,7 @@ class _Writer:
         return EncodeError(message, what=path_text(self.path))
 
     def wrong(self, expected: str, value: object) -> EncodeError:
-        # The kind of the value, never the value: it may be a secret.
+        # The error names the value's class and never shows the value, which may be a secret.
         return self.error(f"{expected} expected, not {type(value).__name__}")
 
     def counted(self, length: int) -> None:

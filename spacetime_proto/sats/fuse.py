@@ -1,4 +1,13 @@
-"""Which types one ``unpack`` can read, and how their values are made of what it returns."""
+"""Which types one ``unpack`` can read, and how their values are made of what it returns.
+
+Unpacking many fields by one call costs little more than unpacking one, because a precompiled
+`struct.Struct` loops over them in C. That needs offsets which are known before anything is read:
+
+- A type of fixed size is *fused*: one struct reads all its fields, those of nested products too.
+- A row whose only part of variable size is one string or ``bytes`` is *framed*: the size of the row
+  is known (from its `RowList`), so the size of that part is too, and a struct for each row size
+  reads the whole row. The length that is written in the row must be checked against it.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +47,13 @@ __all__ = [
 
 _MAX_WEIGHT: Final = 4 * MAX_INLINE_WEIGHT
 _MAX_UNPACKERS: Final = 512
-"""Row sizes for which a struct is kept; an attacker may send any number of them."""
+"""How many structs of framed rows are kept, one per row size: a peer may send countless sizes."""
 
 FORMATS: Final = {
     "I8": "b", "U8": "B", "I16": "h", "U16": "H", "I32": "i", "U32": "I", "I64": "q", "U64": "Q",
     "F32": "f", "F64": "d",
 }  # fmt: skip
-"""Struct codes of the primitives whose unpacked value is the value."""
+"""Struct codes of the primitives whose unpacked value needs no conversion."""
 
 
 def _schedule_interval(micros: int) -> ScheduleAt:
@@ -60,11 +69,7 @@ _FROM_BYTES: Final = int.from_bytes
 
 
 class Fused(msgspec.Struct):
-    """A type that one ``unpack`` can read: of fixed size, but for at most one string or bytes.
-
-    With such a field the type is *framed*: the size of the whole value gives the size of the field,
-    so that a struct for each size reads it all at once.
-    """
+    """How one ``unpack`` reads a type that is fused or framed (see the module)."""
 
     layout: list[str]
     """Struct codes, one per variable; that of the string or bytes is empty."""
@@ -72,10 +77,10 @@ class Fused(msgspec.Struct):
     size: int
     """Bytes of the fields of fixed size."""
     bools: list[tuple[int, str]]
-    """Offset and variable of each bool, to be checked: ``?`` takes any byte. Offsets behind the
-    string or bytes do not count it."""
+    """Offset and variable of each bool, whose bytes need a check, because ``?`` accepts any byte.
+    Offsets of fields behind the string or bytes leave out the length of that."""
     expression: str
-    """The value, made of the variables."""
+    """The Python expression that makes the value from the variables."""
     length: str = ""
     """The variable that holds the length of the string or bytes."""
     length_offset: int = 0
@@ -87,7 +92,10 @@ class Fused(msgspec.Struct):
 
     @property
     def maker(self) -> str | None:
-        """The callable that makes the value from exactly the variables, if it is that simple."""
+        """The name of the callable, if `expression` calls one with exactly the variables in order.
+
+        Then `itertools.starmap` can make all values, without a loop in Python.
+        """
         head = self.expression.partition("(")[0]
         simple = self.variables and self.expression == f"{head}({', '.join(self.variables)})"
         return head if simple else None
@@ -112,7 +120,7 @@ def fuse(
         program: where constants go.
         ty: the type.
         variable: makes a new variable.
-        bool_code: ``?`` to read bools as such, ``B`` to read their bytes.
+        bool_code: ``?`` to read bools as such, ``B`` to read their bytes, which can be checked.
     """
     size = program.layout.size(ty)
     if size.fixed is None or not _is_small(size):
@@ -127,7 +135,7 @@ def frame(
     size = program.layout.size(ty)
     if size.fixed is not None or not _is_small(size):
         return None
-    return _Fuser(program, variable, bool_code, may_vary=True).fuse(ty)
+    return _Fuser(program, variable, bool_code).fuse(ty)
 
 
 def _is_small(size: Size) -> bool:
@@ -137,18 +145,10 @@ def _is_small(size: Size) -> bool:
 class _Fuser:
     """Walks a type and collects its fields."""
 
-    def __init__(
-        self,
-        program: Program,
-        variable: Callable[[], str],
-        bool_code: str,
-        *,
-        may_vary: bool = False,
-    ) -> None:
+    def __init__(self, program: Program, variable: Callable[[], str], bool_code: str) -> None:
         self.program = program
         self.variable = variable
         self.bool_code = bool_code
-        self.may_vary = may_vary
         self.fused = Fused([], [], 0, [], "")
 
     def fuse(self, ty: AlgebraicType) -> Fused | None:
@@ -185,8 +185,10 @@ class _Fuser:
                 self.fused.bools.append((offset, name))
                 return name if self.bool_code == "?" else f"({name} == 1)"
             case PrimitiveShape("String") | BytesShape():
-                if not self.may_vary or self.fused.length:
-                    return None
+                if self.fused.length:
+                    return (
+                        None  # a second one: the size of the row no longer gives the sizes of both
+                    )
                 self.fused.length_offset = self.fused.size
                 self.fused.length = self.read("I", 4)
                 name = self.read("", 0)
@@ -196,6 +198,8 @@ class _Fuser:
 
 class Unpackers(dict[int, Any]):
     """``Struct.METHOD`` for framed rows, by row size; made when first asked for.
+
+    A dict, because a lookup of a known size then runs in C; `__missing__` is called for new ones.
 
     Args:
         method: the name of the method.
@@ -224,8 +228,12 @@ class Unpackers(dict[int, Any]):
 def check_lengths(data: bytes, start: int, end: int, step: int, length: int) -> None:
     """Check that a U32 at ``start``, ``start + step``, ... is always `length`.
 
+    A slice with a step picks the first byte of all these numbers, then the second, and so on.
+    Stripping the expected byte leaves nothing if all are right. These are two calls into C for each
+    of the four bytes, whatever the number of rows.
+
     Raises:
-        ValueError: it is not.
+        ValueError: one of them is another number.
     """
     for byte in length.to_bytes(4, "little"):
         if data[start:end:step].strip(bytes((byte,))):

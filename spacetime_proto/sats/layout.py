@@ -68,9 +68,10 @@ class Layout:
         if found is None:
             if level > self.max_depth:
                 raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
-            # Kept even while a cycle is open: what is cut there counts as one byte, and no value of
-            # a recursive type is smaller, so a minimum stays a lower bound. A type that contains
-            # the open one is not of fixed size anyway.
+            # Right also for a type inside a cycle, which may have been measured while the type
+            # that contains it still counted as 1 byte of no fixed size (`_measure`): no value of a
+            # recursive type is smaller, so `minimum` is a lower bound, and no type of a cycle has a
+            # fixed size.
             found = self._sizes[ty] = self._measure(ty, level + 1)
         if level + found.height > self.max_depth:
             raise SchemaError(f"a type nests deeper than {self.max_depth} levels")
@@ -117,12 +118,12 @@ class Layout:
     def enter(
         self, ty: AlgebraicType, depth: int, fail: Callable[[LimitExceeded], Exception]
     ) -> int:
-        """Return the depth inside a value of `ty` that is itself met at `depth`.
+        """Return the depth for the parts of a value of `ty`, given the depth of the value itself.
 
         Only references to recursive types count; compiled functions count in the same way.
 
         Raises:
-            what `fail` makes of the error: that would be more than `max_depth`.
+            The exception that `fail` makes of `LimitExceeded`: that would be more than `max_depth`.
         """
         _, index = self._shapes.resolve(ty)
         if index is None or not self.is_recursive(index):
@@ -196,7 +197,7 @@ def _cap(weight: int) -> int:
 
 
 def _references(ty: AlgebraicType) -> Iterator[int]:
-    """Yield the references that stand in a type, not those behind them."""
+    """Yield the indices of the references written in a type, without following them."""
     return (part.index for part in _parts(ty) if isinstance(part, RefType))
 
 

@@ -3,8 +3,8 @@
 1. Unicode NFKC, as Python itself reads identifiers; every character that cannot be part of one
    becomes ``_``; an empty name becomes ``unnamed``.
 2. A name that starts with a digit gets ``_`` in front.
-3. Leading underscores go when there are two or more, or when the name also ends with one: ``__x``
-   would be mangled inside a class, ``__x__`` belongs to Python, ``_x_`` to `enum`.
+3. Leading underscores are removed when there are two or more, or when the name also ends with one:
+   ``__x`` would be mangled inside a class, ``__x__`` belongs to Python, ``_x_`` to `enum`.
 4. Keywords and ``mro`` (which `enum` refuses) get ``_`` appended.
 
 Built-in names such as ``id`` and ``type`` stay as they are: fields are attributes, which shadow

@@ -1,8 +1,8 @@
-"""How SATS orders values, as Python sort keys.
+"""How SATS orders values (docs/protocol.md section 1.4), as Python sort keys.
 
 Most column types need none: integers, strings (code points order as their UTF-8 bytes do), bytes,
 booleans, identities and times already compare and hash in Python as SpacetimeDB compares them. For
-the rest `sort_key` makes a function to something that does:
+the rest `sort_key` returns a function from a value to a key that does:
 
 - floats: all NaN are one value, after every number; -0.0 equals 0.0;
 - sums: by tag, then by payload, so *some* comes before *none* and *ok* before *err*;
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATORS", "TOP", "sort_key"]
 
-#: What the comparisons of SQL mean for sort keys.
+#: The comparisons of SQL as functions on sort keys.
 OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -52,7 +52,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 
 class _Top:
-    """Greater than every other value; the upper end of "everything that starts with"."""
+    """Greater than every other value: the end of the range of all keys that start with a prefix."""
 
     __slots__ = ()
 
@@ -101,8 +101,8 @@ def _of_ref(
 ) -> SortKey | None:
     known = by_ref.get(index)
     if known is None:
-        # The list is filled after the types below were visited: a recursive type finds it empty
-        # and looks again when it is called.
+        # The list gets its one element after the types below were visited: a type that contains
+        # itself finds the list empty, and looks into it when its key function is called.
         known = by_ref[index] = []
         known.append(_make(typespace.types[index], typespace, by_ref))
     if known:

@@ -1,5 +1,9 @@
 """Generated functions: their source, their constants, and how they are compiled.
 
+Codecs are generated as Python source because that is many times faster than interpreting a type
+for each value: the type is walked once, when the source is written, and what runs is straight-line
+code with constants and classes in its globals.
+
 Every identifier in generated source is synthetic (``v7``, ``k3``): names from a schema are untrusted
 and reach functions only as values in their namespace. The source is registered with `linecache`, so
 that tracebacks and profilers show it.
@@ -31,15 +35,17 @@ __all__ = [
 ]
 
 MAX_INLINE_LEVEL = 6
-"""Deeper nesting goes into functions: Python allows 20 nested loops, readers fewer."""
+"""Deeper nesting goes into functions of its own: Python allows 20 nested loops."""
 MAX_INLINE_WEIGHT = 64
 """Types behind a reference that need more lines than this go into functions of their own."""
 
 _MAX_CHAIN = 8
 """Sums with more variants are dispatched through a table instead of an if-chain."""
 
+StructMethod = Literal["unpack", "unpack_from", "iter_unpack", "pack"]
+
 Kind = Literal["decode", "encode", "skip"]
-"""What a queued function does. All of a kind have one signature:
+"""The purpose of a queued function, which decides its signature:
 
 ``decode(data, pos, depth) -> (value, pos)``, ``encode(value, out, depth)``,
 ``skip(data, pos, depth) -> pos``; `state_of` says when there is a further parameter.
@@ -49,9 +55,9 @@ Kind = Literal["decode", "encode", "skip"]
 def state_of(program: Program, ty: AlgebraicType) -> str:
     """Return the last parameters of a queued function for `ty`.
 
-    `depth` counts the recursive references entered so far. `empty` is a list of one number: how many
-    elements without bytes the arrays of the value may still have. Only types that can have such
-    arrays pass it on.
+    `depth` counts the recursive references entered so far. `empty`, the *budget*, is a list of one
+    number: how many more elements without bytes the arrays of the value may have. Only functions of
+    types that can have such arrays take it.
     """
     return "depth, empty" if program.layout.counts_empty(ty) else "depth"
 
@@ -70,7 +76,8 @@ def is_apart(program: Program, ty: AlgebraicType, level: int) -> bool:
 def is_dispatched(program: Program, shape: SumShape) -> bool:
     """Say whether the variants of a sum are found through a table instead of an if-chain.
 
-    A table calls all of its functions in one way, so none of them may need a budget (`state_of`).
+    All functions of a table are called with the same arguments, so none may need a budget
+    (`state_of`).
     """
     counts_empty = program.layout.counts_empty
     return len(shape.variants) > _MAX_CHAIN and not any(
@@ -120,7 +127,7 @@ class GeneratedFunction:
             self.line("depth += 1")
 
     def begin(self, *types: AlgebraicType) -> None:
-        """Write what must stand before values of `types`, which share their budget `empty`."""
+        """Write the set-up before values of `types` are read or written: their common budget."""
         layout = self.program.layout
         if any(layout.counts_empty(ty) for ty in types):
             self.line(f"empty = [{layout.max_empty}]")
@@ -176,26 +183,12 @@ class Program:
         found = self._constants.get(key)
         if found is None:
             found = self._constants[key] = self.name("k")
-            self.namespace[found] = value  # keeps it alive, so its id stays its own
+            # The namespace also keeps the object alive, so no other object can get its id.
+            self.namespace[found] = value
         return found
 
-    def unpack(self, layout: str) -> str:
-        """Return the name of ``Struct("<...").unpack``."""
-        return self._struct("unpack", layout)
-
-    def unpack_from(self, layout: str) -> str:
-        """Return the name of ``Struct("<...").unpack_from``."""
-        return self._struct("unpack_from", layout)
-
-    def iter_unpack(self, layout: str) -> str:
-        """Return the name of ``Struct("<...").iter_unpack``."""
-        return self._struct("iter_unpack", layout)
-
-    def pack(self, layout: str) -> str:
-        """Return the name of ``Struct("<...").pack``."""
-        return self._struct("pack", layout)
-
-    def _struct(self, method: str, layout: str) -> str:
+    def struct(self, method: StructMethod, layout: str) -> str:
+        """Return the name of ``Struct("<LAYOUT").METHOD``, bound once: calls need no lookup."""
         key = (method, layout)
         found = self._constants.get(key)
         if found is None:
@@ -240,5 +233,5 @@ class Program:
         digest = blake2b(source.encode(), digest_size=8).hexdigest()
         filename = f"<spacetimedb codec {digest}>"
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-        # Built from synthetic names, numbers and text of this package only; see the docstring.
+        # Safe to run: made of synthetic names, numbers and text of this package only.
         exec(compile(source, filename, "exec"), self.namespace)

@@ -1,14 +1,15 @@
 """Python classes for the types of a schema, made at run time.
 
-The same classes that generated bindings write out as source: a product is a frozen struct, a simple
-enum an `enum.Enum` whose values are the tags, any other sum a `SumValue` with a subclass per variant.
-No source is generated here: names of the schema are passed as strings.
+They are like the classes in generated bindings: a product is a frozen struct, a simple enum an
+`enum.Enum` whose values are the tags, any other sum a `SumValue` with a subclass per variant. No
+source is generated here: names of the schema are passed as strings.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -67,11 +68,7 @@ def build_classes(
     """
     given = given or {}
     classes: dict[int, type] = {}
-    aliases: list[int] = []
     for index, ty in enumerate(typespace.types):
-        if isinstance(ty, RefType):
-            aliases.append(index)
-            continue
         if not has_class(ty) or (ty == UNIT and index not in names and index not in given):
             continue
         own = given.get(index)
@@ -80,15 +77,11 @@ def build_classes(
             classes[index] = own
         else:
             classes[index] = make_class(ty, python_name(names.get(index) or f"Type{index}"))
-    for index in aliases:
-        target: AlgebraicType = typespace.types[index]
-        for _ in range(len(typespace.types)):
-            if not isinstance(target, RefType) or not 0 <= target.index < len(typespace.types):
-                break
-            if target.index in classes:
-                classes[index] = classes[target.index]
-                break
-            target = typespace.types[target.index]
+    for index, ty in enumerate(typespace.types):
+        if isinstance(ty, RefType):
+            # A reference that leads nowhere is reported when the type is used.
+            with suppress(ValueError, KeyError):
+                classes[index] = classes[typespace.follow(ty)[1]]
     return classes
 
 
@@ -123,7 +116,11 @@ def variant_names(ty: SumType) -> tuple[str, ...]:
 
 
 def product_class(ty: ProductType, name: str) -> type[msgspec.Struct]:
-    """Make the frozen struct of a product."""
+    """Make the frozen struct of a product.
+
+    With ``gc=False`` the garbage collector does not track the instances, which keeps its passes
+    short however many rows there are. A decoded value is a tree, so it is never part of a cycle.
+    """
     return msgspec.defstruct(name, field_names(ty), module=_MODULE, frozen=True, gc=False)
 
 
@@ -182,7 +179,7 @@ def check_class(cls: Any, ty: AlgebraicType) -> None:
     found: object
     if isinstance(ty, ProductType):
         expected = field_names(ty)
-        # Classes that are no structs (dataclasses of embedded modules) are taken at their word.
+        # Classes that are no structs (dataclasses of embedded modules) are not checked.
         found = getattr(cls, "__struct_fields__", expected)
     elif is_enum(ty) and isinstance(cls, enum.EnumMeta):
         expected = list(range(len(cast("SumType", ty).variants)))

@@ -1,8 +1,8 @@
 """`RowList`: the rows of one table as they came, still encoded (docs/protocol.md section 5).
 
-A row list is a window into a message: the rows stay where they are in the payload until somebody
-wants them. ``FixedSize`` or ``RowOffsets`` is the sender's choice for this one list and says nothing
-about the table (strings of equal length give ``FixedSize`` too).
+A row list is a window into a message: rows are not copied out of the payload until they are needed.
+``FixedSize`` or ``RowOffsets`` is the sender's choice for this one list and says nothing about the
+table (strings of equal length give ``FixedSize`` too).
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class RowList(msgspec.Struct, frozen=True, gc=False):
         if size:
             if self.end - self.start == size:
                 return [data[self.start : self.end]]
+            # Copies each row once, in a loop in C; slicing the memoryview itself copies nothing.
             window = memoryview(data)[self.start : self.end]
             return [row for (row,) in Struct(f"{size}s").iter_unpack(window)]
         rows = []
@@ -127,14 +128,16 @@ class RowList(msgspec.Struct, frozen=True, gc=False):
                         what="row list",
                         offset=pos,
                     )
-                # A 1.x server sends rows without bytes like this, and never an empty list: there is
-                # one, for a table is a set.
+                # A row size of 0 is how a 1.x server writes rows without bytes (docs/protocol.md
+                # section 15). It never writes an empty list like this, and a table is a set: there
+                # is exactly one row.
                 offsets: tuple[int, ...] = () if row_size else _ONE_OFFSET
             elif tag == 1:
                 (count,) = _U32.unpack_from(data, pos + 1)
                 start = pos + 5 + 8 * count
                 (length,) = _U32.unpack_from(data, start)
-                # The read above proves that the offsets are there: no count can ask for memory.
+                # The length behind the offsets could be read, so all of them are present: a false
+                # count cannot make `unpack_from` allocate more than the message can hold.
                 offsets = cast("tuple[int, ...]", unpack_from(f"<{count}Q", data, pos + 5))
                 start += 4
                 end = start + length
@@ -168,6 +171,7 @@ def _check_offsets(offsets: tuple[int, ...], length: int, pos: int) -> None:
         return
     if not offsets:
         raise DecodeError(f"{length} bytes of rows, but no row", what="row list", offset=pos)
+    # `map` compares each offset with the next in C; its shorter argument ends it.
     if offsets[0] or offsets[-1] > length or not all(map(le, offsets, offsets[1:])):
         raise DecodeError(
             f"the row offsets do not ascend from 0 to {length}", what="row list", offset=pos

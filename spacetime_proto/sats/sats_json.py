@@ -109,7 +109,7 @@ class _Reader:
         self.context = context
         self.path: list[str] = []
         self.empty = context.layout.max_empty
-        """How many elements that take no bytes in BSATN may still come."""
+        """How many more array elements that take no bytes in BSATN are allowed."""
 
     def over(self, error: LimitExceeded) -> LimitExceeded:
         return error.within(path_text(self.path)) if self.path else error
@@ -407,6 +407,9 @@ def _primitive(name: str, value: Any) -> Json:
 
 def shortest_f32(value: float) -> float:
     """Return the number whose text is the shortest decimal that still means this F32."""
+    # Every decimal of up to 6 digits keeps its text through a normal F32, so the attempt with 6
+    # digits finds the shorter ones too (the format drops trailing zeros). Below the normal numbers
+    # an F32 is less precise.
     first = 1 if abs(value) < _SMALLEST_NORMAL_F32 else 6
     for digits in range(first, 9):
         short = float(f"{value:.{digits}g}")
@@ -416,4 +419,4 @@ def shortest_f32(value: float) -> float:
 
 
 _MAX_F32: Final = 3.4028235677973366e38
-"""Everything below rounds to a finite F32."""
+"""Every float below this rounds to a finite F32; no decimal of up to 8 digits is equal to it."""

@@ -148,7 +148,7 @@ class VariantShape(msgspec.Struct, frozen=True):
 
 
 class SumShape(msgspec.Struct, frozen=True):
-    """A tagged union; the value is an instance of a variant's class. Without variants: never."""
+    """A tagged union; the value is an instance of a variant's class. No variants, no values."""
 
     cls: type
     variants: tuple[VariantShape, ...]
@@ -230,16 +230,12 @@ class Shapes:
         Raises:
             SchemaError: a reference leads nowhere.
         """
-        index = None
-        types = self.typespace.types
-        seen = 0
-        while isinstance(ty, RefType):
-            index = ty.index
-            seen += 1
-            if not 0 <= index < len(types) or seen > len(types):
-                raise SchemaError(f"type reference {index} leads nowhere")
-            ty = types[index]
-        return ty, index
+        if not isinstance(ty, RefType):
+            return ty, None
+        try:
+            return self.typespace.follow(ty)
+        except ValueError as error:
+            raise SchemaError(str(error)) from error
 
     def _make(self, reference: AlgebraicType) -> Shape:
         ty, index = self.resolve(reference)

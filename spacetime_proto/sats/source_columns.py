@@ -1,7 +1,7 @@
-"""Writes what reads one column of a row, or of many rows, without building the rows.
+"""Writes the functions that read one column of a row, or of many rows, without building the rows.
 
-What stands before the column is skipped, which finds where a value ends and checks only what that
-needs: lengths, counts and tags, not UTF-8 and bools.
+The columns before it are skipped: only lengths, counts and tags are read, as far as needed to find
+where a value ends; UTF-8 and bools are not checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ __all__ = ["Skipper", "column_function", "fixed_keys_function", "is_plain", "key
 
 
 class Skipper:
-    """Writes the moving of ``pos`` past values; `gap` bytes of it are not yet written."""
+    """Writes the code that moves ``pos`` past values.
+
+    `gap` adds up the bytes of values of fixed size, so that neighbours share one ``pos +=``.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
@@ -43,7 +46,7 @@ class Skipper:
         self.gap = 0
 
     def flush(self) -> None:
-        """Write the move over the fields of fixed size gone by."""
+        """Write the move over the `gap`."""
         if self.gap:
             self.function.line(f"pos += {self.gap}")
             self.gap = 0
@@ -99,7 +102,7 @@ class Skipper:
         """Write the reading of a length or count; return its variable."""
         self.flush()
         length = self.function.variable()
-        self.function.line(f"{length}, = {self.program.unpack_from('I')}(data, pos)")
+        self.function.line(f"{length}, = {self.program.struct('unpack_from', 'I')}(data, pos)")
         self.function.line("pos += 4")
         return length
 
@@ -189,9 +192,9 @@ def fixed_keys_function(
 ) -> tuple[GeneratedFunction, str, int] | None:
     """Write ``(data, start, end, step, items) -> keys`` for a column at one offset of its row.
 
-    Returned with it: the struct layout of a row up to and including the column, and its size. With
-    padding up to the row size it makes one ``iter_unpack`` over rows of one size, `items`. None if
-    the column cannot be read by ``unpack``.
+    Returned with it: the struct layout of a row up to and including the column, and its size. The
+    caller (`compile._KeyReader`) pads it to the row size and passes ``iter_unpack`` as `items`.
+    None if the column cannot be read by ``unpack``.
     """
     function = GeneratedFunction(program, program.name("keys"), "data, start, end, step, items")
     fused = fuse(program, ty, function.variable)

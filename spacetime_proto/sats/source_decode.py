@@ -3,8 +3,9 @@
 How it works: fixed-width fields are not read one by one but collected in a *run*, across the borders
 of nested products, together with the length or tag that ends it; one ``unpack_from`` reads the run.
 What a field becomes is an expression over the unpacked variables, used once, when its product is
-built. Short data needs no test per field: ``unpack_from`` and indexing raise, and a string that
-reaches beyond the end is noticed by the next read or by the one test at the end.
+built. Data that is cut short needs no test per field: ``unpack_from`` and indexing raise. Slicing a
+string beyond the end does not raise but leaves ``pos`` beyond the end, so that the next read
+raises; if there is none, one test at the end of the function does.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Decoder:
             line(f"{names} = data[pos]")
         else:
             comma = "," if len(self._variables) == 1 else ""
-            unpack = self.program.unpack_from("".join(self._layout))
+            unpack = self.program.struct("unpack_from", "".join(self._layout))
             line(f"{names}{comma} = {unpack}(data, pos)")
         line(f"pos += {self._size}")
         if self._bools:
@@ -217,15 +218,17 @@ class Decoder:
         size = self.program.layout.size(element)
         if size.fixed == 0:
             self.function.count_empty(count)
-            # All are the same immutable value: one is enough, however large an object it is.
+            # The elements are all the same immutable value: one is decoded and repeated.
             line(f"{result} = [{self.value(element, level + 1)}] * {count}")
             return result
         fused = fuse(self.program, element, self.function.variable)
         self.uses_length = True
+        # A false count is refused here, before anything is allocated for it.
         self.function.fail(f"{count} * {size.minimum} > length - pos", CUT_SHORT)
         if fused is not None:
             end = self.function.variable()
             line(f"{end} = pos + {count} * {fused.size}")
+            # A plain slice: up to some KiB, a copy costs less than making a memoryview.
             items = self.unpacked(fused, f"data[pos:{end}]")
             self.consecutive(fused, result, items, start="pos", end=end, step=str(fused.size))
             line(f"pos = {end}")
@@ -244,6 +247,10 @@ class Decoder:
         self, fused: Fused, result: str, items: str, *, start: str, end: str, step: str
     ) -> None:
         """Write the reading of values of fixed size that lie one after the other.
+
+        The loop over the values runs in C where it can: `starmap` calls the class with the
+        variables of each value; where a value is its only variable, flattening the tuples that
+        ``unpack`` made gives the list.
 
         Args:
             fused: how to read one.
@@ -264,12 +271,15 @@ class Decoder:
         self.function.line(f"{result} = {made}")
 
     def bool_column(self, column: str) -> None:
-        """Write the test of the bool bytes in the expression `column`."""
+        """Write the test of the bool bytes in the expression `column`, made of one byte per value.
+
+        Stripping zeros and ones from both ends leaves something exactly if any byte is neither.
+        """
         self.function.fail(f"{column}.strip({self.program.constant(_ZERO_ONE)})", BAD_BOOL)
 
     def unpacked(self, fused: Fused, window: str) -> str:
         """Return the expression for an iterator over the values in the bytes `window`."""
-        return f"{self.program.iter_unpack(fused.code)}({window})"
+        return f"{self.program.struct('iter_unpack', fused.code)}({window})"
 
     # --- whole functions
 

@@ -1,8 +1,9 @@
 """Writes encoders: Python values to BSATN bytes as straight-line source.
 
 The mirror of `source_decode`: fixed-width fields, lengths and tags are collected and written by one
-``pack``. A value of the wrong kind raises whatever Python raises; the codec then asks the interpreted
-encoder, which either names the field or accepts what the fast path was too narrow for.
+``pack``. A value of the wrong kind raises whatever Python raises; the codec then runs the
+interpreted encoder, which either names the field or accepts the value, as it takes more than the
+fast code does.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Encoder:
 
     def _pack(self) -> None:
         if self._layout:
-            packer = self.program.pack("".join(self._layout))
+            packer = self.program.struct("pack", "".join(self._layout))
             self._chunks.append(f"{packer}({', '.join(self._arguments)})")
             self._layout, self._arguments = [], []
 
@@ -126,7 +127,7 @@ class Encoder:
                     self.put("q", f"{name}.{special.attribute}")
             case EnumShape(cls):
                 self.require(f"type({name}) is {constant(cls)}")
-                self.put("B", f"{name}._value_")
+                self.put("B", f"{name}._value_")  # the attribute behind the slower property `value`
             case OptionShape():
                 self._option(shape, name, level)
             case ResultShape():
@@ -173,7 +174,7 @@ class Encoder:
             return
         fields = [self.function.variable() for _ in shape.types]
         general = constant(_fields_of(shape))
-        # A struct is taken apart fastest by msgspec itself, if its fields are exactly these.
+        # `astuple` of msgspec is the fastest way to the fields, if the class has exactly these.
         is_struct = getattr(shape.cls, "__struct_fields__", None) == shape.attributes
         exact = constant(astuple) if is_struct else general
         self.function.line(
@@ -250,6 +251,7 @@ class Encoder:
         line(f"{count} = len({name})")
         shape = self.program.shapes.shape(element)
         if isinstance(shape, PrimitiveShape) and shape.name in FORMATS:
+            # The count and all numbers in one call; `struct.pack` caches the formats it has seen.
             packer = self.program.constant(pack)
             line(f'out += {packer}(f"<I{{{count}}}{FORMATS[shape.name]}", {count}, *{name})')
             return

@@ -1,8 +1,8 @@
 """Writes the decoders of rows: the loop is inside the generated function.
 
 Three ways, the fastest that fits: rows of fixed size by one ``iter_unpack`` over all of them; framed
-rows (one string or bytes) by one ``unpack`` each, or one ``iter_unpack`` where all have one size;
-anything else field run by field run.
+rows (one string or bytes, see `fuse`) by one ``unpack`` each, or one ``iter_unpack`` where all have
+one size; anything else as `source_decode` reads any value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def row_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
     fused = fuse(program, ty, function.variable, "B")
     framed = frame(program, ty, function.variable, "B")
     if fused is not None and fused.size:
-        function.line(f"{fused.names} = {program.unpack(fused.code)}(data)")
+        # `unpack` refuses data of any other size than its own, so the row's size is checked too.
+        function.line(f"{fused.names} = {program.struct('unpack', fused.code)}(data)")
         _test_bools(function, fused)
         function.line(f"return {fused.expression}")
     elif framed is not None:
@@ -79,7 +80,8 @@ def rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction:
 def equal_rows_function(program: Program, ty: AlgebraicType) -> GeneratedFunction | None:
     """Write ``(data, start, end, step) -> rows`` for rows that all have `step` bytes.
 
-    None if the rows are neither of fixed size nor framed. For those of fixed size `step` must be it.
+    None if the rows are neither of fixed size nor framed. If they are of fixed size, `step` must be
+    that size. Lengths and bools are checked column by column, for all rows at once.
     """
     function = GeneratedFunction(program, program.name("rows"), "data, start, end, step")
     decoder = Decoder(function)
@@ -112,4 +114,5 @@ def _unpackers(program: Program, method: str, framed: Fused) -> str:
 
 def _test_bools(function: GeneratedFunction, fused: Fused) -> None:
     if fused.bools:
+        # One test for all of them: bytes joined by OR exceed 1 if any of them does.
         function.fail(f"{' | '.join(name for _, name in fused.bools)} > 1", BAD_BOOL)

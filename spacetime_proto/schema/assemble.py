@@ -1,4 +1,4 @@
-"""Follows the references of a raw module description and makes the one `ModuleDef` of it.
+"""Turns a raw module description into a `ModuleDef`, following its references.
 
 The rules are those of docs/protocol.md section 8.3: which names, which rows a view has, which functions
 are private, and how submodules are laid into one module.
@@ -42,11 +42,11 @@ __all__ = ["resolve"]
 
 
 def resolve(raw: RawModule) -> ModuleDef:
-    """Return the module that a description describes.
+    """Return the module of a raw description.
 
     Raises:
-        SchemaError: it contradicts itself: a reference or column that does not exist, a table
-            without a row type, two things of one name.
+        SchemaError: the description contradicts itself: a reference or column that does not exist,
+            a table without a row type, two things of one name.
     """
     resolver = _Resolver()
     resolver.add(raw, ())
@@ -114,7 +114,7 @@ class _Resolver:
 
 
 class _Part:
-    """One module's own names and typespace, while its parts are resolved."""
+    """Resolves the parts of one module, given its own names and where its types are in `space`."""
 
     def __init__(
         self, raw: RawModule, base: int, namespace: tuple[str, ...], space: list[AlgebraicType]
@@ -123,8 +123,7 @@ class _Part:
         self.base = base
         self.prefix = "".join(f"{name}." for name in namespace)
         self.space = space
-        self.table_names = _canonical(table.name for table in raw.tables)
-        self.table_names.update(raw.table_names)
+        self.table_names = {table.name: table.name for table in raw.tables} | raw.table_names
         self.schedules = {schedule.table: schedule for schedule in raw.schedules}
         self.scheduled = {schedule.function for schedule in raw.schedules}
 
@@ -177,7 +176,7 @@ class _Part:
         )
 
     def schedule(self, table: RawTable, name: str, width: int) -> ScheduleDef | None:
-        """Return the schedule of a table, whichever of its names the description uses."""
+        """Return the schedule of a table; a description may use either of the table's names."""
         found = self.schedules.get(name) or self.schedules.get(table.name)
         if found is None:
             return None
@@ -246,7 +245,7 @@ class _Part:
         )
 
     def reducer(self, function: RawFunction) -> ReducerDef:
-        """Resolve a reducer; lifecycle and scheduled ones are private whatever they say."""
+        """Resolve a reducer; lifecycle and scheduled ones are always private."""
         name = self.raw.function_names.get(function.name, function.name)
         lifecycle = self.raw.lifecycles.get(name) or self.raw.lifecycles.get(function.name)
         error = function.err_type
@@ -281,10 +280,6 @@ class _Part:
         shifted = _shift(params, self.base)
         assert isinstance(shifted, ProductType)
         return shifted
-
-
-def _canonical(names: Iterable[str]) -> dict[str, str]:
-    return {name: name for name in names}
 
 
 def _is_query(ty: AlgebraicType) -> bool:
@@ -333,13 +328,15 @@ def _type_name(segments: Iterable[str]) -> str:
 
 def _pascal(segment: str) -> str:
     text = segment
-    for _ in range(3):  # letters without a single capital, such as "ŉ", settle in the second pass
+    # Some letters have no single capital ("ŉ" becomes two letters), so that a second conversion
+    # changes the result of the first; a third changes nothing.
+    for _ in range(3):
         text = pascal_case(text)
     return text or segment
 
 
 def _distinct_types(types: Iterable[tuple[str, int]]) -> Iterable[TypeDef]:
-    """Yield the named types by name, with ``_`` appended to names that come again."""
+    """Yield the named types in order of their names, with ``_`` appended to repeated names."""
     taken: set[str] = set()
     for name, ref in sorted(types):
         while name in taken:

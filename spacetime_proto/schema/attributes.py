@@ -2,7 +2,8 @@
 
 One rule for generated bindings and for bindings made at run time:
 
-1. Tables are read by their accessor name. Tables go in order of their canonical names.
+1. Tables are read by their accessor name. They are named in order of their canonical names, which
+   decides which of two equal names gets a ``_``.
 2. A unique column is read by the column's name: ``find``.
 3. Every other index is read by its accessor name, or by its columns joined with ``_`` if it has
    none: ``filter``. An index over one unique column that would have that column's name is not
@@ -85,8 +86,9 @@ def _index_name(index: IndexDef, columns: Sequence[str]) -> str:
 
 
 def _public(name: str) -> str:
-    # A name with a leading underscore could hide what the class keeps for itself; one that goes on
-    # with a digit cannot, and has to keep it.
+    # With a leading underscore, a name could hide a private attribute of the class. Before a digit
+    # the underscore stays: no private attribute is called so, and no identifier begins with a
+    # digit.
     text = name.lstrip("_")
     return text if text[:1].isidentifier() else name
 

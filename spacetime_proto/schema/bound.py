@@ -103,7 +103,7 @@ class BoundFunction:
 
     @property
     def error_type(self) -> AlgebraicType:
-        """The type of what a reducer says when it refuses; String for every module of today."""
+        """The type of a reducer's error value; so far, String in every module."""
         definition = self.definition
         if isinstance(definition, ProcedureDef):
             return _STRING
@@ -126,7 +126,7 @@ class BoundFunction:
         Raises:
             DecodeError: they are damaged.
         """
-        value = self._args.decode_exact(data, what=f"arguments of {self.name}")
+        value = self._args.decode_exact(data, what=self._arguments)
         return self._in_order(value)
 
     def decode_return(self, data: bytes) -> Any:
@@ -159,7 +159,7 @@ class BoundFunction:
         try:
             value = to_json(self.definition.params, self._types, tuple(args), style="positional")
         except EncodeError as error:
-            raise error.within(f"arguments of {self.name}") from error.__cause__
+            raise error.within(self._arguments) from error.__cause__
         return dumps(value)
 
     def args_from_json(self, text: str) -> tuple[Any, ...]:
@@ -168,7 +168,7 @@ class BoundFunction:
         Raises:
             DecodeError: they are not valid.
         """
-        return self._in_order(self._read(self.definition.params, text, f"arguments of {self.name}"))
+        return self._in_order(self._read(self.definition.params, text, self._arguments))
 
     def return_from_json(self, text: str) -> Any:
         """Read what the function returned from JSON text.
@@ -249,8 +249,8 @@ class BoundModule:
     def within(self, limits: Limits) -> BoundModule:
         """Return this module with the same classes and codecs that keep other limits.
 
-        There is one for each pair of `nesting_depth` and `zero_size_rows`: compiled codecs have
-        these numbers in them, so that they cost nothing where a type cannot reach them.
+        One is kept for each pair of `nesting_depth` and `zero_size_rows`, because these numbers are
+        part of the generated code: types that cannot exceed a limit are not checked at all.
         """
         key = _value_limits(limits)
         found = self._siblings.get(key)

@@ -1,6 +1,6 @@
 """`differences`: why a database no longer fits the bindings that a program was written against.
 
-Only what the bindings know is compared: what the database has beyond that disturbs nobody.
+Only tables and functions that the bindings have are compared: others in the database do no harm.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Comparison:
         seen: set[tuple[AlgebraicType, AlgebraicType]] = set()
         while waiting:
             pair = waiting.pop()
-            if pair in seen:  # a recursive type: what follows from here is being compared already
+            if pair in seen:  # in a recursive type; this pair is compared already
                 continue
             seen.add(pair)
             left, right = pair
@@ -136,7 +136,7 @@ class _Comparison:
                     (self._ours.typespace.resolve(left), self._theirs.typespace.resolve(right))
                 )
                 continue
-            # What is left of a type without its parts: kind, names, and how many there are.
+            # Compare kind, names, and number of parts here; the parts follow one by one.
             if map_parts(left, _hollow) != map_parts(right, _hollow):
                 return False
             waiting.extend(zip(parts(left), parts(right), strict=True))

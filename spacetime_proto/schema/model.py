@@ -1,9 +1,9 @@
-"""What a module is, resolved: the one description that every schema format becomes.
+"""`ModuleDef`: the description of a module that every schema format is turned into.
 
-Two names per thing (docs/protocol.md section 8.5): `name` is canonical and goes over the wire and into
-SQL; `accessor` is the name in the module's source and is what generated identifiers are made of.
-Submodules are flattened: their types are appended to the one typespace, their names are
-``namespace.name``.
+Tables and functions have two names (docs/protocol.md section 8.3): `name` is canonical and goes
+over the wire and into SQL; `accessor` is the name in the module's source, from which generated
+identifiers are made. Submodules are flattened: their types are appended to the one typespace, their
+names are ``namespace.name``.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class ReducerDef(msgspec.Struct, frozen=True):
     """Not callable by clients: lifecycle, scheduled, or declared private."""
     ok_type: AlgebraicType = msgspec.field(default_factory=ProductType)
     err_type: AlgebraicType | None = None
-    """None means String, which is what every module of today has."""
+    """None means String, which all modules have so far."""
 
 
 class ProcedureDef(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
-"""What a module says of itself, before it is resolved: the common form of v9 and v10.
+"""`RawModule`: a module description as it was read, of version 9 or 10.
 
-References between the parts are still names and numbers; `resolve` follows them.
+References between the parts are still names and numbers; `assemble.resolve` follows them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RawFunction(msgspec.Struct):
 
 
 class RawView(msgspec.Struct):
-    """A view; what rows it has is in its return type."""
+    """A view; its return type says which rows it has."""
 
     name: str
     return_type: AlgebraicType
@@ -60,7 +60,7 @@ class RawView(msgspec.Struct):
 
 
 class RawModule(msgspec.Struct):
-    """All that a module description says."""
+    """A whole module description."""
 
     typespace: Typespace = msgspec.field(default_factory=Typespace)
     types: list[RawType] = []
@@ -71,7 +71,7 @@ class RawModule(msgspec.Struct):
     schedules: list[ScheduleDef] = []
     """`table` and `function` are canonical names, or source names if not canonicalised."""
     lifecycles: dict[str, Lifecycle] = {}
-    """Function name -> what it is called for."""
+    """Function name -> the event that it is called for."""
     row_level_security: list[str] = []
     table_names: dict[str, str] = {}
     """Source name -> canonical name, where they may differ."""
@@ -82,6 +82,6 @@ class RawModule(msgspec.Struct):
     default_values: dict[str, list[tuple[int, bytes]]] = {}
     """Source name of the table -> (column, BSATN)."""
     case_policy: str | None = None
-    """``"None"`` or ``"SnakeCase"``; only in what modules say of themselves."""
+    """``"None"`` or ``"SnakeCase"``; of use in the descriptions of compiled modules only."""
     submodules: list[tuple[str, Any]] = []
     """(namespace, `RawModule`)."""

@@ -1,8 +1,8 @@
-"""What a compiled module says of itself: the BSATN of ``RawModuleDef`` (docs/protocol.md section 9).
+"""Reads what a compiled module says of itself: ``RawModuleDef`` (docs/protocol.md section 9).
 
-The bytes are decoded by the ordinary codec with the types below, turned into the same JSON that a
-server answers, and read by the same reader. Names in them are not canonical yet; `canonicalise` does
-what the host does at publish time (section 8.5).
+The description is BSATN. It is decoded by the ordinary codec with the types below, turned into the
+same JSON that a server answers, and read by the same reader. Its names are not canonical yet;
+`canonicalise` does what the host does at publish time (section 8.5).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _NUMBER: Final = option(_I128)
 
 
 def _table(name: str) -> dict[str, AlgebraicType]:
-    """Return the beginning of a table; `name` is what a version calls names."""
+    """Return the first fields of a table; `name` is the key of names in this version."""
     label = {name: option(_STRING)}
     return {
         name: _STRING,
@@ -209,7 +209,7 @@ RAW_MODULE: Final = _sum(V8=UNIT, V9=_V9, V10=_V10)
 
 
 def load_raw_module(data: bytes) -> ModuleDef:
-    """Resolve what ``__describe_module__`` wrote.
+    """Return the module that ``__describe_module__`` described.
 
     Raises:
         SchemaError: it is damaged, of version 8, or not a valid module description.

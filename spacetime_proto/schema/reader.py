@@ -1,7 +1,7 @@
-"""Reads the JSON of schemas, knowing at every step where in it one is.
+"""Reads the JSON of schemas, keeping the path to each value for error messages.
 
-Schemas come from servers of other versions: unknown keys are ignored, missing ones have to have a
-default to be forgiven, and everything else that is not as expected is a `SchemaError` with its path.
+Schemas come from servers of other versions, so unknown keys are ignored. A missing key without a
+default, and everything else that is not as expected, is a `SchemaError` that names the path.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Reader:
     def type(self, depth: int = 0) -> AlgebraicType:
         """Return an ``AlgebraicType`` (docs/protocol.md section 2, end)."""
         if depth > _MAX_DEPTH:
-            # The path is as deep as the type; its beginning says enough.
+            # The whole path would be as long as the type is deep.
             raise SchemaError(f"schema: types nest too deep at {self.path[:80]}")
         name, payload = self.variant()
         match name:

@@ -25,7 +25,7 @@ __all__ = [
     "read_view",
 ]
 
-#: What a schema calls the kinds of index and of lifecycle reducer.
+#: The names that schemas have for the kinds of index and of lifecycle reducer.
 INDEX_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
 LIFECYCLES: dict[str, Lifecycle] = {
     "Init": "init",
@@ -56,7 +56,7 @@ def read_v10(top: Reader, depth: int = 0) -> RawModule:
     return raw
 
 
-# --- what version 9 says in the same way, but for what it calls names (`label`)
+# --- parts that version 9 has too; only the key for names differs (`label`)
 
 
 def read_type(item: Reader, label: str) -> RawType:
@@ -121,7 +121,7 @@ def read_view(item: Reader, label: str) -> RawView:
 
 
 def read_lifecycle(item: Reader) -> Lifecycle:
-    """Read what a lifecycle reducer is called for."""
+    """Read the event that a lifecycle reducer is called for."""
     kind, _ = item.variant()
     if kind not in LIFECYCLES:
         raise SchemaError(f"schema: unknown lifecycle {kind!r} at {item.path}")

@@ -31,7 +31,7 @@ def type_words(ty: AlgebraicType, names: Mapping[int, str], depth: int = 0) -> s
     Args:
         ty: the type.
         names: what the types of its typespace are called, by index.
-        depth: how deep inside another type this one is; far in, it is left out.
+        depth: how deep inside another type this one is; too deep, it is shown as ``...``.
     """
     if depth > _MAX_DEPTH:
         return "..."

@@ -4,7 +4,7 @@ Any pair will do that takes bytes and the time and gives bytes back: two WebSock
 `ClientSession` and a server, or a machine and a script. A typical test:
 
     link = Link(client, server, cuts=[1, 7, 3], after=drain_events)
-    link.run()              # until nobody has anything more to say
+    link.run()              # until neither end has more to send
     link.wait(30)           # half a minute passes; deadlines fire when they are due
     link.cut()              # both ends see the connection end; what was in flight is lost
 """
@@ -21,7 +21,7 @@ __all__ = ["Link", "Machine"]
 
 
 class Machine(Protocol):
-    """What a machine has to have to sit at an end of a `Link`."""
+    """What a `Link` needs of the machines at its ends."""
 
     @property
     def deadline(self) -> float | None:
@@ -122,7 +122,7 @@ class Link:
         """Deliver until an end has received exactly `size` bytes in all.
 
         Returns:
-            whether that came to pass before nothing was in flight any more.
+            whether that many arrived; False if everything in flight was delivered before.
         """
         while True:
             received = self.client_received if by == "client" else self.server_received
@@ -176,7 +176,7 @@ class Link:
         self._call_after()
 
     def _collect(self) -> None:
-        """Take what the machines have to say; after a cut it goes nowhere."""
+        """Take the bytes that the machines send; after a cut they are dropped."""
         to_server = self._output(self.client)
         to_client = self._output(self.server)
         if self.is_open:

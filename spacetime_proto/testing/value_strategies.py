@@ -48,7 +48,7 @@ from ..types import Err, Ok, Some
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# The strategies without a context are made once each: Hypothesis checks a new one at length.
+# Strategies without a context are cached: Hypothesis validates each new one, which is slow.
 
 __all__ = [
     "HOSTILE_NAMES",
@@ -97,8 +97,8 @@ def algebraic_types(
     if refs:
         leaves |= st.integers(0, refs - 1).map(RefType)
     field_names = st.none() | names(hostile=hostile)
-    # Units and plain enums are leaves too: what has no leaf of its own in `_grow` would not count, and
-    # a type could get as large as it likes.
+    # Units and plain enums are leaves too: `max_leaves` counts leaves only, so types without any
+    # could become as large as they like.
     leaves |= st.just(UNIT)
     leaves |= st.lists(field_names, min_size=1, max_size=3, unique=True).map(
         lambda given: SumType(tuple(Variant(name, UNIT) for name in given))
@@ -113,7 +113,7 @@ def _grow(
         inner.map(ArrayType),
         inner.map(option),
         st.builds(result, inner, inner),
-        # Not `unique_by`: when it draws again it writes down this strategy, with all inside it.
+        # Not `unique_by`: each time it draws again it formats this whole strategy as text.
         st.lists(st.builds(Element, field_names, inner), min_size=1, max_size=5).map(
             lambda elements: ProductType(_distinct(elements))
         ),
@@ -124,7 +124,7 @@ def _grow(
 
 
 def _distinct(parts: list[PartT]) -> tuple[PartT, ...]:
-    """Leave out parts whose name another one has already."""
+    """Leave out parts whose name an earlier one has."""
     seen: set[str] = set()
     kept = []
     for part in parts:
@@ -147,7 +147,7 @@ def contexts(draw: Callable[..., Any], *, max_types: int = 4, hostile: bool = Tr
     types: list[AlgebraicType] = []
     for _ in range(count):
         made = draw(inner)
-        # A reference to itself is no type: it must at least stand in a product.
+        # An entry that only refers to itself is not a type, so references stand in a product.
         types.append(ProductType((Element("r", made),)) if isinstance(made, RefType) else made)
     columns = st.lists(st.builds(Element, names(hostile=hostile), inner), max_size=6)
     types.append(ProductType(_distinct(draw(columns))))

@@ -1,16 +1,16 @@
-"""The established half of a WebSocket, the same for both roles: messages, pings, closing, time.
+"""What a client's and a server's WebSocket have in common: messages, pings, closing, time limits.
 
 A driver repeats four steps, in this order:
 
 1. send what `data_to_send` returns;
 2. wait for bytes, end of file, or `deadline`, whichever comes first;
 3. hand over what came (`receive_data`, `receive_eof`), and call `tick` if the deadline passed; look
-   for bytes before ticking, or a slow callback of one's own is taken for a dead peer;
+   for bytes before `tick`, or after a slow callback of the program the peer is taken for dead;
 4. take the `messages`. Once `state` is CLOSED: send the last bytes, close the socket, look at
    `failure`.
 
-Nothing raises for what the peer does: `failure` keeps the typed error. Misuse by the caller raises
-`LocalProtocolError`.
+Nothing that the peer does raises an exception: `failure` keeps the typed error. Misuse by the
+caller raises `LocalProtocolError`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Endpoint(ABC):
     # --- bytes --------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes from the peer; an empty `data` is nothing, not the end.
+        """Take bytes from the peer; empty `data` does not mean the end of the stream.
 
         Bytes that come after the connection is CLOSED are ignored.
         """
@@ -117,12 +117,7 @@ class Endpoint(ABC):
         if self.state is State.CLOSED:
             return
         if self.state is State.OPEN:
-            self._end(
-                Disconnected(
-                    f"{self._peer} closed the connection without a close frame",
-                    code=None,
-                )
-            )
+            self._end(Disconnected(f"{self._peer} closed the connection without a close frame"))
         elif self.state is State.CLOSING:
             self._end(None)  # a server may drop the TCP connection instead of answering the close
         else:
@@ -131,8 +126,8 @@ class Endpoint(ABC):
     def messages(self) -> Iterator[Payload]:
         """Take the complete messages, oldest first: bytes for binary, str for text ones.
 
-        They can be taken in any state: those that came before a failure come out after it. The
-        iteration may be left and taken up again.
+        They can be taken in any state: a failure does not remove the messages that came before it.
+        The iteration may be left and continued by another call.
         """
         inbox = self.inbox
         while inbox:
@@ -247,7 +242,7 @@ class Endpoint(ABC):
         self._deadline = now + self._handshake_time
 
     def _open(self, now: float, *, steady: bool) -> None:
-        """The handshake is done; a `steady` end pings whether or not it hears something."""
+        """The handshake is done; `steady` is for `KeepAlive`."""
         self.state = State.OPEN
         self._deadline = None
         if self._keepalive_times is not None:

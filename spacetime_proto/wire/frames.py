@@ -1,8 +1,8 @@
-"""What a frame codec is: bytes to WebSocket messages and control frames, and back.
+"""`FrameCodec`: from bytes to WebSocket messages and control frames, and back.
 
 Two codecs implement it: `frames_wsproto` on wsproto, which is complete and slow, and `frames_fast`,
 which is the default. Both give the same messages and the same failures for the same bytes (checked
-by Hypothesis). Neither knows about handshakes, time, or who answers a ping: that is `endpoint`.
+by Hypothesis). Handshakes, time limits and answers to pings are left to `endpoint`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Payload: TypeAlias = bytes | str
 
 
 Chunk: TypeAlias = bytes | memoryview
-"""A piece of what is to be sent."""
+"""A piece of the bytes to send."""
 
 
 class Ping(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +64,7 @@ class FramesFailed(msgspec.Struct, frozen=True, gc=False):
     code: int
     """The close code to answer with: 1002, 1007 or 1009."""
     text: str
-    """What is wrong, as half a sentence."""
+    """The problem, as half a sentence."""
     too_big: bool = False
     """True when the message passes the size limit (code 1009)."""
 
@@ -78,10 +78,10 @@ class FrameCodec(Protocol):
     messages: deque[Payload]
     """Complete messages not yet taken, oldest first; the owner takes from the left."""
     controls: list[Control]
-    """Everything else since the last `feed`; `CloseReceived` or `FramesFailed` can only come last."""
+    """Everything but messages; `CloseReceived` and `FramesFailed` can only be the last element."""
 
     def feed(self, data: bytes) -> None:
-        """Parse the next bytes from the peer. Raises nothing for bad ones: see `FramesFailed`."""
+        """Parse the next bytes from the peer. Bad bytes do not raise; they give `FramesFailed`."""
 
     def encode(self, payload: Payload) -> Sequence[Chunk]:
         """Return the chunks that send one message."""

@@ -3,9 +3,9 @@
 It is the reference that `frames_fast` is compared with, and what a connection runs on with the
 option ``frames="wsproto"``.
 wsproto leaves three things to its user, all done here: chunks of a message are joined (once), the
-size is limited as chunks come (wsproto has no limit), and nothing is read after a failure. Its
-`FrameProtocol` is used below `Connection`, which reports a parse error as a close event while its
-state stays OPEN and then swallows what follows.
+size is limited as chunks come (wsproto has no limit), and nothing is read after a failure. This
+uses wsproto's `FrameProtocol` and not its `Connection`, which reports a parse error as a close
+event, stays OPEN all the same, and ignores what follows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["WsprotoCodec"]
 
 
 class WsprotoCodec:
-    """`frames.Codec` on `wsproto.frame_protocol`, which draws its masking keys itself."""
+    """A `frames.FrameCodec` on `wsproto.frame_protocol`, which draws masking keys itself."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class WsprotoCodec:
         self._done = False
 
     def feed(self, data: bytes) -> None:
-        """Parse `data`; see `frames.Codec`."""
+        """Parse `data`; see `frames.FrameCodec`."""
         if self._done:
             return
         self._protocol.receive_bytes(data)

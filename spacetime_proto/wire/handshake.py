@@ -229,14 +229,14 @@ class ClientHandshake:
         return self.accepted is not None or self.failure is not None
 
     def receive(self, data: bytes) -> None:
-        """Take bytes of the answer. Not to be called when `done`."""
+        """Take bytes of the answer. Do not call this when `done`."""
         if not data:  # to h11 an empty string is the end of the stream
             return
         if len(self._first) < len(_HTTP):
             self._first = (self._first + data)[: len(_HTTP)]
             if not _HTTP.startswith(self._first):
-                # Said at once: a server of another protocol may never send the line that h11
-                # waits for. 0x15 is a TLS alert.
+                # Fail at once: a server of another protocol may never send the end of line that
+                # h11 waits for. 0x15 begins a TLS alert.
                 tls = self._first[0] == 0x15
                 self._fail(
                     "speaks TLS; use an https:// address" if tls else "did not answer in HTTP"
@@ -246,16 +246,16 @@ class ClientHandshake:
         self._advance()
 
     def receive_eof(self) -> None:
-        """Take note that no more bytes will come. Not to be called when `done`."""
+        """Take note that no more bytes will come. Do not call this when `done`."""
         if self._response is not None:
-            self._refuse()  # the body ended early, but its words are there
+            self._refuse()  # the body is cut short; what came of it is used
         elif self._first:
             self._fail("closed the connection in the middle of its answer")
         else:
             self._fail("closed the connection without an answer")
 
     def timed_out(self, seconds: float) -> None:
-        """Give up after `seconds`. Not to be called when `done`."""
+        """Give up after `seconds`. Do not call this when `done`."""
         if self._response is not None:
             self._refuse()
         else:

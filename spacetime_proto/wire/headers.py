@@ -1,7 +1,7 @@
 """HTTP header fields: checked on the way out, lower-case on the way in, no secrets in the repr.
 
-Every header this package sends passes through `Headers`, so a name or value with a line break can
-never reach the wire (header injection), whoever supplied it.
+Every header this package sends passes through `Headers`, so a name or value with a line break,
+which would be header injection, can never reach the wire.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Headers:
 
 
 HeaderFields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""What callers may give as headers: a mapping, pairs, or `Headers`."""
+"""The forms in which callers may pass headers: a mapping, pairs, or `Headers`."""
 
 
 def check_target(target: str) -> str:
@@ -134,7 +134,8 @@ def check_target(target: str) -> str:
 def head_size(event: h11.Request | h11.Response | h11.InformationalResponse) -> int:
     """Return about how many bytes the header section of `event` took on the wire.
 
-    h11's ``max_incomplete_event_size`` only limits what it holds while it asks for more, so a head
-    that arrives whole passes it, whatever its size. This is the second half of the limit.
+    h11's ``max_incomplete_event_size`` limits only what it keeps of an incomplete header section;
+    one that arrives in a single read passes it, whatever its size. Such ones are limited by this
+    size.
     """
     return sum(len(name) + len(value) + 4 for name, value in event.headers)

@@ -82,7 +82,7 @@ class HttpExchange:
     """The client's side of one request and its response; the connection is closed after it.
 
     `start`, then repeat: send `data_to_send`, feed `receive_data` or `receive_eof`, until `done`.
-    Nothing raises for what the server does: `failure` keeps the typed error.
+    Nothing that the server does raises an exception: `failure` keeps the typed error.
 
     Attributes:
         response: the response once it is whole; with `stream`, a successful one once its headers
@@ -363,7 +363,7 @@ class HttpServer:
         )
 
     def _refuse(self, status: int, text: str) -> None:
-        """Answer what cannot be read; h11 is in its error state, so the bytes are made here."""
+        """Answer a bad request; h11 is in its error state by now, so the bytes are made here."""
         body = text.encode("utf-8", "replace")
         self._outbox.append(
             b"HTTP/1.1 %d Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"

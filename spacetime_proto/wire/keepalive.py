@@ -13,7 +13,7 @@ __all__ = ["KeepAlive", "Verdict"]
 
 
 class Verdict(Enum):
-    """What `KeepAlive.tick` asks for."""
+    """The result of `KeepAlive.tick`: what its caller has to do."""
 
     NOTHING = "nothing"
     PING = "ping"
@@ -54,7 +54,7 @@ class KeepAlive:
 
     @property
     def deadline(self) -> float:
-        """The time at which `tick` has something to say."""
+        """The time from which `tick` returns something other than NOTHING."""
         if self.waiting:
             return max(self.heard + self.every, self._pinged) + self.grace
         return (max(self._pinged, self.heard) if not self.steady else self._pinged) + self.every
@@ -62,9 +62,9 @@ class KeepAlive:
     def tick(self, now: float) -> Verdict:
         """Say what to do at `now`.
 
-        A tick that comes later than its deadline by more than the grace shows that nobody was
-        reading (a callback ran for minutes, a laptop slept), not that the peer is dead: it asks
-        for one more ping instead.
+        A tick that comes later than its deadline by more than the grace shows that this side was
+        not reading (a callback ran for minutes, a laptop slept), not that the peer is dead: the
+        answer is then one more PING.
         """
         deadline = self.deadline
         if now < deadline:

@@ -1,8 +1,8 @@
 """Asking a proxy for a TCP tunnel, without I/O: HTTP CONNECT and SOCKS5 (RFC 1928, RFC 1929).
 
-Both machines are driven alike: send `data_to_send`, feed `receive_data` or `receive_eof`, until
-`done`; then, unless there is a `failure`, the socket is the tunnel, and `leftover` its first bytes.
-Names are resolved by the proxy, so that they work where only the proxy has a resolver.
+Both classes are used alike: send `data_to_send`, feed `receive_data` or `receive_eof`, until
+`done`. Then, unless there is a `failure`, the socket is the tunnel, and `leftover` has its first
+bytes. Host names are resolved by the proxy, so that this works where only the proxy has a resolver.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["HttpConnect", "ProxyTunnel", "Socks5"]
 
 
 class ProxyTunnel(ABC):
-    """What both machines share.
+    """What both kinds of tunnel share.
 
     Attributes:
-        done: True when the tunnel stands or has failed.
+        done: True when the tunnel is ready or has failed.
         failure: why it failed.
-        leftover: bytes received after the proxy's answer; they come from the far end.
+        leftover: bytes received after the proxy's answer; they come from the host behind it.
     """
 
     def __init__(self) -> None:

@@ -153,12 +153,12 @@ class ServerWebSocket(Endpoint):
         close_timeout: float = 0.25,
         codec: CodecFactory = FastCodec,
     ) -> None:
-        """Make an IDLE server; the defaults are those of a SpacetimeDB server (section 3.4).
+        """Make an IDLE server; defaults are a SpacetimeDB server's (docs/protocol.md section 3.4).
 
         Args:
             entropy: returns that many unpredictable bytes (not used: a server does not mask).
-            keepalive: seconds between pings, and seconds after which an unanswered one, together
-                with `every` seconds of silence before it, ends the connection; None never pings.
+            keepalive: seconds between pings, and seconds to wait for any sign of life after a ping
+                (and after the peer was silent for the first number); None never pings.
             message_size: largest message accepted, in bytes.
             outgoing_size: largest message sent, in bytes.
             fragment_size: payload bytes per frame sent; None sends each message as one frame.

@@ -1,7 +1,7 @@
 """The command line: ``spacetime-py COMMAND``.
 
 `main` is the one place where errors become a line on standard error and an exit code: 0 for success,
-1 for an error, 2 for a command line that makes no sense, 130 for Ctrl-C.
+1 for an error, 2 for an invalid command line, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -44,5 +44,5 @@ def main(arguments: list[str] | None = None) -> None:
         fail(error)
     finally:
         if arguments is None:
-            # Python's own end is left, and Ctrl-C in it would print a traceback.
+            # Only the interpreter's shutdown is left; Ctrl-C during it would print a traceback.
             signal.signal(signal.SIGINT, signal.SIG_DFL)

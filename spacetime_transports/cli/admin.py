@@ -162,10 +162,10 @@ def identity(
 
 
 def _identity_of(token: str) -> str:
-    """Read the identity in a token; its signature is the server's to check.
+    """Read the identity in a token, without checking its signature.
 
     Raises:
-        CommandError: it is no token, or one of an issuer that leaves the identity out.
+        CommandError: it is not a token, or its issuer leaves the identity out.
     """
     import base64
     import json

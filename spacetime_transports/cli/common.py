@@ -1,4 +1,4 @@
-"""What all commands share: option types, one-line errors, tables and JSON on standard output.
+"""The common part of all commands: option types, one-line errors, tables and JSON.
 
 Results go to standard output, everything about the run itself to standard error. Colour appears on
 a terminal only.
@@ -87,11 +87,11 @@ TokenFileOption = Annotated[
 
 
 class CommandError(Exception):
-    """A command cannot go on: its one sentence is all that the user sees."""
+    """A command cannot go on: the user sees this one sentence and no traceback."""
 
 
 def token_from(token: str | None, token_file: str | None) -> str | TokenFile | None:
-    """Return what ``--token`` and ``--token-file`` together say.
+    """Return the token of ``--token`` or ``--token-file``.
 
     Raises:
         CommandError: both were given.
@@ -104,7 +104,7 @@ def token_from(token: str | None, token_file: str | None) -> str | TokenFile | N
 
 
 def explain(error: BaseException) -> str:
-    """Return one line, without tokens, that says what `error` is about."""
+    """Return one line that explains `error`, without tokens."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, (SpacetimeError, CommandError)):
@@ -137,7 +137,7 @@ def read_text(path: str) -> str:
     """Return the text of a file, or of standard input for ``-``.
 
     Raises:
-        CommandError: it cannot be read or is no UTF-8.
+        CommandError: it cannot be read or is not UTF-8.
     """
     try:
         if path == "-":
@@ -151,7 +151,7 @@ def read_text(path: str) -> str:
 
 
 def stdout_console() -> Console:
-    """Return a rich console on the standard output of now, as wide as its content when piped."""
+    """Return a rich console on the current standard output, as wide as its content when piped."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 200))
@@ -182,7 +182,7 @@ def print_table(
 
 
 def printable(text: str) -> str:
-    """Return `text` with control characters escaped: what a database holds may not drive a terminal."""
+    """Return `text` with control characters escaped, so that data cannot control the terminal."""
     return "".join(
         character
         if character.isprintable() or character == "\n"
@@ -198,7 +198,7 @@ def writing_to_a_pipe() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more on its way out, which must not complain either.
+        # The interpreter flushes once more when it ends, which must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _QUERIES = ("SELECT * FROM user", "SELECT * FROM message")
-#: Seconds until the demo gives up on something that should have been there long ago.
+#: Seconds that the demo waits for an expected row or answer.
 _PATIENCE = 10.0
-#: Messages in the last state.
+#: How many messages the final state shows.
 _SHOWN = 20
 
 
@@ -64,7 +64,7 @@ def demo(
         _scene(alice, bob)
         if sys.stdin.isatty() and sys.stdout.isatty():
             _chat(alice, show)
-        show.stop()  # what follows is only the two taking their leave
+        show.stop()  # only the rows of the goodbyes follow
         _print_state(alice, bob)
 
 
@@ -72,15 +72,15 @@ def demo(
 def _ends_at_ctrl_c() -> Iterator[None]:
     """While the block runs, Ctrl-C ends the process at once, with exit code 130.
 
-    There is nothing to save, and a KeyboardInterrupt in the main thread while an event loop starts in
-    another one would wait for that loop, which nobody ends.
+    Nothing has to be saved. A KeyboardInterrupt would wait for ever if an event loop is just
+    starting in another thread, because nothing ends that loop.
     """
 
     def leave(signum: int, frame: object) -> None:
         os._exit(130)  # every line was flushed when it was printed
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the business of the main thread
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, leave)
     try:
@@ -203,10 +203,10 @@ class Peer:
         return True
 
     def wait_for(self, is_so: Callable[[Any], bool]) -> None:
-        """Wait until the cache of this client is as it should be.
+        """Wait until the cache of this client is as expected.
 
         Raises:
-            CommandError: it does not become so.
+            CommandError: it is not within the time limit.
         """
         client = self.client
 
@@ -220,7 +220,7 @@ class Peer:
 
 
 def _check_is_chat(module: Any, database: str) -> None:
-    """Make sure that the database is what the demo can talk to.
+    """Make sure that the database runs the quickstart chat.
 
     Raises:
         CommandError: it is not the quickstart chat.
@@ -241,7 +241,7 @@ def _check_is_chat(module: Any, database: str) -> None:
 
 
 def _scene(alice: Peer, bob: Peer) -> None:
-    """What happens in the demo, line by line."""
+    """The steps of the demo, one line each."""
     both = (alice, bob)
     for me in both:
         me.call("set_name", name=me.name)
@@ -277,7 +277,7 @@ def _chat(me: Peer, show: Printer) -> None:
 
 
 def _print_state(alice: Peer, bob: Peer) -> None:
-    """Print what both caches hold now, which is the same."""
+    """Print the rows of both caches, which are equal now."""
     db = alice.client.db
     with alice.client.lock:
         users = sorted(map(alice.user_text, db.user))

@@ -93,7 +93,7 @@ def _print_rows(result: SqlResult) -> None:
 class CallCommand(TyperCommand):
     """A command that takes negative numbers as arguments, with no ``--`` before them.
 
-    They would pass for options that do not exist; so they are marked while the options are parsed.
+    Otherwise the parser would take them for unknown options, so they are marked while it runs.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -143,7 +143,8 @@ def _argument(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        # Shells make quoted JSON strings a nuisance. What starts like JSON was meant to be it.
+        # A string may be given without JSON quotes, which are tedious in a shell. Text that starts
+        # like JSON was meant as JSON.
         if text[:1] in ("{", "[", '"'):
             raise CommandError(f"not valid JSON: {text}") from None
         return text

@@ -1,4 +1,4 @@
-"""``spacetime-py replay``: a recorded session through the client core, and what came of it."""
+"""``spacetime-py replay``: plays a recorded session through the client core."""
 
 from __future__ import annotations
 

@@ -83,6 +83,6 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def _database_name(path: str) -> str:
-    """Return a name that SpacetimeDB would accept, from that of the file."""
+    """Return a database name that SpacetimeDB accepts, made of the name of the file."""
     stem = os.path.splitext(os.path.basename(path))[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-") or "module"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,21 +139,18 @@ def watch(
             return True
 
         console = stdout_console()
-        if sys.stdout.isatty():
-            with Live(console=console, auto_refresh=False, screen=False) as live:
-                live.update(_tables(client, rows), refresh=True)
-                while pump():
-                    if changed[0]:
-                        changed[0] = False
-                        live.update(_tables(client, rows), refresh=True)
-        else:
-            while True:
+        live = Live(console=console, auto_refresh=False) if sys.stdout.isatty() else None
+        with live or nullcontext():
+            going_on = True
+            while going_on:
                 if changed[0]:
                     changed[0] = False
-                    console.print(_tables(client, rows))
-                    sys.stdout.flush()
-                if not pump():
-                    break
+                    if live is None:
+                        console.print(_tables(client, rows))
+                        sys.stdout.flush()
+                    else:
+                        live.update(_tables(client, rows), refresh=True)
+                going_on = pump()
 
 
 def _tables(client: BlockingClient[Any], most: int) -> Group:

@@ -1,4 +1,4 @@
-"""The HTTP interface of a server: clients in both colours."""
+"""Clients of the HTTP interface of a server, asynchronous and blocking."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ R = TypeVar("R")
 
 
 class _Client:
-    """What both clients know; no colour."""
+    """The options that both clients share."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class _Client:
 
         Args:
             host: URL of the server; a path in it is kept as a prefix.
-            token: who to be: a JSON web token, a `TokenFile`, a callable that gives one, or None
-                to be given a new identity with every request.
+            token: a JSON web token, a `TokenFile`, a callable that returns a token, or None for a
+                new identity with every request.
             headers: further headers of every request.
             ssl_context: for https; default verifies against the system's authorities.
             proxy: ``http://[user:password@]host:port`` or ``socks5://…``.
             timeout: seconds for one whole request; None sets no limit.
 
         Raises:
-            LocalProtocolError: one of them makes no sense.
+            LocalProtocolError: one of them is invalid.
         """
         if timeout is not None:
             timeout = check_seconds("timeout", timeout)
@@ -91,7 +91,7 @@ class _Client:
         return f"{type(self).__name__}({self._route.address.url!r})"
 
     def _plain_token(self) -> Any:
-        """Return the token, or whatever a callable returned."""
+        """Return the token, or the result of the callable."""
         source = self._token
         if isinstance(source, TokenFile):
             return source.load()
@@ -118,7 +118,7 @@ class HttpClient(_Client):
         pass
 
     def ping(self) -> None:
-        """Return if a server is there."""
+        """Return if a server answers, else raise."""
         self._run(operations.ping())
 
     def identity(self) -> IssuedIdentity:
@@ -152,8 +152,8 @@ class HttpClient(_Client):
         Args:
             database: name or identity.
             query: the statement.
-            confirmed: whether to wait until what it reads or writes is durable; None leaves it to
-                the server.
+            confirmed: whether to wait until all that it reads or writes is durable; None leaves it
+                to the server.
 
         Raises:
             QueryError: the server refused the statement, with its words.
@@ -200,7 +200,7 @@ class HttpClient(_Client):
     def logs(
         self, database: str, *, num_lines: int | None = None, follow: bool = False
     ) -> Generator[LogEntry, None, None]:
-        """Yield the lines of a database's log; with `follow`, new ones as they come, for ever."""
+        """Yield the lines of a database's log; with `follow`, also new ones, without end."""
         from ..net.blocking_exchange import exchange_stream
 
         operation = operations.logs(database, num_lines=num_lines, follow=follow)

@@ -65,21 +65,21 @@ class Operation(msgspec.Struct, Generic[R], frozen=True):
 
     request: HttpRequest
     parse: Callable[[HttpResponse], R]
-    """Returns the result, or raises the typed error that the answer stands for."""
+    """Returns the result, or raises the typed error of the answer."""
     otherwise: Callable[[HttpResponse], Operation[R] | None] = lambda response: None
-    """Returns what to ask instead, of a server that answers like this."""
+    """Returns the operation to try instead if the server answers like this."""
 
     def result(self, response: HttpResponse) -> R:
         """Return what `response` says.
 
         Raises:
-            HttpError: the server refused, or one of its more telling kin: AuthError,
-                DatabaseNotFound, QueryError, ReducerError, InternalError.
-            DecodeError: the answer is not what this request is answered with.
+            HttpError: the server refused. Where the reason is known: AuthError, DatabaseNotFound,
+                QueryError, ReducerError, InternalError.
+            DecodeError: the answer does not belong to this request.
         """
         path = self.request.path
         if response.status == 404 and not response.body.strip() and path.startswith(_DATABASE):
-            # 1.x says no more than that of a database that it does not have.
+            # The answer of SpacetimeDB 1.x for a database that it does not have.
             name = unquote(path.removeprefix(_DATABASE).partition("?")[0].partition("/")[0])
             raise DatabaseNotFound(f"the server has no database {name!r} (404)", status=404)
         try:
@@ -247,7 +247,7 @@ def logs(database: str, *, num_lines: int | None = None, follow: bool = False) -
     """Ask for a database's log; its lines come in the body, see `LogLines`.
 
     Raises:
-        LocalProtocolError: `num_lines` is no count.
+        LocalProtocolError: `num_lines` is not a count.
     """
     if num_lines is not None and (
         isinstance(num_lines, bool) or not isinstance(num_lines, int) or num_lines < 0
@@ -268,8 +268,8 @@ class LogLines:
         """Yield the entries that `piece` completes.
 
         Raises:
-            HttpError: `piece` is the response, and no success; or one of its kin.
-            DecodeError: a line is no JSON object.
+            HttpError: `piece` is the response, and an error; other types as in `Operation.result`.
+            DecodeError: a line is not a JSON object.
         """
         if isinstance(piece, HttpResponse):
             self._operation.result(piece)
@@ -336,7 +336,7 @@ def _dumps(value: object) -> str:
 
 
 def _to_json(value: object) -> object:
-    """Return the SATS-JSON input form of a value that `json` does not know."""
+    """Return the SATS-JSON input form of a value that `json` cannot encode."""
     match value:
         case Identity():
             return {"__identity__": f"0x{value.to_hex()}"}
@@ -375,7 +375,7 @@ def _identity(found: Reader) -> Identity:
 
 
 def _successful(response: HttpResponse, what: str) -> HttpResponse:
-    """Return `response` if it is one of success, else raise the error that it stands for."""
+    """Return `response` if its status is 2xx, else raise its error."""
     if 200 <= response.status < 300:
         return response
     _raise_for(response, what)
@@ -386,7 +386,7 @@ def _raise_for(response: HttpResponse, what: str) -> NoReturn:
     status, text = response.status, response.text.strip()
     if status == 404 and ("not found" in text or "No such database" in text):
         raise DatabaseNotFound(f"{what}: {text}", status=status, body=text)
-    words = text.partition("\n")[0][:300]  # of a proxy's page the first line is enough
+    words = text.partition("\n")[0][:300]  # the first line, because a proxy may send a whole page
     said = f": {words}" if words else ""
     raise HttpError(f"{what} failed with HTTP status {status}{said}", status=status, body=text)
 

@@ -1,4 +1,4 @@
-"""What the HTTP clients return: plain frozen values."""
+"""The results of the HTTP clients: plain frozen values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class IssuedIdentity(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """What became of a module that was published."""
+    """The result of publishing a module."""
 
     identity: Identity
     """Identity of the database."""
@@ -56,7 +56,7 @@ class LogEntry(TypedDict, total=False):
 
 
 class SqlStats(msgspec.Struct, frozen=True):
-    """What a statement changed."""
+    """The numbers of rows that a statement changed."""
 
     rows_inserted: int = 0
     rows_deleted: int = 0

@@ -26,7 +26,7 @@ class Address(msgspec.Struct, frozen=True):
     secure: bool = False
     """Whether to speak TLS."""
     path_prefix: str = ""
-    """What stands before ``/v1`` in every path; empty, or starts with a slash and ends without."""
+    """The part before ``/v1`` in every path: empty, or with a slash only at its start."""
 
     @property
     def authority(self) -> str:
@@ -55,7 +55,7 @@ def parse_host(host: str) -> Address:
     80). A path is kept as a prefix of every request.
 
     Raises:
-        LocalProtocolError: it is not such a URL; the sentence says why.
+        LocalProtocolError: it is not such a URL; the text says why.
     """
     what = "the host"
     text = host.strip() if isinstance(host, str) else ""
@@ -89,7 +89,7 @@ def _prefix(path: str) -> str:
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """Where a proxy is, and who to be there. The repr leaves out the password."""
+    """Where a proxy is, and the user name and password for it. The repr leaves out the password."""
 
     scheme: str
     """``http`` (CONNECT), ``socks5`` or ``socks5h``; both of the latter let the proxy resolve."""

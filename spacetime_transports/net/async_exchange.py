@@ -44,7 +44,8 @@ async def exchange_stream(
     As `blocking_exchange.exchange_stream`. Close the generator (``contextlib.aclosing``) when leaving
     it early.
     """
-    # No cancel scope is open while this yields: scopes belong to tasks, generators do not.
+    # No cancel scope may be open at a `yield`: a scope belongs to one task, and a generator may be
+    # resumed by another.
     running = _Exchange(route, request, stream=True)
     machine = running.machine
     try:

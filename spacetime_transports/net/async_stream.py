@@ -27,8 +27,8 @@ async def open_stream(
 ) -> ByteStream:
     """Connect to `address` and return the stream, TLS included; the caller sets the time limit.
 
-    Several addresses of a name are tried as "happy eyeballs" does (RFC 8305). A stream that is not
-    wanted after all, because of cancellation or failure, is closed.
+    Several addresses of a name are tried as "happy eyeballs" does (RFC 8305). On cancellation or
+    failure the stream is closed.
 
     Args:
         address: the server.
@@ -36,8 +36,8 @@ async def open_stream(
         proxy: URL of an HTTP or SOCKS5 proxy.
 
     Raises:
-        ConnectError: what stood in the way, as one sentence.
-        LocalProtocolError: `proxy` is no such URL.
+        ConnectError: the reason, as one sentence.
+        LocalProtocolError: `proxy` is not such a URL.
     """
     via = None if proxy is None else parse_proxy(proxy)
     stream: ByteStream = await _connect(address if via is None else via)

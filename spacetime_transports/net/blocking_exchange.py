@@ -45,8 +45,8 @@ def exchange_stream(
 ) -> Generator[HttpResponse | bytes, None, None]:
     """Send `request`; yield the response once its headers are there, then its body as it comes.
 
-    A response that is no success is yielded whole, with its body. The time
-    limit ends with the headers. Closing the iterator closes the connection. Errors as `exchange`.
+    An error response is yielded whole, with its body. The time limit ends with the headers. Closing
+    the iterator closes the connection. Errors as `exchange`.
     """
     with _Exchange(route, request, stream=True) as running:
         machine = running.machine
@@ -65,7 +65,7 @@ class _Exchange(Exchange):
     """An exchange on a socket, as a context that closes it."""
 
     def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
-        # First what can be the caller's mistake, then the socket.
+        # The request is checked before a socket is opened.
         super().__init__(route, request, stream=stream)
         timeout = route.timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout

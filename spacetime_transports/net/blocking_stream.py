@@ -1,6 +1,6 @@
 """Sockets to servers for blocking programs: TCP, through a proxy if asked, TLS on top.
 
-All of it within one time limit, but for the name lookup, which the C library does not let go of.
+One time limit covers everything except the name lookup, which cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def open_socket(
         timeout: seconds for everything together; None sets no limit.
 
     Raises:
-        ConnectError: what stood in the way, as one sentence.
-        LocalProtocolError: `proxy` is no such URL.
+        ConnectError: the reason, as one sentence.
+        LocalProtocolError: `proxy` is not such a URL.
     """
     via = None if proxy is None else parse_proxy(proxy)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -112,7 +112,7 @@ def _connect(peer: Address | Proxy, deadline: float | None) -> socket.socket:
 
 
 def _interleaved(found: Iterable[_AddressInfo]) -> list[_AddressInfo]:
-    """Return the addresses with the families taking turns, the first one's first (RFC 8305)."""
+    """Return the addresses with alternating families, beginning with the first (RFC 8305)."""
     families: dict[Any, list[_AddressInfo]] = {}
     for info in found:
         families.setdefault(info[0], []).append(info)
@@ -159,11 +159,11 @@ def _race(infos: list[_AddressInfo], deadline: float | None) -> socket.socket:
 
 
 def _start(info: _AddressInfo, errors: list[OSError]) -> socket.socket | None:
-    """Begin to connect to one address; None, and an error noted, if that fails at once."""
+    """Begin to connect to one address; if that fails at once, add to `errors` and return None."""
     family, kind, protocol, _, where = info
     try:
         candidate = socket.socket(family, kind, protocol)
-    except OSError as error:  # a family that this machine lacks
+    except OSError as error:  # this machine lacks the address family
         errors.append(error)
         return None
     candidate.setblocking(False)

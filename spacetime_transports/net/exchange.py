@@ -1,4 +1,4 @@
-"""What an HTTP exchange under way is in both colours: the machine, and the words for its failures."""
+"""The part of an HTTP exchange that asynchronous and blocking clients share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ_SIZE = 256 * 1024
 
 
 class Exchange:
-    """One request on its way.
+    """One running HTTP exchange.
 
     Attributes:
         machine: the exchange without I/O.
@@ -37,7 +37,7 @@ class Exchange:
         self.machine.start(request, host_header=route.address.host_header)
 
     def feed(self, data: bytes) -> None:
-        """Take what was read, nothing at the end of the stream; raises the machine's failure."""
+        """Take the bytes that were read (none: end of stream); raises the machine's failure."""
         if data:
             self.machine.receive_data(data)
         else:

@@ -1,4 +1,4 @@
-"""What can go wrong while connecting, as sentences: one `ConnectError` per kind of trouble."""
+"""Failures of connecting: one `ConnectError` with a sentence for each kind."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _root(error: OSError) -> OSError:
 
 
 def tls_failure(address: Address, error: Exception) -> ConnectError:
-    """Return the error for a TLS handshake that failed, or was cut off, for whatever reason."""
+    """Return the error for a TLS handshake that failed or was cut off."""
     where = address.authority
     reason = getattr(error, "reason", None)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -90,16 +90,16 @@ def tls_failure(address: Address, error: Exception) -> ConnectError:
 
 
 def check_tunnel(tunnel: ProxyTunnel, proxy: Proxy) -> None:
-    """Raise ConnectError unless `tunnel`, which is done, stands."""
+    """Raise ConnectError if `tunnel`, which is done, was not opened."""
     if tunnel.failure is not None:
         raise ConnectError(f"{tunnel.failure} ({proxy.authority})") from tunnel.failure
     if tunnel.leftover:
-        # In HTTP and in TLS the client speaks first: these bytes are nobody's we want to talk to.
+        # In HTTP and TLS the client speaks first, so these bytes are not from the server.
         raise ConnectError(f"the proxy {proxy.authority} sent data of its own into the tunnel")
 
 
 def timeout_failure(address: Address, seconds: float) -> ConnectError:
-    """Return the error for an address that was not connected to in time."""
+    """Return the error for an address that did not accept a connection in time."""
     return ConnectError(
         f"{address.authority} did not accept the connection within {seconds:g} s"
         " (option connect_timeout)"

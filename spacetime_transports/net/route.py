@@ -1,4 +1,4 @@
-"""How to reach a server, as one value: where it is, how to trust it, through what, how long to wait."""
+"""`Route`: how to reach a server: address, TLS context, proxy and time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Route"]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What an HTTP exchange needs to know about its way."""
+    """How an HTTP exchange reaches its server."""
 
     address: Address
     """The server; its path prefix is not added to requests."""

@@ -1,7 +1,7 @@
 """The embedded development server on real sockets.
 
 The names below are loaded when they are first used: pytest imports this package in every run, for the
-plugin in it, and a run that needs no server shall not pay for one.
+plugin in it, and a run that needs no server should not import one.
 """
 
 from __future__ import annotations

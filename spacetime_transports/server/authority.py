@@ -21,7 +21,7 @@ __all__ = ["Es256Authority"]
 
 
 class Es256Authority:
-    """Signs with a private key on the curve P-256; anybody can check with the public one.
+    """Signs with a private key on the curve P-256; the public key is enough to check.
 
     Keep the PEM text to let tokens outlive the server.
     """
@@ -38,7 +38,7 @@ class Es256Authority:
         """Use a private key in PEM (PKCS#8).
 
         Raises:
-            ValueError: it is no private key on P-256.
+            ValueError: it is not a private key on P-256.
         """
         key = serialization.load_pem_private_key(pem.encode(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
@@ -68,7 +68,7 @@ class Es256Authority:
         """Return the payload of a token of this key; times and audience are not checked.
 
         Raises:
-            TokenRefused: the signature is bad, or it is no token.
+            TokenRefused: the signature is bad, or it is not a token.
         """
         try:
             return jwt.decode(token, self._public, algorithms=["ES256"], options=_SIGNATURE_ONLY)

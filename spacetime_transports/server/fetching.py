@@ -1,4 +1,4 @@
-"""Carries out the HTTP requests of procedures of the embedded server."""
+"""Sends the HTTP requests of procedures of the embedded server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def fetch(request: Fetch) -> HttpResponse:
     """Send one request and return the whole response.
 
     Raises:
-        SpacetimeError, ValueError: the URL is none, or there is no answer.
+        SpacetimeError, ValueError: the URL is invalid, or there is no answer.
     """
     parts = urlsplit(request.url)
     address = parse_host(f"{parts.scheme}://{parts.netloc}")

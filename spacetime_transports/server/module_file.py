@@ -16,7 +16,7 @@ __all__ = ["ModuleFileError", "load_module"]
 
 
 class ModuleFileError(SpacetimeError):
-    """A Python file has no module that can be served."""
+    """A Python file does not define a module that can be served."""
 
 
 def load_module(path: str) -> Module:
@@ -37,7 +37,7 @@ def load_module(path: str) -> Module:
     if spec is None or spec.loader is None:
         raise ModuleFileError(f"not a Python file: {path}")
     loaded = importlib.util.module_from_spec(spec)
-    # Annotations of dataclass-like classes are looked up through sys.modules.
+    # `dataclass` looks up string annotations in sys.modules.
     sys.modules[name] = loaded
     # A module file may be split over several files beside it.
     sys.path.insert(0, os.path.dirname(full))

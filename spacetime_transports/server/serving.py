@@ -61,7 +61,7 @@ class Server:
 
     @property
     def faults(self) -> Faults:
-        """What the database does wrong on purpose; may be changed at any time."""
+        """The faults that the database produces on purpose; may be changed at any time."""
         return self.database.faults
 
     @property
@@ -146,7 +146,7 @@ class _Connection:
                 await self.read()
 
     async def read(self) -> None:
-        """Feed the session until the client is gone or the session is over."""
+        """Pass received bytes to the session until the client is gone or the session is over."""
         session = self._session
         while not session.is_closed:
             deadline = session.deadline
@@ -174,7 +174,7 @@ class _Connection:
             return None
 
     async def write(self) -> None:
-        """Send what the session has to say; end the connection when it is over."""
+        """Send the bytes of the session; end the connection when it is over."""
         session = self._session
         while True:
             data = session.data_to_send(time.monotonic())
@@ -222,8 +222,9 @@ async def serve(
         verbose: report connections on stderr.
 
     Raises:
-        LocalProtocolError: `port` is no TCP port, or `database` no name; or no `authority` is
-            given, and what signs tokens by default is not installed (the extra ``server``).
+        LocalProtocolError: `port` is not a TCP port, or `database` not a name; or no `authority` is
+            given, and the package that signs tokens by default is not installed (the extra
+            ``server``).
         SchemaError: the module has no valid schema.
         ReducerError: its ``init`` failed.
         OSError: the port cannot be listened on.
@@ -268,8 +269,10 @@ async def serve(
             yield server
         except anyio.get_cancelled_exc_class():
             raise
-        except BaseException as error:  # Ctrl-C and the outcomes of pytest among them
-            failure = error  # of the block; the task group would wrap it
+        except BaseException as error:
+            # An exception of the block, Ctrl-C and pytest's own included. It is raised below,
+            # because the task group would wrap it in an ExceptionGroup.
+            failure = error
         finally:
             fetcher.tasks = None
             with anyio.move_on_after(_FAREWELL, shield=True):
@@ -291,7 +294,7 @@ async def _accept(
 
 
 class _TLSListener(TLSListener):
-    """A client that fails the handshake (it does not trust us, say) is no news to the server."""
+    """Ignores failed handshakes, for example with clients that do not trust the certificate."""
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:

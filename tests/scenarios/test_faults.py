@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,9 @@ async def live_through(client: Client, relay: ChaosRelay, seed: int) -> None:
     assert {row_id for row_id, count in balance.items() if count} == there
     assert set(balance.values()) <= {0, 1}
     for row in items[: max(0, len(items) - 5)]:
-        await client.call(client.reducers.remove_item(id=row.id))
+        # Only to keep the table small. A pong that a busy machine delays ends the connection here too.
+        with contextlib.suppress(Disconnected):
+            await client.call(client.reducers.remove_item(id=row.id))
 
 
 @pytest.mark.slow

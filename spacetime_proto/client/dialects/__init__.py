@@ -1,4 +1,4 @@
-"""Dialects: one protocol each, between wire messages and what they mean."""
+"""Dialects: each translates between one protocol's messages and those of `meaning`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dialect_for(protocol: str, module: BoundModule, limits: Limits) -> Dialect:
     """Return the dialect of a negotiated subprotocol.
 
     Raises:
-        KeyError: not one of ours; the WebSocket machine refuses such an answer before.
+        KeyError: an unknown subprotocol; the WebSocket handshake refuses it earlier.
     """
     if protocol in (V1_BSATN, V1_JSON):
         # Only servers of 1.x pick it, and importing it with the rest takes a sixth of the CPU that

@@ -1,4 +1,4 @@
-"""What every dialect does."""
+"""The interface of all dialects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def query_key(self, request_id: int) -> int | bytes:
-        """Return what the answer to a one-off query is found by: on v1 it has ids of its own."""
+        """Return the key that the answer to a one-off query carries: on v1 a message id."""
 
     @abstractmethod
     def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes | str:
@@ -49,7 +49,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def subscribe_legacy(self, request_id: int, queries: Sequence[str]) -> bytes | str:
-        """Encode v1's replacing Subscribe; only where `has_legacy_set`."""
+        """Encode v1's legacy Subscribe, which replaces the set; only where `has_legacy_set`."""
 
     @abstractmethod
     def unsubscribe(self, request_id: int, set_id: int) -> bytes | str:
@@ -63,22 +63,23 @@ class Dialect(ABC):
 
     @abstractmethod
     def decode(self, payload: bytes | str) -> tuple[Incoming] | Iterator[Incoming]:
-        """Return what the messages of a payload mean, at least one; each is read when it is asked for.
+        """Return the meanings of the messages of a payload, at least one.
 
-        The commonest payloads are one short message, which was read at once: then it is a tuple.
+        An iterator reads each message when it is asked for: callbacks of one message run before
+        the next is read. The commonest payload is one short message; it comes as a tuple, which
+        saves a generator.
 
         Raises:
-            ProtocolError: DecodeError or LimitExceeded, for whatever is wrong with it. The iterator
-                raises it too.
+            ProtocolError: DecodeError or LimitExceeded; the iterator raises them too.
         """
 
     @abstractmethod
     def decode_sent(self, payload: bytes | str) -> Iterator[Outgoing]:
-        """Yield what a recorded payload of a client asked for; DecodeError as a server has it."""
+        """Yield the requests in a recorded client payload; DecodeError where a server raises it."""
 
     @abstractmethod
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-        """Decode the arguments of somebody's call."""
+        """Decode the arguments of a call that the server reports."""
 
     @abstractmethod
     def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:

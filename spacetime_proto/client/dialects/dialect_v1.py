@@ -1,8 +1,8 @@
 """Protocol v1, as BSATN and as JSON text (docs/protocol.md sections 4.4 and 4.5).
 
 v1 counts query texts per client: a row that a second set also holds is not sent again, so the cache
-keeps one bag for all sets (`SHARED_SET`). SubscribeSingle is never used: SubscribeMulti does the same
-and its Unsubscribe has no bug.
+keeps one bag for all sets (`SHARED_SET`). SubscribeSingle is never used: SubscribeMulti does the
+same, and ending it always works.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ __all__ = ["V1Bsatn", "V1Json"]
 
 
 class _V1(Dialect):
-    """What both encodings share."""
+    """The common part of both encodings."""
 
     shares_rows: ClassVar[bool] = True
     has_legacy_set: ClassVar[bool] = True
+    _codec: JsonCodec | None = None
 
     def __init__(self, module: BoundModule, limits: Limits) -> None:
         super().__init__(module, limits)
@@ -100,40 +101,15 @@ class _V1(Dialect):
         return map(_sent, decode_client_payload(self.protocol, payload, self.limits))
 
     def decode_args(self, function: BoundFunction, args: bytes | str) -> tuple[Any, ...]:
-        # The echo of a call's arguments; a call that never ran has none.
+        # The server's copy of the arguments is empty for a call that never ran.
         if isinstance(args, str):
             return function.args_from_json(args) if args else ()
         return function.decode_args(args) if args else ()
 
-    def _meaning(self, message: v1.ServerMessage) -> Incoming:
-        return _MEANINGS[type(message)](self, message)
-
-    def _identity_token(self, message: v1.IdentityToken) -> Incoming:
-        return Greeting(message.identity, message.connection_id, message.token)
-
-    def _initial(self, message: v1.InitialSubscription) -> Incoming:
-        return Applied(message.request_id, None, self._changes(message.database_update))
-
-    def _multi_applied(self, message: v1.SubscribeMultiApplied) -> Incoming:
-        return Applied(message.request_id, message.query_id, self._changes(message.update))
-
-    def _single_applied(self, message: v1.SubscribeAppliedMessage) -> Incoming:
-        changes = self._changes((message.rows.table_rows,))
-        return Applied(message.request_id, message.query_id, changes)
-
-    def _multi_ended(self, message: v1.UnsubscribeMultiApplied) -> Incoming:
-        return Unapplied(message.request_id, message.query_id, self._changes(message.update))
-
-    def _single_ended(self, message: v1.UnsubscribeAppliedMessage) -> Incoming:
-        changes = self._changes((message.rows.table_rows,))
-        return Unapplied(message.request_id, message.query_id, changes)
-
-    def _refused(self, message: v1.SubscriptionErrorMessage) -> Incoming:
-        return Refused(message.request_id, message.query_id, message.error)
-
-    def _light(self, message: v1.TransactionUpdateLight) -> Incoming:
-        # Its request id is the caller's, whoever that is: it must not be matched with ours.
-        return Changed(self._changes(message.update))
+    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
+        codec = self._codec
+        for message in decode_server_payload(self.protocol, payload, self.limits, codec=codec):
+            yield _MEANINGS[type(message)](self, message)
 
     def _transaction(self, message: v1.TransactionUpdate) -> Incoming:
         call = message.reducer_call
@@ -190,10 +166,6 @@ class V1Bsatn(_V1):
     def _args(self, function: BoundFunction, args: Sequence[Any]) -> bytes:
         return function.encode_args(args)
 
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        for message in decode_server_payload(self.protocol, payload, self.limits):
-            yield self._meaning(message)
-
     def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:
         assert isinstance(value, bytes)
         return function.decode_return(value)
@@ -213,11 +185,6 @@ class V1Json(_V1):
 
     def _args(self, function: BoundFunction, args: Sequence[Any]) -> str:
         return function.args_to_json(args)
-
-    def decode(self, payload: bytes | str) -> Iterator[Incoming]:
-        codec = self._codec
-        for message in decode_server_payload(self.protocol, payload, self.limits, codec=codec):
-            yield self._meaning(message)
 
     def decode_return(self, function: BoundFunction, value: bytes | str) -> Any:
         assert isinstance(value, str)
@@ -241,16 +208,23 @@ def _sent(message: v1.ClientMessage) -> Outgoing:
     return CallSent(message.request_id, "procedure", message.procedure)
 
 
-_MEANINGS: dict[type, Callable[[Any, Any], Incoming]] = {
-    v1.IdentityToken: _V1._identity_token,
-    v1.InitialSubscription: _V1._initial,
-    v1.SubscribeMultiApplied: _V1._multi_applied,
-    v1.SubscribeAppliedMessage: _V1._single_applied,
-    v1.UnsubscribeMultiApplied: _V1._multi_ended,
-    v1.UnsubscribeAppliedMessage: _V1._single_ended,
-    v1.SubscriptionErrorMessage: _V1._refused,
+_MEANINGS: dict[type, Callable[[_V1, Any], Incoming]] = {
+    v1.IdentityToken: lambda _, m: Greeting(m.identity, m.connection_id, m.token),
+    v1.InitialSubscription: lambda v, m: Applied(m.request_id, None, v._changes(m.database_update)),
+    v1.SubscribeMultiApplied: lambda v, m: Applied(m.request_id, m.query_id, v._changes(m.update)),
+    v1.SubscribeAppliedMessage: lambda v, m: Applied(
+        m.request_id, m.query_id, v._changes((m.rows.table_rows,))
+    ),
+    v1.UnsubscribeMultiApplied: lambda v, m: Unapplied(
+        m.request_id, m.query_id, v._changes(m.update)
+    ),
+    v1.UnsubscribeAppliedMessage: lambda v, m: Unapplied(
+        m.request_id, m.query_id, v._changes((m.rows.table_rows,))
+    ),
+    v1.SubscriptionErrorMessage: lambda _, m: Refused(m.request_id, m.query_id, m.error),
     v1.TransactionUpdate: _V1._transaction,
-    v1.TransactionUpdateLight: _V1._light,
+    # Its request id was chosen by the client that made the call: never match it with ours.
+    v1.TransactionUpdateLight: lambda v, m: Changed(v._changes(m.update)),
     v1.OneOffQueryResponse: _V1._query_result,
     v1.ProcedureResult: _V1._procedure_result,
 }

@@ -51,7 +51,7 @@ _CALL: Final = Struct("<BIB").pack
 _CALL_SIZE: Final = 6
 _U32: Final = Struct("<I").pack
 
-#: How payloads begin that are not compressed.
+#: The first byte of a payload that is not compressed.
 _PLAIN: Final = b"\0"
 
 
@@ -68,18 +68,21 @@ class V2(Dialect):
         super().__init__(module, limits)
         self._names: dict[BoundFunction, bytes] = {}
         self._heads: Heads = {}
-        # Then a short message alone in its payload is within the budget of rows, whatever its size.
+        # Whether every payload, however small, may hold the rows of one short message. If so, a
+        # short message that is alone in its payload needs no counting.
         self._is_generous = limits.rows_for(0) >= MAX_COST
 
     def call(self, request_id: int, function: BoundFunction, args: Sequence[Any]) -> bytes:
         encoded = function.encode_args(args)
         name = self._names.get(function) or self._name(function)
-        # What `v2.encode_client` makes of a message, at a quarter of its time.
+        # The bytes that `v2.encode_client` would make, in a quarter of its time: calls of one
+        # function differ in id and arguments only, so the name between them is kept. Right as long
+        # as CallReducer and CallProcedure have the same layout (docs/protocol.md section 4.2).
         tag = _CALL_PROCEDURE if function.is_procedure else _CALL_REDUCER
         return _CALL(tag, request_id, 0) + name + _U32(len(encoded)) + encoded
 
     def _name(self, function: BoundFunction) -> bytes:
-        """Return what is between the ids and the arguments of all calls of a function."""
+        """Make the part of a call between its ids and its arguments: the name behind its length."""
         whole = v2.encode_client(v2.CallReducer(0, function.name, b""))
         name = self._names[function] = whole[_CALL_SIZE:-4]
         return name
@@ -97,8 +100,8 @@ class V2(Dialect):
         raise ProtocolError("protocol v2 has no legacy subscription")
 
     def unsubscribe(self, request_id: int, set_id: int) -> bytes:
-        # Without SendDroppedRows: the cache knows the set's rows better than a second look at the
-        # database does, and nothing has to be sent.
+        # Without SendDroppedRows: the cache knows which rows it holds for the set, so the server
+        # need not send them.
         return v2.encode_client(v2.Unsubscribe(request_id, set_id))
 
     def decode(self, payload: bytes | str) -> tuple[Incoming] | Iterator[Incoming]:
@@ -116,7 +119,11 @@ class V2(Dialect):
     def _read(
         self, data: bytes, pos: int, short: RowChanged | CallCommitted | None, max_rows: int
     ) -> Iterator[Incoming]:
-        """Read messages from `pos` on, where `short` is what the short reader made of the first."""
+        """Read the messages from `pos` on; `short` is the short reader's result for the first one.
+
+        On v2 (not batched) a short message only gets here with bytes after it or with a small row
+        limit; the general reader checks both and raises the error.
+        """
         batched, heads, end, left = self.is_batched, self._heads, len(data), max_rows
         while True:
             if short is not None and short.cost <= left and batched:
@@ -151,6 +158,7 @@ class V3(V2):
 
     def batch(self, payloads: list[bytes | str]) -> list[bytes | str]:
         bodies = cast("list[bytes]", payloads)
+        # Nearly always everything fits into one payload; `join` looks at each message.
         if len(bodies) <= MAX_BATCH_MESSAGES:
             joined = b"".join(bodies)
             if len(joined) <= CLIENT_BATCH_SIZE:
@@ -225,7 +233,7 @@ _MEANINGS: dict[type, Callable[[Any], Incoming]] = {
     v2.SubscribeAppliedMessage: lambda m: Applied(
         m.request_id, m.query_set_id, _rows(m.query_set_id, m.rows)
     ),
-    # The rows that v2 may send here are not used: the set's own bag is what has to go.
+    # Rows that v2 may send here are ignored: the cache removes its own bag of the set.
     v2.UnsubscribeAppliedMessage: lambda m: Unapplied(m.request_id, m.query_set_id, None),
     v2.SubscriptionErrorMessage: lambda m: Refused(m.request_id, m.query_set_id, m.error),
     v2.OneOffQueryResult: _query_result,

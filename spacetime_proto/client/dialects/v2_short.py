@@ -1,10 +1,19 @@
-"""The two commonest messages of v2 and v3, read at once: a row that changed, a call that succeeded.
+"""The short reader: the two commonest messages of v2 and v3, each read in one step.
 
-A one-row transaction is most of what a busy client receives, and the general path makes nine objects
-of it before the cache sees the row. Here the bytes before the row (one query set, one table, one
-fragment) are looked up among those that came before, and the rows are cut out. A message that is not
-exactly of this shape, or damaged, is None: the general path reads it, and says what is wrong.
-With what follows from it, this halved the CPU of one-row updates (benchmarks/TRIED.md).
+They are a transaction that changed one row, and a call that succeeded. One-row transactions are
+most of what a busy client receives, and the general reader makes nine objects of each before the
+cache sees the row. The short reader makes one:
+
+* All one-row transactions of a table in a query set have the same bytes before their rows, the
+  "head". It is parsed once; afterwards a dict finds set and table by these bytes.
+* A list of one row is a header of 7 bytes and the row, so the row is cut out without a `RowList`.
+
+This is right because nothing is guessed: every byte is compared or read, and a message of any other
+shape, or a damaged one, gives None. The general reader then reads it from its start, and raises the
+error if there is one. What both can read, both must read alike: `RowChanged.change` and
+`CallCommitted.reply` convert to the general form. Together with the short paths behind it
+(`Updates.on_row_changed`, `Calls.on_call_committed`, `Callbacks.only_call`) this halved the CPU of
+one-row updates (benchmarks/TRIED.md).
 """
 
 from __future__ import annotations
@@ -26,15 +35,16 @@ __all__ = [
 #: (query set, table) by the bytes of a TransactionUpdate between its tag and its rows.
 Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
 
-#: Heads that are remembered. A server that makes up more of them gets the general path.
+#: Bound on the heads that are kept, so that a server cannot fill the memory with them. Further ones
+#: are left to the general reader.
 _MAX_HEADS: Final = 4096
 
 #: Tags of the two messages.
 _TRANSACTION_UPDATE: Final = b"\x04"
 _REDUCER_RESULT: Final = b"\x06"
 
-# query sets, id of the first, tables in it, length of the name: then the name, the number of
-# fragments and the kind of the first
+# A head: number of query sets, id of the first, number of its tables, length of the table's name;
+# the name; number of fragments (1) and tag of the first (0, PersistentRows).
 _BEFORE_NAME: Final = struct.Struct("<IIII")
 _BEFORE_SIZE: Final = _BEFORE_NAME.size
 _AFTER_NAME: Final = b"\x01\x00\x00\x00\x00"
@@ -46,8 +56,8 @@ _ROWS_SIZE: Final = 7
 _NO_ROWS: Final = b"\x01" + bytes(8)
 _NO_ROWS_SIZE: Final = len(_NO_ROWS)
 
-#: What a message costs of its payload's budget of rows, as the general path counts: itself, the query
-#: set, the table, the fragment; and each row.
+#: What a message costs of its payload's budget of rows. The general reader counts the same: one for
+#: the message, the query set, the table and the fragment, and one for each row.
 _COST: Final = 4
 MAX_COST: Final = _COST + 2
 
@@ -58,15 +68,15 @@ _NOTHING: Final = bytes(8)
 
 
 def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitted | None:
-    """Read the message at `pos` if it is one of those of this file.
+    """Read the message at `pos` if it is one of the two.
 
     They are a TransactionUpdate that inserts a row, deletes one, or both, in one table of one set; and
-    a ReducerResult of a reducer that returned nothing and changed nothing to be seen here.
+    a ReducerResult of a reducer that returned nothing and changed none of this client's rows.
 
     Args:
         data: the payload.
         pos: where the message starts.
-        heads: what this function has found so far; it adds to it.
+        heads: the heads known so far; new ones are added.
 
     Returns:
         the message, whose `end` is the position after it; None if it is anything else.
@@ -78,13 +88,16 @@ def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitte
     if tag != _TRANSACTION_UPDATE:
         return None
     try:
-        # The length's lowest byte: with a longer name the head is none that is known.
+        # Only the lowest byte of the length: a name of 256 bytes or more gives a head that is too
+        # short for its length, and such heads are never learnt.
         at = pos + _HEAD + data[pos + _NAME_LENGTH]
         head = data[pos:at]
         known = heads.get(head) or _learn(head, heads)
         if known is None:
             return None
         cost = _COST
+        # Inserts, then deletes. Kind 0 is FixedSize(size): one row if the data has that length.
+        # Written out twice, because each function call would add a tenth to the time of this one.
         kind, size, length = _ROWS(data, at)
         if size == length and not kind and size:
             start = at + _ROWS_SIZE
@@ -109,7 +122,7 @@ def read_short(data: bytes, pos: int, heads: Heads) -> RowChanged | CallCommitte
             return None
     except (IndexError, struct.error):
         return None
-    if at > len(data):
+    if at > len(data):  # the last slice is shorter than it should be
         return None
     return RowChanged(known[0], known[1], new, old, data, at, cost)
 

@@ -1,4 +1,4 @@
-"""What one caller may see: table names looked up with the caller's rights."""
+"""Table names, looked up with the rights of one caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Names:
             self._accessors.setdefault(source.definition.accessor, source)
 
     def find(self, name: str) -> Source | None:
-        """Return what a canonical name, or else an accessor, stands for."""
+        """Return the table or view with this canonical name, or else with this accessor."""
         store = self.stores.get(name)
         if store is not None:
             return store
@@ -61,7 +61,7 @@ class CallerCatalog:
         return definition.is_view or any(index.columns[0] == column for index in definition.indexes)
 
     def everything(self) -> list[str]:
-        """Return the names that ``SELECT * FROM *`` stands for: no event tables, views last."""
+        """Return the names for ``SELECT * FROM *``: no event tables, views last."""
         tables = [
             store.name
             for store in self._names.stores.values()

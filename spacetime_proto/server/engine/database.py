@@ -1,7 +1,8 @@
-"""`Database`: a module at work: its tables, its functions, its subscribers.
+"""`Database`: a running module with its tables, functions and subscribers.
 
-Everything is synchronous and single-threaded; time comes in as `now`. A transaction is: run the
-function, then tell every subscriber its part, the caller last, as the result of its call.
+Everything is synchronous and single-threaded; time comes in as `now`. A transaction runs the
+function, then sends each subscriber its part; the caller gets its own last, in the result of its
+call.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = ["Database", "LogLine"]
 FIRST_TABLE_ID = 4096
 #: Reducer id that v1 reports for a name that does not exist.
 NO_REDUCER = 0xFFFFFFFF
-#: What the caller learns of a reducer that raised something unexpected.
+#: The text for the caller of a reducer that raised an unexpected exception.
 PANIC = "The instance encountered a fatal error."
 
 _LIFECYCLE_NAMES = {"init": "Init", "on_connect": "OnConnect", "on_disconnect": "OnDisconnect"}
@@ -61,7 +62,7 @@ class Database:
     Attributes:
         name: what clients call it.
         identity: its own identity.
-        owner: who may read private tables and write by SQL; None for nobody.
+        owner: the identity that may read private tables and write by SQL; None for no owner.
         definition: its schema.
         bound: the schema with codecs.
         types: the codecs.
@@ -72,7 +73,7 @@ class Database:
         procedures: runs its procedures.
         faults: what it does wrong on purpose.
         version: counts committed transactions.
-        fetcher: carries out HTTP requests of procedures; None if they may send none.
+        fetcher: sends the HTTP requests of procedures; None if they may not send any.
         logs: the newest lines of its log, oldest first.
     """
 
@@ -96,11 +97,11 @@ class Database:
             entropy: returns that many unpredictable bytes.
             owner: the identity that counts as the owner.
             faults: what to do wrong on purpose.
-            on_panic: takes the traceback when module code raises something unexpected.
+            on_panic: takes the traceback of an unexpected exception of module code.
 
         Raises:
             SchemaError: the module has no valid schema.
-            QueryError: a row-level security filter is no valid query.
+            QueryError: a row-level security filter is not a valid query.
         """
         blueprint = module.build()
         bound = BoundModule(blueprint.definition)
@@ -181,11 +182,11 @@ class Database:
         connection_id: ConnectionId | None = None,
         subscriber: Subscriber | None = None,
     ) -> Caller:
-        """Return who calls, with the rights that the identity has here."""
+        """Return the caller for an identity, with its rights in this database."""
         return Caller(identity, connection_id, subscriber, identity == self.owner)
 
     def connect(self, caller: Caller, now: Timestamp) -> str | None:
-        """Run ``client_connected``; return None, or why the client is turned away."""
+        """Run ``client_connected``; return None, or the reason to refuse the client."""
         outcome = self._run_lifecycle("on_connect", caller, now)
         if outcome is None or outcome.verdict == "committed":
             return None
@@ -205,7 +206,7 @@ class Database:
         return self.scheduler.deadline
 
     def tick(self, now: Timestamp) -> None:
-        """Run what is due."""
+        """Run the tasks that are due."""
         self.scheduler.run(now)
 
     # --- reducers -----------------------------------------------------------------------------
@@ -219,14 +220,14 @@ class Database:
         now: Timestamp,
         request_id: int = 0,
     ) -> ReducerOutcome:
-        """Run a reducer and tell everybody but the caller; the caller's share is in the result.
+        """Run a reducer and inform the other subscribers; the caller's share is in the result.
 
         Args:
             caller: who calls.
             name: canonical name of the reducer.
             args: BSATN, or JSON text.
             now: the time it runs at.
-            request_id: the caller's number for the call.
+            request_id: the id that the caller gave the call.
         """
         function = self.reducers.get(name)
         encoded = args if isinstance(args, bytes) else b""
@@ -269,7 +270,7 @@ class Database:
         commit: Commit,
         after: Callable[[], object] | None = None,
     ) -> ReducerOutcome:
-        """Run a function as a transaction, `after` it (in the same one) what comes after."""
+        """Run a function and then `after` as one transaction."""
         context = ReducerContext(self, commit.caller, commit.timestamp)
         try:
             with self.transactions.run() as journal:
@@ -296,12 +297,12 @@ class Database:
 
     @contextmanager
     def write(self, caller: Caller, now: Timestamp, name: str = "") -> Iterator[None]:
-        """Run the body as a transaction that everybody is told of, the caller too.
+        """Run the body as a transaction and inform all subscribers, the caller included.
 
         Args:
-            caller: who writes.
+            caller: the origin of the transaction.
             now: the time it is committed at.
-            name: what it is reported as.
+            name: the reducer name under which it is reported.
         """
         with self.transactions.run() as journal:
             yield
@@ -311,7 +312,7 @@ class Database:
             caller.subscriber.on_commit(commit, share)
 
     def _publish(self, journal: Journal, commit: Commit) -> Share:
-        """Tell the subscribers of a committed transaction; return the caller's share."""
+        """Inform the subscribers of a committed transaction; return the caller's share."""
         changes = net_changes(journal)
         if not changes:
             return []
@@ -370,7 +371,8 @@ class Database:
             if once:
                 with self.write(caller, now, name):
                     store.delete(data)
-            # As on a real server: what is scheduled runs one after the other, waits included.
+            # As on a real server: scheduled functions run one after the other, including their
+            # waits.
             self._waits_for_procedure = True
             self.procedures.run_scheduled(name, row, caller, now, then=self._go_on_with_schedule)
             return
@@ -392,14 +394,14 @@ class Database:
     # --- for module code and tests ------------------------------------------------------------
 
     def fetch(self, request: Fetch, answer: Answer) -> None:
-        """Have an HTTP request of a procedure carried out; `answer` gets what comes of it."""
+        """Have an HTTP request of a procedure sent; `answer` gets the response or the failure."""
         if self.fetcher is None:
             answer(HttpFailed("this server sends no HTTP requests"))
         else:
             self.fetcher(request, answer)
 
     def panic(self, text: str) -> None:
-        """Hand a traceback of module code to whoever wants to see it."""
+        """Pass a traceback of module code to `on_panic`."""
         if self._on_panic is not None:
             self._on_panic(text)
 

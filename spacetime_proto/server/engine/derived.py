@@ -1,7 +1,8 @@
-"""Tables that are worked out from others: views, and tables as row-level security shows them.
+"""Tables that are computed from others: views, and tables as row-level security shows them.
 
-A derived table is materialised while a live query reads it, and worked out again after every
-transaction that touched what it read; the difference is then a change like that of any table.
+A derived table is materialised while a live query reads it, and computed again after every
+transaction that changed a table it reads. The difference is then handled like the change of any
+table.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ __all__ = ["Derived", "DerivedError"]
 
 
 class DerivedError(Exception):
-    """A view raised, or its query does not compile; the text is for the client."""
+    """A view raised, or its query does not compile; the text is sent to the client."""
 
 
 class Derived:
@@ -36,7 +37,7 @@ class Derived:
         """Make an empty one.
 
         Args:
-            key: what the database keeps it under.
+            key: its key in `LiveQueries.materialised`.
             store: an empty table of its row type.
             evaluate: returns (encoded row -> row, names of the tables read); may raise
                 `DerivedError`.
@@ -48,10 +49,10 @@ class Derived:
         self._evaluate = evaluate
 
     def refresh(self) -> Change:
-        """Work the rows out again and return what changed.
+        """Compute the rows again and return the difference.
 
         Raises:
-            DerivedError: it cannot be worked out; the rows stay as they were.
+            DerivedError: it cannot be computed; the rows stay as they were.
         """
         rows, self.reads = self._evaluate()
         store = self.store

@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Delta", "LiveQueries", "LiveQuery", "Share", "Slot", "Subscriber"]
 
-#: Which of a subscriber's sets a query is in: a v2 query set id, or one of v1's two tallies.
+#: The set of a subscriber that holds a query: a v2 query set id, or one of v1's two counts.
 Slot: TypeAlias = Hashable
 
 
 class Subscriber(Protocol):
-    """A connection, as far as live queries are concerned."""
+    """A connection, as live queries use it."""
 
     def on_commit(self, commit: Commit, share: Share) -> None:
-        """Take this subscriber's part of somebody else's transaction."""
+        """Take this subscriber's part of another caller's transaction."""
         ...
 
     def on_query_failed(self, slots: list[Slot], text: str) -> None:
-        """Take note that the sets in these slots cannot be evaluated any more."""
+        """End the sets in these slots: a query of theirs cannot be evaluated any more."""
         ...
 
 
 class LiveQuery:
-    """One distinct query that somebody subscribes to.
+    """One distinct query with at least one subscriber.
 
     Attributes:
         key: (text, caller it depends on or None, whether the caller is the owner).
         table: the base table or view whose rows it returns.
-        holders: who subscribes to it, in the order of subscription.
+        holders: its subscribers and their slots, in the order of subscription.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class LiveQuery:
         self._snapshot: tuple[int, RowList] | None = None
 
     def rows(self, version: int) -> RowList:
-        """Return the rows now; worked out once per database version."""
+        """Return the rows now; evaluated once per database version."""
         if self._snapshot is None or self._snapshot[0] != version:
             self._snapshot = (version, RowList.from_rows(snapshot(self.query, self.stores)))
         return self._snapshot[1]
 
 
 class Delta(msgspec.Struct, eq=False):
-    """What one transaction changed in the result of one live query; encoded once."""
+    """The changes of one transaction in the result of one live query; encoded once for all."""
 
     query: LiveQuery
     rows: PersistentRows | EventRows
@@ -108,7 +108,7 @@ class LiveQueries:
         """Enter a subscription; the query becomes live with its first one.
 
         Raises:
-            DerivedError: a table that it reads cannot be worked out.
+            DerivedError: a table that it reads cannot be computed.
         """
         if not query.holders:
             for derived in query.derived:
@@ -124,7 +124,7 @@ class LiveQueries:
 
     def release(self, query: LiveQuery, subscriber: Subscriber, slot: Slot) -> None:
         """Remove a subscription; the query dies with its last one."""
-        if query.holders.pop((subscriber, slot), self) is self:
+        if query.holders.pop((subscriber, slot), self) is self:  # not held: the values are None
             return
         held = self._by_subscriber[subscriber]
         held[query].discard(slot)
@@ -147,7 +147,7 @@ class LiveQueries:
                 self.release(query, subscriber, slot)
 
     def fail(self, queries: Iterable[LiveQuery], text: str) -> None:
-        """End every set that holds one of these queries and tell its subscriber why."""
+        """End every set that holds one of these queries and send its subscriber the reason."""
         ended: dict[Subscriber, dict[Slot, None]] = {}
         for query in queries:
             for subscriber, slot in query.holders:
@@ -162,9 +162,9 @@ class LiveQueries:
     def shares(
         self, changes: Mapping[TableStore, Change], *, always_offsets: bool = False
     ) -> dict[Subscriber, Share]:
-        """Return what a transaction means to each subscriber; those it does not touch are absent.
+        """Return each subscriber's part of a transaction, without those that have none.
 
-        Derived tables are brought up to date first; sets that cannot be are ended here.
+        Derived tables are updated first. Where that fails, the sets that read them are ended here.
         """
         changes = self._with_derived(dict(changes))
         shares: dict[Subscriber, Share] = {}
@@ -208,7 +208,7 @@ class LiveQueries:
 
 
 def row_list(rows: list[bytes], always_offsets: bool) -> RowList:
-    """Return encoded rows as a list, with offsets if the test asks for them."""
+    """Return encoded rows as a list, with offsets also for rows of one size if a test asks."""
     made = RowList.from_rows(rows)
     if not always_offsets or not made.row_size:
         return made

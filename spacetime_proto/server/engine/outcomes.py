@@ -1,4 +1,4 @@
-"""What running a function came to."""
+"""The outcomes of running a function."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .live import Share, Subscriber
 
 __all__ = ["Caller", "Commit", "Origin", "ProcedureOutcome", "ReducerOutcome", "Verdict", "sayable"]
 
-#: committed; error: the module said no; panic: anything else that it raised;
-#: refused: it was not run at all (unknown name, bad arguments).
+#: committed; error: the module refused; panic: any other exception; refused: it was not run at all
+#: (unknown name, bad arguments).
 Verdict: TypeAlias = Literal["committed", "error", "panic", "refused"]
 
 
 def sayable(text: str) -> str:
-    """Return a text of module code as it can go over the wire: lone surrogates replaced."""
+    """Return a text of module code with lone surrogates replaced, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):
-    """Who calls: over a connection (`subscriber`), over HTTP, or the database itself."""
+    """The caller: a connection (`subscriber`), an HTTP request, or the database itself."""
 
     identity: Identity
     connection_id: ConnectionId | None = None
@@ -46,8 +46,7 @@ class Commit(msgspec.Struct, eq=False):
     """A committed transaction on its way to the subscribers.
 
     Attributes:
-        encoded: bodies made for it so far, by whatever distinguishes them; most clients get the
-            same one.
+        encoded: bodies made for it so far, by protocol and share; most clients get the same one.
     """
 
     timestamp: Timestamp
@@ -60,8 +59,8 @@ class ReducerOutcome(msgspec.Struct, eq=False):
     """The result of a reducer call.
 
     Attributes:
-        text: what the caller is told, unless it committed.
-        chain: what v1 and HTTP callers are told instead, if that is more.
+        text: the error for the caller, unless it committed.
+        chain: the error for v1 and HTTP callers, if it is longer than `text`.
         share: the caller's part of the transaction.
     """
 

@@ -1,7 +1,7 @@
 """HTTP requests of procedures: ``await ctx.http.get(url)``.
 
-The engine has no sockets: a request is handed to whoever drives it, together with a function that
-takes the answer, and the procedure goes on when that is called.
+The engine has no sockets: a request is handed to the program that drives the engine, with a
+function to call with the answer. That call resumes the procedure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...wire.http_exchange import HttpResponse
 
 __all__ = ["Answer", "Fetch", "Fetcher", "Http", "HttpFailed"]
 
-#: Seconds that a request may take: unless told, and at most; as a 2.x server has them.
+#: Default and largest time limit of a request in seconds, as on a 2.x server.
 DEFAULT_TIMEOUT = 30.0
 MAX_TIMEOUT = 180.0
 
@@ -24,9 +24,9 @@ class HttpFailed(Exception):
     """An HTTP request of a procedure got no answer; the text says why."""
 
 
-#: Takes what came of a request.
+#: Takes the answer to a request.
 Answer: TypeAlias = Callable[[HttpResponse | HttpFailed], None]
-#: Carries a request out.
+#: Sends a request.
 Fetcher: TypeAlias = Callable[["Fetch", Answer], None]
 
 

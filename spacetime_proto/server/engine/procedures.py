@@ -70,7 +70,7 @@ class Procedures:
         *,
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run the procedure that a row has scheduled, and `then`; a failure is logged."""
+        """Run the procedure that a row has scheduled, then call `then`; a failure is logged."""
 
         def done(outcome: ProcedureOutcome) -> None:
             if outcome.value is None:
@@ -82,7 +82,7 @@ class Procedures:
 
 
 class _Run:
-    """One procedure on its way."""
+    """One running procedure."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class _Run:
             self._finish(result)
 
     def _advance(self, coroutine: Coroutine[Any, Any, Any], resume: Callable[[], object]) -> None:
-        """Let the procedure go on, to its end or to the next thing that it waits for."""
+        """Resume the procedure, until it ends or waits again."""
         try:
             step = resume()
         except StopIteration as stop:
@@ -139,7 +139,7 @@ class _Run:
             self._advance(coroutine, lambda: coroutine.send(answer))
 
     def _refuse(self, coroutine: Coroutine[Any, Any, Any], step: object) -> None:
-        """Throw in what is wrong with waiting for `step`; the procedure must end with that."""
+        """Raise an error in the procedure, which must not wait for `step`. It has to end then."""
         try:
             if isinstance(step, ProcedureSleep | Fetch):
                 verb = "sleep" if isinstance(step, ProcedureSleep) else "send HTTP requests"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Queries", "Want"]
 
-#: What to do about a view: keep it materialised, read it as it is now (empty if nobody keeps it),
-#: or work it out for this one reading.
+#: How a query reads a view: keep it materialised, read it as it is (empty if it is not
+#: materialised), or compute it for this one reading.
 Want: TypeAlias = Literal["live", "as_is", "fresh"]
 
 
@@ -61,7 +61,7 @@ class Queries:
             on_panic: takes the traceback of a view that raises.
 
         Raises:
-            QueryError: a filter is no valid query.
+            QueryError: a filter is not a valid query.
         """
         self._names = Names(stores, views)
         self._make_store = make_store
@@ -89,7 +89,7 @@ class Queries:
         )
 
     def expand(self, texts: Sequence[str], caller: Caller) -> list[str]:
-        """Return the distinct texts of a set, ``SELECT * FROM *`` replaced by what it means."""
+        """Return the distinct texts of a set, with one per table for ``SELECT * FROM *``."""
         distinct: dict[str, None] = {}
         for text in texts:
             text = text.strip()
@@ -103,10 +103,10 @@ class Queries:
     # --- compiling ----------------------------------------------------------------------------
 
     def live_query(self, text: str, caller: Caller) -> LiveQuery:
-        """Return the live query for a text and caller, a new one if nobody holds it yet.
+        """Return the live query for a text and caller, a new one if it has no subscriber yet.
 
         Raises:
-            QueryError: the text is no subscription query that this caller may make.
+            QueryError: the text is not a subscription query that this caller may make.
         """
         for sender in (None, caller.identity):
             known = self._live.queries.get((text, sender, caller.is_owner))
@@ -122,8 +122,8 @@ class Queries:
         """Evaluate a one-off query; return the table's name and the rows.
 
         Raises:
-            QueryError: the text is no subscription query that this caller may make.
-            DerivedError: what it reads cannot be worked out.
+            QueryError: the text is not a subscription query that this caller may make.
+            DerivedError: a table that it reads cannot be computed.
         """
         _, query = self._subscription(text.strip(), caller)
         stores, _ = self._relations(query, caller, "as_is")
@@ -131,7 +131,7 @@ class Queries:
         return stores[query.output.relation].name, rows
 
     def fresh_stores(self, query: ResolvedQuery, caller: Caller) -> tuple[TableStore, ...]:
-        """Return the relations of an HTTP query, views worked out for it.
+        """Return the relations of an HTTP query, with views computed for it.
 
         Raises:
             DerivedError: a view raises.
@@ -142,7 +142,7 @@ class Queries:
         catalog = self.catalog(caller)
         select = select_statement(parse(text))
         query = resolve(select, catalog, caller.identity)
-        # resolve has found every one of them
+        # never None: `resolve` has found them all
         sources = [cast("Source", catalog.source(relation.table)) for relation in select.relations]
         check_subscription(query, sources, catalog)
         return select, query
@@ -170,7 +170,7 @@ class Queries:
         return tuple(stores), tuple(found.values())
 
     def _derived(self, name: str, caller: Caller) -> Derived | None:
-        """Return a new, empty derived table for a name; None if it stands for a table itself."""
+        """Return a new, empty derived table for a name; None if it names a plain table."""
         view = self._names.views.get(name)
         if view is not None:
             sender = None if view.is_anonymous else caller.identity

@@ -18,10 +18,10 @@ _NOTHING: Mapping[bytes, Any] = {}
 
 
 class RowIndex:
-    """Rows by key, and the keys in order once somebody asks for a range.
+    """Rows by key, and the keys in order once a range was asked for.
 
-    The order is built on first use and again after keys came or went: good for a development
-    server, where writes between two range reads are few.
+    The order is built on first use and again after keys were added or removed: good enough for a
+    development server, with few writes between two range reads.
     """
 
     def __init__(self, attributes: Sequence[str], keys: Sequence[KeyFunction | None]) -> None:

@@ -1,4 +1,4 @@
-"""What is to happen later: scheduled rows and sleeping procedures, in order of time."""
+"""Tasks for later, in order of time: scheduled rows and sleeping procedures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scheduler:
         heapq.heappush(self._heap, (at.micros_since_unix_epoch, self._count, task))
 
     def run(self, now: Timestamp) -> None:
-        """Run the tasks that are due; those that they enter wait for the next call."""
+        """Run the tasks that are due; tasks that they add wait for the next call."""
         due = []
         while self._heap and self._heap[0][0] <= now.micros_since_unix_epoch:
             due.append(heapq.heappop(self._heap)[2])

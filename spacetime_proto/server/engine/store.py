@@ -2,8 +2,8 @@
 
 A table is a set of rows; a row's identity is its BSATN (docs/protocol.md section 6.1). Rows are kept as
 the module's own objects, decoded from exactly the bytes that clients get, so a float is rounded to
-its width and a list is nobody else's. Every change is written to the journal of the running
-transaction, which undoes it or publishes it.
+its width and module code has no reference to a stored list. Every change is written to the journal
+of the running transaction, which can undo or publish it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TableStore:
 
     Attributes:
         definition: the table's definition; `name` is the canonical name.
-        table_id: what v1 calls the table by.
+        table_id: the id of the table on v1.
         rows: encoded row -> row, in the order of insertion.
         attributes: the row class's attribute of each column.
     """
@@ -124,7 +124,7 @@ class TableStore:
         return value if convert is None else convert(value)
 
     def column_to_wire(self, column: int) -> KeyFunction | None:
-        """Return the function from a column's values to what the codec encodes; None: the same."""
+        """Return the function from a column's values to those of the codec; None if equal."""
         return self._column_to_wire[column]
 
     def encode(self, row: Any) -> bytes:
@@ -249,7 +249,7 @@ def _with(row: Any, attribute: str, value: Any) -> Any:
 
 
 def _key_function(order: KeyFunction | None, convert: KeyFunction | None) -> KeyFunction | None:
-    """Return the function from a module's value to its sort key; None where it is its own."""
+    """Return the function from a module's value to its sort key; None if the value is the key."""
     if order is None or convert is None:
         return order or convert
     return lambda value: order(convert(value))

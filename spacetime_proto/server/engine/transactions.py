@@ -55,7 +55,7 @@ class Transactions:
 
 
 def net_changes(journal: Journal) -> dict[TableStore, Change]:
-    """Return what a transaction changed in the end, by table; tables without change left out."""
+    """Return the net changes of a transaction by table, without unchanged tables."""
     changes: dict[TableStore, Change] = {}
     for entry in journal:
         change = changes.setdefault(entry.store, Change({}, {}))

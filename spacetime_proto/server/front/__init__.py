@@ -1,1 +1,1 @@
-"""What faces the clients of the embedded server: HTTP, tokens, connections, subscriptions."""
+"""The client side of the embedded server: HTTP, tokens, connections, subscriptions."""

@@ -1,4 +1,4 @@
-"""BLAKE3 of up to 1024 bytes: as much of it as identities need.
+"""BLAKE3 of up to 1024 bytes, which is enough for identities.
 
 An identity is derived from a token's issuer and subject, at most 257 bytes (docs/protocol.md section
 1.3). Up to one chunk of 1024 bytes the hash is a chain of compressions without a tree.

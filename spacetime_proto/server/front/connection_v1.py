@@ -1,7 +1,7 @@
 """The server's side of protocol v1, as BSATN and as JSON (docs/protocol.md sections 4.4 and 4.5).
 
 v1 counts queries per client, not per set: an update has each distinct query once, however many ids
-hold it. The legacy set is counted apart, so a query may be in both.
+hold it. The legacy set is counted separately, so a query may be in both counts.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class V1Connection(ServerConnection):
         self._send(v1.IdentityToken(self.caller.identity, token, connection_id))
 
     def _receive(self, payload: Payload, now: Timestamp) -> None:
-        # The kind of frame decides how it is read, the protocol how it is answered (section 3.6).
+        # Text or binary decides how it is read, the protocol how it is answered (section 3.6).
         match message := _read(self.protocol, payload):
             case v1.CallReducer():
                 self._call_reducer(message, now)
@@ -211,7 +211,7 @@ class V1Connection(ServerConnection):
             self._refuse(request_id, query_id, "Internal error")
 
     def _count(self, query: LiveQuery) -> bool:
-        """Hold a query once more; True if it was not held before."""
+        """Count one more use of a query; True if it is the first."""
         count = self._counts.get(query, 0)
         if not count:
             self.database.live.hold(query, self, _COUNTED)
@@ -219,7 +219,7 @@ class V1Connection(ServerConnection):
         return not count
 
     def _discount(self, query: LiveQuery) -> bool:
-        """Hold a query once less; True if it is held no more."""
+        """Count one use of a query less; True if it was the last."""
         self._counts[query] -= 1
         if self._counts[query]:
             return False
@@ -240,7 +240,7 @@ class V1Connection(ServerConnection):
     # --- updates ------------------------------------------------------------------------------
 
     def on_commit(self, commit: Commit, share: Share) -> None:
-        # Modules of today are V10 ones: everybody but the caller gets the light form (section 4.4).
+        # As with version 10 modules: all but the caller get the light form (section 4.4).
         self._queue_shared(
             commit,
             (self.protocol, share_key(share)),
@@ -292,7 +292,7 @@ def _read(protocol: str, payload: Payload) -> v1.ClientMessage:
     """Read a message.
 
     Raises:
-        DecodeError: it is none; of what is no JSON at all in the server's words.
+        DecodeError: it is not a message; for text that is not JSON, in the server's words.
     """
     try:
         message: v1.ClientMessage = next(decode_client_payload(protocol, payload))

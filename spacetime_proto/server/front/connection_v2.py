@@ -97,10 +97,9 @@ class V2Connection(ServerConnection):
     # --- query sets ---------------------------------------------------------------------------
 
     def _subscribe(self, message: v2.Subscribe) -> None:
-        set_id = message.query_set_id
+        request_id, set_id = message.request_id, message.query_set_id
         if set_id in self._sets:
-            text = already_exists(set_id)
-            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, text))
+            self._refuse(request_id, set_id, already_exists(set_id))
             return
         live = self.database.live
         try:
@@ -110,17 +109,16 @@ class V2Connection(ServerConnection):
                 lambda query: live.release(query, self, set_id),
             )
         except SetRefused as refused:
-            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, refused.text))
+            self._refuse(request_id, set_id, refused.text)
             return
         self._sets[set_id] = queries
-        self._send(v2.SubscribeAppliedMessage(message.request_id, set_id, self._rows(queries)))
+        self._send(v2.SubscribeAppliedMessage(request_id, set_id, self._rows(queries)))
 
     def _unsubscribe(self, message: v2.Unsubscribe) -> None:
         set_id = message.query_set_id
         queries = self._sets.pop(set_id, None)
         if queries is None:
-            text = not_found(self, set_id)
-            self._send(v2.SubscriptionErrorMessage(message.request_id, set_id, text))
+            self._refuse(message.request_id, set_id, not_found(self, set_id))
             return
         wanted = message.flags == v2.SEND_DROPPED_ROWS
         rows = self._rows(queries) if wanted else None
@@ -160,7 +158,7 @@ class V2Connection(ServerConnection):
             set_id = cast("int", slot)
             for query in self._sets.pop(set_id):
                 self.database.live.release(query, self, set_id)
-            self._send(v2.SubscriptionErrorMessage(None, set_id, text))
+            self._refuse(None, set_id, text)
 
     def _update(self, share: Share) -> v2.TransactionUpdate:
         """Return a share as a message: sets by id, tables by name, one entry per query."""
@@ -190,6 +188,9 @@ class V2Connection(ServerConnection):
         return v2.PersistentRows(
             RowList.from_rows([*inserts, extra]), RowList.from_rows([*deletes, extra])
         )
+
+    def _refuse(self, request_id: int | None, set_id: int, text: str) -> None:
+        self._send(v2.SubscriptionErrorMessage(request_id, set_id, text))
 
     def _send(self, message: v2.ServerMessage) -> None:
         self._queue(Outgoing(v2.encode_server(message)))

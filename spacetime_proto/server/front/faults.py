@@ -25,7 +25,7 @@ class Faults(msgspec.Struct):
     """End new connections after the upgrade, without a close frame."""
 
     rotate_tags: tuple[Tag, ...] = ()
-    """Compress payloads with these in turn, whatever their size and the client's wish."""
+    """Compress payloads with these in turn, ignoring their size and the client's option."""
 
     messages_per_frame: int = 4096
     """v3: most messages in one payload; 1 switches batching off."""

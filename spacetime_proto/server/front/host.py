@@ -1,4 +1,4 @@
-"""`Host`: the databases of one server, who may reach them, and what time it is."""
+"""`Host`: the databases of one server, its identities and tokens, and its clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Host"]
 
 
 class OpenSession(Protocol):
-    """A `ServerSession`, as far as its host is concerned."""
+    """A `ServerSession`, as its host uses it."""
 
     @property
     def connection(self) -> ServerConnection | None:
@@ -41,7 +41,7 @@ class OpenSession(Protocol):
 
 
 class Host:
-    """What all connections of one server share.
+    """The state that all connections of one server share.
 
     Attributes:
         authority: signs and checks tokens.
@@ -64,8 +64,8 @@ class Host:
             authority: signs and checks tokens.
             entropy: returns that many unpredictable bytes.
             epoch: the time of day at which the clock of all `now` arguments (seconds) was 0.
-            on_panic: takes the traceback when module code raises something unexpected.
-            fetcher: carries out HTTP requests of procedures; without it they fail.
+            on_panic: takes the traceback of an unexpected exception of module code.
+            fetcher: sends the HTTP requests of procedures; without it they fail.
         """
         self.authority = authority
         self.entropy = entropy
@@ -90,7 +90,7 @@ class Host:
 
         Raises:
             SchemaError: the module has no valid schema.
-            QueryError: a row-level security filter is no valid query.
+            QueryError: a row-level security filter is not a valid query.
             ReducerError: ``init`` failed.
         """
         database = Database(
@@ -151,12 +151,12 @@ class Host:
         return (min(deadlines) - self._epoch) / 1_000_000 if deadlines else None
 
     def tick(self, now: float) -> None:
-        """Run what is due in every database."""
+        """Run the tasks that are due in every database."""
         time = self.time(now)
         for database in list(self.databases.values()):
             database.tick(time)
 
-    # --- who is who ---------------------------------------------------------------------------
+    # --- identities ---------------------------------------------------------------------------
 
     def mint(self, now: Timestamp) -> tuple[Claims, str]:
         """Make a new identity; return its claims and its token, which does not expire."""
@@ -165,10 +165,10 @@ class Host:
         return claims, self.authority.sign(claims.to_json())
 
     def verify(self, token: str, now: Timestamp) -> Claims:
-        """Return what a token says.
+        """Return the claims of a token.
 
         Raises:
-            TokenRefused: it is not good.
+            TokenRefused: it is malformed or does not validate.
         """
         return check_claims(self.authority.verify(token), now)
 
@@ -178,12 +178,12 @@ class Host:
         """Return the claims and token of a request; None if it carries none.
 
         Args:
-            authorization: the header, which wins.
+            authorization: the header; with it, `token` is ignored.
             token: the query parameter.
             now: the time of day.
 
         Raises:
-            TokenRefused: what it carries is not good.
+            TokenRefused: the token is malformed or does not validate.
         """
         presented = bearer_token(authorization) or token
         if presented is None:

@@ -17,7 +17,7 @@ from ...schema.reader import type_to_json
 from ...types import Identity, Timestamp
 from ...wire.headers import Headers
 from ...wire.http_exchange import HttpRequest, HttpResponse
-from ..engine.database import Database
+from ..engine.database import Database, LogLine
 from ..engine.outcomes import ProcedureOutcome
 from ..sql.run import StatementResult, run_sql
 from .host import Host
@@ -42,7 +42,7 @@ class RoutedRequest(msgspec.Struct):
     """One request on its way through the routes.
 
     Attributes:
-        claims: who asks; a new identity if the request carries no token.
+        claims: those of the caller; of a new identity if the request carries no token.
         token: the token presented, or minted.
         is_anonymous: no token was presented.
     """
@@ -62,7 +62,7 @@ Handler: TypeAlias = Callable[[RoutedRequest], HttpResponse]
 
 
 def respond(host: Host, request: HttpRequest, now: float) -> HttpResponse:
-    """Answer a request. Nothing raises for what it asks."""
+    """Answer a request. A bad one gets an error response; none raises."""
     path = tuple(unquote(part) for part in request.path.strip("/").split("/"))
     if request.method == "OPTIONS":
         return HttpResponse(200, Headers(_CORS))
@@ -212,19 +212,13 @@ def _logs(call: RoutedRequest) -> HttpResponse:
         if not call.query["num_lines"].isdecimal():
             raise BadRequest(400, "Failed to deserialize query string: num_lines is no number")
         count = int(call.query["num_lines"])
-        lines = lines[len(lines) - count :] if count < len(lines) else lines
-    body = "".join(
-        json.dumps(
-            {
-                "level": line.level,
-                "ts": line.timestamp.micros_since_unix_epoch,
-                "message": line.message,
-            }
-        )
-        + "\n"
-        for line in lines
-    )
-    return _answer("application/x-ndjson", body)
+        lines = lines[max(0, len(lines) - count) :]
+    return _answer("application/x-ndjson", "".join(map(_log_line, lines)))
+
+
+def _log_line(line: LogLine) -> str:
+    micros = line.timestamp.micros_since_unix_epoch
+    return json.dumps({"level": line.level, "ts": micros, "message": line.message}) + "\n"
 
 
 def _call_function(call: RoutedRequest) -> HttpResponse:

@@ -1,8 +1,8 @@
 """One client's connection, without WebSocket: payloads in, payloads out (docs/protocol.md section 4).
 
 `ServerConnection` has what the protocols share: the first message, the outbox with compression and
-batching, closing. `connection_v2` and `connection_v1` add the messages. Nothing raises for what the
-client does: it is answered, or the connection ends.
+batching, closing. `connection_v2` and `connection_v1` add the messages. Nothing that a client sends
+raises here: it is answered, or the connection ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 Payload: TypeAlias = bytes | str
 
-#: What this server reports as execution time: it does not measure any.
+#: Reported as execution time, which this server does not measure.
 NO_TIME: Final = TimeDuration(0)
 
 #: Messages that may wait for a slow client (section 3.4).
@@ -95,11 +95,11 @@ class ServerConnection(ABC):
     """The server's side of one client.
 
     Attributes:
-        caller: who the client is.
+        caller: the identity and rights of the client.
         protocol: the negotiated protocol.
         dropped: True when the TCP connection is to be ended without a close frame.
-        is_overrun: True when that is because the client reads too slowly: what is on its way to it
-            is not worth waiting for.
+        is_overrun: True when that is because the client reads too slowly; do not wait until queued
+            bytes are sent.
         close_request: (code, reason) once the connection is to be closed.
         wake: called when there is something to send, or the connection is to end.
     """
@@ -150,7 +150,7 @@ class ServerConnection(ABC):
             self.close(1011, getattr(error, "detail", "") or error.message)
 
     def close(self, code: int, reason: str) -> None:
-        """Ask for the connection to be closed; what is queued still goes out first."""
+        """Ask for the connection to be closed, after everything queued was sent."""
         if self.close_request is None:
             wanted = self.database.faults.close_reason_length
             self.close_request = (code, reason.ljust(wanted, "."))
@@ -198,7 +198,7 @@ class ServerConnection(ABC):
         if self._is_open:
             self._outbox.append(message)
             if len(self._outbox) > _OUTGOING_QUEUE:
-                # A slow reader is forgotten, without a close frame, even in the middle of one.
+                # A slow reader is dropped without a close frame, even inside a frame (section 3.4).
                 self.dropped = self.is_overrun = True
                 self._outbox.clear()
                 self._notify()
@@ -209,7 +209,7 @@ class ServerConnection(ABC):
     def _queue_shared(
         self, commit: Commit, key: Hashable, make: Callable[[], Outgoing | str]
     ) -> None:
-        """Queue a message that other clients get too; it is made by the first of them."""
+        """Queue a message that other clients get too; it is made once, for the first of them."""
         made = commit.encoded.get(key)
         if made is None:
             made = commit.encoded[key] = make()
@@ -225,11 +225,11 @@ class ServerConnection(ABC):
 
         Args:
             texts: what the client asked for.
-            hold: enters a query; may refuse it.
+            hold: registers a query; may refuse it.
             drop: takes back what `hold` did.
 
         Raises:
-            SetRefused: one of them cannot be had; none of them is held then.
+            SetRefused: one of them is refused; none of them is held then.
         """
         queries: list[LiveQuery] = []
         for text in self.database.queries.expand(texts, self.caller):
@@ -255,11 +255,11 @@ class ServerConnection(ABC):
 
     @abstractmethod
     def on_commit(self, commit: Commit, share: Share) -> None:
-        """Queue this client's share of somebody else's transaction."""
+        """Queue this client's share of another caller's transaction."""
 
     @abstractmethod
     def on_query_failed(self, slots: list[Slot], text: str) -> None:
-        """Give up the sets in these slots and tell the client."""
+        """End the sets in these slots and inform the client."""
 
     @abstractmethod
     def _send_first(self, token: str) -> None:
@@ -270,12 +270,16 @@ class ServerConnection(ABC):
         """Handle one payload.
 
         Raises:
-            ProtocolError: it is no message; the connection is then closed with 1011 and its text.
+            ProtocolError: it is not a message; the connection is then closed with 1011 and its text.
         """
 
 
 def share_key(share: Share) -> Hashable:
-    """Return what two shares of one commit have in common if they are the same."""
+    """Return a key for a share, equal for equal shares of the same commit.
+
+    Deltas are compared by `id`, which is enough: a commit has one object per changed query, which
+    lives until all shares are handed out.
+    """
     return tuple((slot, id(delta)) for slot, delta in share)
 
 

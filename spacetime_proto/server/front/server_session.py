@@ -3,7 +3,7 @@
 It begins as HTTP; an upgrade of ``/v1/database/NAME/subscribe`` turns it into a WebSocket with a
 `ServerConnection` on top. The loop that drives it is that of a client (`wire.endpoint`): send
 `data_to_send`, wait for bytes, end of file or `deadline`, hand over what came, and close the socket
-when `is_closed`. `wake` is called when another client's doings leave something to send here.
+when `is_closed`. `wake` is called when the actions of another client queue something to send here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ServerSession:
     Attributes:
         connection: the client behind the WebSocket, None while the connection is HTTP.
         is_closed: True when the socket is to be closed, once `data_to_send` is sent.
-        is_aborted: True when it is to be closed at once, sent or not.
+        is_aborted: True when it must be closed at once, whether or not everything was sent.
         wake: called when there is something to send or the socket is to be closed.
     """
 
@@ -122,7 +122,7 @@ class ServerSession:
         return None if self._websocket is None or self.is_closed else self._websocket.deadline
 
     def tick(self, now: float) -> None:
-        """Do what is due: pings, giving up a silent client."""
+        """Send pings that are due; give up a silent client."""
         if self._websocket is not None:
             self._websocket.tick(now)
             self._serve_websocket(now)
@@ -197,7 +197,7 @@ class ServerSession:
                 connection.receive(payload, time)
 
     def _flush(self, now: float) -> None:
-        """Move what the connection has to say into the WebSocket."""
+        """Move the payloads of the connection into the WebSocket."""
         websocket, connection = self._websocket, self.connection
         if websocket is None or connection is None:
             return
@@ -230,7 +230,7 @@ class ServerSession:
 
 
 def _protocol(offered: list[str]) -> ProtocolName:
-    """Pick the server's favourite among what the client offers."""
+    """Return the protocol that the server prefers among those offered."""
     for protocol in ALL_PROTOCOLS:
         if protocol in offered:
             return protocol

@@ -1,7 +1,7 @@
-"""Who a client is: JSON web tokens and the identities they stand for (docs/protocol.md section 3.2).
+"""JSON web tokens and the identities they stand for (docs/protocol.md section 3.2).
 
-The core signs nothing but by HMAC (`SecretAuthority`, enough for tests); a server that wants the
-ES256 tokens of the real one passes its own `Authority`.
+The core signs only with HMAC (`SecretAuthority`, enough for tests); a server that wants the ES256
+tokens of the real one passes its own `Authority`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TokenRefused(Exception):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says. Times are in seconds since the epoch."""
+    """The content of a token. Times are in seconds since the epoch."""
 
     iss: str
     sub: str
@@ -61,7 +61,7 @@ class Claims(msgspec.Struct, frozen=True):
 
     @property
     def identity(self) -> Identity:
-        """Whose token it is."""
+        """The identity that follows from issuer and subject."""
         return Identity.from_hex(self.hex_identity)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Authority(Protocol):
         """Return the payload of a token whose signature is good; times are not checked.
 
         Raises:
-            TokenRefused: the signature is bad, or it is no token.
+            TokenRefused: the signature is bad, or it is not a token.
         """
         ...
 
@@ -144,7 +144,7 @@ def bearer_token(header: str | None) -> str | None:
     """Return the token of an Authorization header, None if there is no header.
 
     Raises:
-        TokenRefused: it is no bearer token.
+        TokenRefused: it is not a bearer token.
     """
     if header is None:
         return None

@@ -1,1 +1,1 @@
-"""How a module for the embedded server is written: tables, functions, and what they are given."""
+"""Modules for the embedded server: tables, functions, and the contexts of functions."""

@@ -113,7 +113,7 @@ C = TypeVar("C", bound=type)
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One field of a product class: where it is read from, what it is called on the wire."""
+    """One field of a product class: its attribute in Python and its name on the wire."""
 
     attribute: str
     name: str

@@ -30,7 +30,7 @@ from .view_query import ViewQuery
 
 __all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build"]
 
-#: How a view hands over its rows.
+#: The form in which a view returns its rows.
 ViewResult: TypeAlias = Literal["list", "option", "query"]
 
 _KEYABLE = frozenset(f"{sign}{bits}" for sign in "IU" for bits in (8, 16, 32, 64, 128, 256))
@@ -85,7 +85,7 @@ def build(
     """Resolve the declarations of one module.
 
     Raises:
-        SchemaError: for clashing names and for whatever has no place in a schema.
+        SchemaError: for clashing names and for anything that a schema cannot express.
     """
     registry = TypeRegistry(scope)
     _check_names("table", [decl.name for decl in tables])

@@ -1,4 +1,4 @@
-"""`column` and `Index`: what a table class says about its columns beyond their types."""
+"""`column` and `Index`: the options of the columns of a table class."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Convert: TypeAlias = Callable[[Any], Any]
 
 
 class Converter(msgspec.Struct, frozen=True):
-    """How one annotation's values are turned into what the codec encodes, and back."""
+    """The two functions between the values of one annotation and those of the codec."""
 
     to_wire: Convert | None = None
     from_wire: Convert | None = None
@@ -96,7 +96,7 @@ class Converters:
         known = self._classes.get(cls)
         if known is not None:
             return known
-        # Recursive types look themselves up when called, not now.
+        # A placeholder for recursive types: it looks up the real converter when it is called.
         self._classes[cls] = Converter(
             lambda value: self._classes[cls].to_wire(value),  # type: ignore[misc]
             lambda value: self._classes[cls].from_wire(value),  # type: ignore[misc]
@@ -142,7 +142,7 @@ _UNION: Any = type(int | None)
 
 
 def _lifted(inner: Converter, lift: Callable[[Convert], Convert]) -> Converter:
-    """Return the converter of what holds values of `inner`; `lift` makes one direction of it."""
+    """Return the converter of a container of `inner`; `lift` makes one direction of it."""
     if inner.to_wire is None or inner.from_wire is None:
         return _SAME
     return Converter(lift(inner.to_wire), lift(inner.from_wire))

@@ -1,4 +1,4 @@
-"""What the decorators of `Module` write down, before anything is resolved."""
+"""Records of the uses of the decorators of `Module`, before anything is resolved."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ __all__ = ["ArgumentError", "Function"]
 class ArgumentError(Exception):
     """Arguments that do not fit the parameters.
 
-    The server tells v2 clients what is wrong, v1 and HTTP clients the whole chain of causes; of JSON
-    its first word is always ``.``, so here the last one stands for it.
+    The server sends v2 clients the cause, v1 and HTTP clients the whole chain of causes. For JSON
+    its first part is always ``.``, so here the last one is used instead.
 
     Attributes:
         chain: the text with all causes.
@@ -68,7 +68,7 @@ class Function:
         return definition.lifecycle if isinstance(definition, ReducerDef) else None
 
     def call(self, context: Any, args: Sequence[Any]) -> Any:
-        """Run the module's function; returns what it returns, a coroutine for ``async def``."""
+        """Run the module's function and return its result, a coroutine for ``async def``."""
         return self._call(context, *args)
 
     # --- arguments ----------------------------------------------------------------------------

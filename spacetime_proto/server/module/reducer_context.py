@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Home(Protocol):
-    """The database, as far as the functions of its module see it."""
+    """The part of a database that contexts use."""
 
     identity: Identity
     tables: Any
@@ -42,11 +42,12 @@ class Home(Protocol):
 
 
 class _Base:
-    """What reducers and procedures have in common.
+    """The common part of the contexts of reducers and procedures.
 
     Attributes:
-        sender: who called.
-        connection_id: over which connection; None for scheduled functions and HTTP calls without.
+        sender: the identity of the caller.
+        connection_id: the connection of the caller; None if there is none, as for scheduled
+            functions.
         timestamp: when the function started.
         identity: the database's own identity, which is the sender of scheduled functions.
     """
@@ -88,7 +89,7 @@ class ReducerContext(_Base):
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """The context of a view: who asks, and the tables, for reading.
+    """The context of a view: the caller, and the tables for reading.
 
     An anonymous view gets the database's own identity as `sender`.
     """
@@ -98,7 +99,7 @@ class ViewContext(msgspec.Struct, frozen=True):
 
 
 class ProcedureSleep(msgspec.Struct, frozen=True):
-    """What ``await ctx.sleep(...)`` hands to the engine: the time at which to go on."""
+    """Passed to the engine by ``await ctx.sleep(...)``: the time at which to resume."""
 
     until: Timestamp
 

@@ -104,7 +104,7 @@ class UniqueAccess(ReadUnique):
 
 
 class ReadAccess:
-    """A table or view of the module, for reading; what a view's context has."""
+    """A table or view of the module, for reading, as in the context of a view."""
 
     def __init__(self, store: TableStore, touch: Callable[[str], None] | None = None) -> None:
         """Give access to `store`.
@@ -137,7 +137,7 @@ class ReadAccess:
     __len__ = count
 
     def __getitem__(self, name: str) -> Any:
-        """Return an index by name; the way to reach one that is called like a method."""
+        """Return an index by name, also one whose name is that of a method."""
         return self._indexes[name]
 
     def __getattr__(self, name: str) -> Any:

@@ -26,7 +26,7 @@ from .ast import (
     SelectedColumns,
     SqlConstant,
 )
-from .constants import is_comparable, literal_value, parameter_value, type_text, unexpected_type
+from .constants import column_value, is_comparable, literal_value, type_text, unexpected_type
 
 __all__ = [
     "Catalog",
@@ -36,6 +36,7 @@ __all__ = [
     "ResolvedOutput",
     "ResolvedQuery",
     "Source",
+    "find_source",
     "resolve",
     "resolve_filter",
     "uses_sender",
@@ -58,7 +59,7 @@ class Source(Protocol):
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Attribute of the row class for each column; also what source code calls the column."""
+        """Attribute of the row class for each column: its name in the source code."""
         ...
 
 
@@ -103,7 +104,7 @@ class ResolvedQuery(msgspec.Struct, frozen=True):
     Attributes:
         joins: for each relation after the first its equality, or None for a cross product.
         where: None selects everything.
-        equal: (column of the first relation, value) that `where` insists on, or None.
+        equal: (column of the first relation, value) that `where` requires, or None.
         sources: canonical names of the relations.
     """
 
@@ -116,7 +117,7 @@ class ResolvedQuery(msgspec.Struct, frozen=True):
 
 
 def uses_sender(expression: Expression | None) -> bool:
-    """Say whether an expression depends on who asks."""
+    """Say whether an expression depends on the caller."""
     match expression:
         case Parameter():
             return True
@@ -137,7 +138,7 @@ def resolve(select: Select, catalog: Catalog, sender: Identity) -> ResolvedQuery
     sources: dict[str, Source] = {}
     joins: list[ResolvedJoin | None] = []
     for relation in select.relations:
-        source = _source(relation.table, catalog)
+        source = find_source(relation.table, catalog)
         if relation.alias in sources:
             raise QueryError(f"Duplicate name `{relation.alias}`")
         sources[relation.alias] = source
@@ -166,12 +167,17 @@ def resolve_filter(
     Raises:
         QueryError: with the server's text.
     """
-    source = _source(table, catalog)
+    source = find_source(table, catalog)
     scope = _Scope({table: source}, catalog.typespace, sender)
     return source, None if where is None else scope.predicate(where)
 
 
-def _source(name: str, catalog: Catalog) -> Source:
+def find_source(name: str, catalog: Catalog) -> Source:
+    """Return the table or view of this name that the caller may read.
+
+    Raises:
+        QueryError: there is none.
+    """
     source = catalog.source(name)
     if source is None:
         raise QueryError(f"no such table: `{name}`. If the table exists, it may be marked private.")
@@ -280,7 +286,7 @@ class _Scope:
                 if isinstance(name, ColumnName) and isinstance(literal, SqlConstant | Parameter):
                     field = self.field(name)
                     if field.relation == 0:
-                        return field.column, self._value(literal, field.type)
+                        return field.column, column_value(literal, field.type, self._sender)
         return None
 
     def _comparison(self, op: str, left: Expression, right: Expression) -> Predicate:
@@ -301,15 +307,10 @@ class _Scope:
         if not isinstance(right, SqlConstant | Parameter):
             raise unexpected_type(field.type, _BOOL)
         self._check_operator(op, field.type)
-        value = self._value(right, field.type)
+        value = column_value(right, field.type, self._sender)
         key = sort_key(field.type, self._typespace)
         wanted = value if key is None else key(value)
         return lambda rows: compare(get(rows), wanted)
-
-    def _value(self, literal: SqlConstant | Parameter, ty: AlgebraicType) -> Any:
-        if isinstance(literal, Parameter):
-            return parameter_value(literal, ty, self._sender)
-        return literal_value(literal, ty)
 
     def _getter(self, field: ResolvedField) -> Callable[[Sequence[Any]], Any]:
         get = attrgetter(field.attribute)

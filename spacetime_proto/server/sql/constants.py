@@ -26,7 +26,14 @@ from ...sats.algebraic import (
 )
 from .ast import Parameter, SqlConstant
 
-__all__ = ["is_comparable", "literal_value", "parameter_value", "type_text", "unexpected_type"]
+__all__ = [
+    "column_value",
+    "is_comparable",
+    "literal_value",
+    "parameter_value",
+    "type_text",
+    "unexpected_type",
+]
 
 _SPECIAL: Final = (IDENTITY, CONNECTION_ID, TIMESTAMP, UUID)
 _INTEGER_DIGITS: Final = 80
@@ -40,6 +47,15 @@ _ZONED: Final = re.compile(
 def is_comparable(ty: AlgebraicType) -> bool:
     """Say whether columns of this type may be compared at all."""
     return isinstance(ty, Primitive) or ty == BYTES or ty in _SPECIAL
+
+
+def column_value(
+    literal: SqlConstant | Parameter, ty: AlgebraicType, sender: types.Identity
+) -> Any:
+    """Return the value of a literal or of ``:sender``; errors as the two functions below."""
+    if isinstance(literal, Parameter):
+        return parameter_value(literal, ty, sender)
+    return literal_value(literal, ty)
 
 
 def literal_value(literal: SqlConstant, ty: AlgebraicType) -> Any:

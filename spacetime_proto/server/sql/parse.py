@@ -1,7 +1,7 @@
 """Tokens -> statements. One parser reads everything; `check_subscription` narrows it.
 
-Texts of errors follow the server's: those of its SQL parser start with ``sql parser error:``, what
-the grammar knows but SpacetimeDB does not support is named.
+Texts of errors follow the server's: those of its SQL parser start with ``sql parser error:``,
+syntax that the grammar knows but SpacetimeDB does not support is named.
 """
 
 from __future__ import annotations
@@ -122,10 +122,9 @@ class _Parser:
         if self._token.keyword == "DISTINCT":
             raise QueryError("Unsupported SELECT: DISTINCT")
         projection = self._projection()
-        if not self._take("FROM"):
-            raise self._expected("FROM")
+        self._need("FROM")
         relations = self._relations()
-        where = self._expression() if self._take("WHERE") else None
+        where = self._where()
         limit = None
         if self._take("LIMIT"):
             if self._token.kind != "number":
@@ -254,8 +253,7 @@ class _Parser:
         assignments = [self._assignment()]
         while self._take_op(","):
             assignments.append(self._assignment())
-        where = self._expression() if self._take("WHERE") else None
-        return UpdateStatement(table, tuple(assignments), where)
+        return UpdateStatement(table, tuple(assignments), self._where())
 
     def _assignment(self) -> Assignment:
         column = self._name()
@@ -266,7 +264,10 @@ class _Parser:
         self._advance()
         self._need("FROM")
         table = self._relation_name()
-        return DeleteStatement(table, self._expression() if self._take("WHERE") else None)
+        return DeleteStatement(table, self._where())
+
+    def _where(self) -> Expression | None:
+        return self._expression() if self._take("WHERE") else None
 
     def _relation_name(self) -> str:
         return self._relation().table

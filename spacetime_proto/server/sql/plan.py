@@ -1,4 +1,4 @@
-"""Running resolved queries: the rows now, and what a transaction adds and takes away.
+"""Running resolved queries: the rows now, and those that a transaction adds and removes.
 
 A query's result is a bag: a join yields a row once per match (docs/protocol.md section 4.3).
 """
@@ -42,7 +42,7 @@ def select_statement(statement: Statement) -> Select:
 def check_subscription(
     query: ResolvedQuery, sources: Sequence[Source], catalog: IndexedCatalog
 ) -> None:
-    """Refuse what only the HTTP route may do (docs/protocol.md section 10.4).
+    """Refuse queries that only the HTTP route accepts (docs/protocol.md section 10.4).
 
     Raises:
         QueryError: with the server's text.
@@ -136,10 +136,10 @@ def _combinations(
 def _join_delta(
     query: ResolvedQuery, stores: Sequence[TableStore], changes: Mapping[TableStore, Change]
 ) -> Counter[bytes]:
-    """Work out how often each row of the result came or went.
+    """Return how many times each row of the result was added (positive) or removed.
 
-    With L and R as they are now and dL, dR what was added less what was removed, the change of the
-    join is ``dL x R + L x dR - dL x dR``: old L is L - dL.
+    With L and R as they are now, and dL and dR their rows added less those removed, the join
+    changes by ``dL x R + L x dR - dL x dR``, because the old L is L - dL.
     """
     left, right = stores
     join = query.joins[0]

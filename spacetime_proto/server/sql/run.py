@@ -13,21 +13,21 @@ from ...types import Timestamp
 from ..engine.derived import DerivedError
 from ..engine.outcomes import Caller
 from ..engine.store import TableStore
-from .analyze import ResolvedOutput, Source, resolve, resolve_filter
-from .ast import DeleteStatement, InsertStatement, Select, SqlConstant, UpdateStatement
-from .constants import literal_value, parameter_value
+from .analyze import ResolvedOutput, Source, find_source, resolve, resolve_filter
+from .ast import DeleteStatement, InsertStatement, Select, UpdateStatement
+from .constants import column_value
 from .parse import parse
 from .plan import rows_of
 
 if TYPE_CHECKING:
     from ..engine.database import Database
-    from .ast import Parameter, Statement
+    from .ast import Statement
 
 __all__ = ["StatementResult", "run_sql"]
 
 
 class StatementResult(msgspec.Struct, frozen=True):
-    """What a statement came to. Rows are module values, in the order of the schema's elements."""
+    """The result of a statement. Rows are module values, in the order of the schema's elements."""
 
     schema: ProductType = ProductType()
     rows: tuple[tuple[Any, ...], ...] = ()
@@ -115,19 +115,15 @@ def _write(database: Database, statement: Statement, caller: Caller) -> Statemen
     values = {}
     for assignment in statement.assignments:
         at = _column(store, assignment.column)
-        values[store.attributes[at]] = _value(store, at, assignment.value, caller)
+        ty = store.definition.columns[at].type
+        values[store.attributes[at]] = column_value(assignment.value, ty, caller.identity)
     for data, row in matching:
         store.replace(data, dataclasses.replace(row, **values))
     return StatementResult(updated=len(matching))
 
 
 def _insert(database: Database, statement: InsertStatement, caller: Caller) -> StatementResult:
-    source = database.queries.catalog(caller).source(statement.table)
-    if source is None:
-        raise QueryError(
-            f"no such table: `{statement.table}`. If the table exists, it may be marked private."
-        )
-    store = _store(database, source)
+    store = _store(database, find_source(statement.table, database.queries.catalog(caller)))
     count = len(store.attributes)
     if len(statement.columns) != count:
         raise QueryError(
@@ -143,8 +139,10 @@ def _insert(database: Database, statement: InsertStatement, caller: Caller) -> S
             )
         # Values are positional in table order; the server ignores the names (section 10.5).
         values = {
-            name: _value(store, at, literal, caller)
-            for at, (name, literal) in enumerate(zip(store.attributes, row, strict=True))
+            name: column_value(literal, column.type, caller.identity)
+            for name, column, literal in zip(
+                store.attributes, store.definition.columns, row, strict=True
+            )
         }
         store.insert(store.row_class(**values))
     return StatementResult(inserted=len(store.rows) - before)
@@ -161,10 +159,3 @@ def _column(store: TableStore, name: str) -> int:
         if name in (column.name, store.attributes[at]):
             return at
     raise QueryError(f"`{name}` is not in scope")
-
-
-def _value(store: TableStore, at: int, literal: SqlConstant | Parameter, caller: Caller) -> Any:
-    ty = store.definition.columns[at].type
-    if isinstance(literal, SqlConstant):
-        return literal_value(literal, ty)
-    return parameter_value(literal, ty, caller.identity)

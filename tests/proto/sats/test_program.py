@@ -26,9 +26,11 @@ def test_constants() -> None:
     first, second = object(), object()
     assert made.constant(first) == made.constant(first) != made.constant(second)
     assert made.namespace[made.constant(first)] is first
-    assert made.pack("QI") == made.pack("QI") != made.unpack_from("QI")
-    assert made.namespace[made.unpack("H")](b"\1\2") == (513,)
-    assert list(made.namespace[made.iter_unpack("H")](b"\1\0\2\0")) == [(1,), (2,)]
+    assert (
+        made.struct("pack", "QI") == made.struct("pack", "QI") != made.struct("unpack_from", "QI")
+    )
+    assert made.namespace[made.struct("unpack", "H")](b"\1\2") == (513,)
+    assert list(made.namespace[made.struct("iter_unpack", "H")](b"\1\0\2\0")) == [(1,), (2,)]
 
 
 def test_functions_are_compiled_and_call_each_other() -> None:
