@@ -137,7 +137,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     # --- requests -----------------------------------------------------------------------------
 
     def submit(self, call: Call[Any]) -> None:
-        """Queue a call without waiting for its outcome; in a callback `call` is refused, this works.
+        """Queue a call without waiting for its outcome; unlike `call` it is allowed in callbacks.
 
         Raises:
             LocalProtocolError: the call does not fit the schema.

@@ -48,7 +48,7 @@ R = TypeVar("R")
 
 #: Bytes asked for in one read.
 READ_SIZE = 256 * 1024
-#: Seconds to wait for the server's schema when a client that failed closes: it may explain the failure.
+#: Seconds to wait for the server's schema when a client that failed closes: it may explain why.
 EXPLAIN_TIME = 3.0
 
 
@@ -132,7 +132,7 @@ class DriverBase(Generic[DbT]):
     # --- what each driver adds ------------------------------------------------------------------
 
     def check_callback(self, callback: Callable[..., object]) -> None:
-        """Raise TypeError for a callback that this driver cannot run, such as a coroutine function."""
+        """Raise TypeError for a callback that this driver cannot run, such as an ``async def``."""
 
     if TYPE_CHECKING:
 

@@ -52,8 +52,8 @@ __all__ = [
 
 DbT = TypeVar("DbT")
 
-#: Seconds for what is sent last: by the server after writing to it has failed (it may say why it closed
-#: the connection), and by this side before the stream is closed.
+#: Seconds for what is sent last: by the server after writing to it has failed (it may say why it
+#: closed the connection), and by this side before the stream is closed.
 LAST_WORDS: Final = 1.0
 
 
@@ -210,8 +210,8 @@ class Attempt:
         """The time of the last answer."""
         self.is_greeted = False
         self.write_error: BaseException | None = None
-        """Why sending failed. Reading goes on for `LAST_WORDS` seconds: the server may have said why it
-        closed the connection."""
+        """Why sending failed. Reading goes on for `LAST_WORDS` seconds: the server may have said why
+        it closed the connection."""
         self._rules = rules
         limit = rules.connect_timeout
         self.deadline = None if limit is None else now + limit

@@ -1,7 +1,7 @@
 """When to connect again after a connection was lost, and how long to wait first.
 
-Nothing here sleeps or makes random numbers: `Backoff` makes the next delay from random bytes that it is
-given. The delay is uniform between zero and a ceiling that doubles ("full jitter"), so that a
+Nothing here sleeps or makes random numbers: `Backoff` makes the next delay from random bytes that
+it is given. The delay is uniform between zero and a ceiling that doubles ("full jitter"), so that a
 thousand clients of a restarted server do not all return at the same moment.
 """
 

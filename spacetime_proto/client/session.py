@@ -1,8 +1,8 @@
 """The client without I/O: bytes in, bytes and events out, across reconnects.
 
-A session consists of two state machines, the WebSocket (`wire`) and `Connection`, and of what outlives
-a connection: table handles with their callbacks, subscriptions, the token, and requests made while
-offline. A driver (docs/embedding.md) calls `start`, passes bytes to `receive_data`, takes `events`,
+A session consists of two state machines, the WebSocket (`wire`) and `Connection`, and of what
+outlives a connection: table handles with their callbacks, subscriptions, the token, and requests
+made while offline. A driver (docs/embedding.md) calls `start`, passes bytes to `receive_data`, takes `events`,
 writes `data_to_send`, calls `tick` at `deadline`, and reports the end of the stream with
 `receive_eof` or `connection_lost`.
 """

@@ -160,7 +160,7 @@ class AsyncDriver(DriverBase[DbT]):
     async def run(self) -> None:
         """Run the client from its first attempt to connect to its end.
 
-        Raises only if it is cancelled. Then every pending request gets its error, but no callback runs.
+        Raises only if it is cancelled. Then pending requests get their error, but no callback runs.
         """
         living = life(self.status, now=anyio.current_time())
         try:

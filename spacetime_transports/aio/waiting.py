@@ -1,8 +1,8 @@
 """A task that waits for one thing once, at the price of the event loop's own primitive.
 
-Each new `anyio.Event` looks up which event loop runs, and supports any number of waiting tasks. A call
-is awaited by one task, so a plain asyncio future does. This is part of the change that halved the CPU
-time of awaited calls (benchmarks/TRIED.md).
+Each new `anyio.Event` looks up which event loop runs, and supports any number of waiting tasks. A
+call is awaited by one task, so a plain asyncio future does. This is part of the change that halved
+the CPU time of awaited calls (benchmarks/TRIED.md).
 """
 
 from __future__ import annotations

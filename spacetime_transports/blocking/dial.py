@@ -34,7 +34,7 @@ class Errand:
 
     Args:
         function: what to do.
-        when_done: called in the thread, at the end.
+        when_done: called at the end, in the same thread.
     """
 
     def __init__(self, function: Callable[[], Any], when_done: Callable[[], None]) -> None:
@@ -48,11 +48,7 @@ class Errand:
 
     def start(self) -> None:
         """Begin, in another thread."""
-        threading.Thread(target=self._run, name="spacetime-dial", daemon=True).start()
-
-    def _run(self) -> None:
-        self.run()
-        self._when_done()
+        threading.Thread(target=self.run, name="spacetime-dial", daemon=True).start()
 
     def run(self) -> None:
         """Do it now, in this thread."""
@@ -63,6 +59,7 @@ class Errand:
         with self._lock:
             self.is_done = True
             self._discard()
+        self._when_done()
 
     def abandon(self) -> None:
         """Give up the result."""

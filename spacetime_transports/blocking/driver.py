@@ -1,9 +1,9 @@
-"""The engine of a blocking client: a thread that waits for something does what `life` wants meanwhile.
+"""The engine of a blocking client: a thread that waits for something does what `life` wants.
 
-There is no thread unless the user asks for one. At any moment at most one thread, the owner, runs the
-client, and only the owner touches the socket. Other threads queue their requests, wake the owner and
-wait; when it leaves, one of them becomes the owner. ``lock`` is held while a message is applied and
-while a request is queued, never while a callback runs and never while a thread waits.
+There is no thread unless the user asks for one. At any moment at most one thread, the owner, runs
+the client, and only the owner touches the socket. Other threads queue their requests, wake the owner
+and wait; when it leaves, one of them becomes the owner. ``lock`` is held while a message is applied
+and while a request is queued, never while a callback runs and never while a thread waits.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class BlockingDriver(DriverBase[DbT]):
         self._wakeup.wake()
 
     def shut(self) -> None:
-        """Close, and wait for the end as long as the close timeout allows; a callback does not wait."""
+        """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
         self.close()
         if self.in_callback:
             return
@@ -139,7 +139,7 @@ class BlockingDriver(DriverBase[DbT]):
             self._condition.notify_all()
 
     def flush(self) -> None:
-        """Send what was queued: now, or by waking the owner. A callback's is sent by its own thread."""
+        """Send what was queued: now, or by waking the owner, or in the owner after its callback."""
         with self._condition:
             if self._owner is None:
                 self._send()
