@@ -64,8 +64,7 @@ class Background:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._scopes: set[anyio.CancelScope] = set()
-        self._tasks: set[object] = set()
-        self._count = 0
+        self._tasks: dict[object, object] = {}
         self._stopping = False
         self._empty = anyio.Event()
 
@@ -76,7 +75,8 @@ class Background:
         """
         if self._stopping:
             return
-        self._count += 1
+        key = object()
+        self._tasks[key] = None
 
         async def run() -> None:
             scope = anyio.CancelScope()
@@ -87,18 +87,19 @@ class Background:
                         await function(*args)
             finally:
                 self._scopes.discard(scope)
-                self._count -= 1
-                if self._count == 0 and self._stopping:
+                del self._tasks[key]
+                if self._stopping and not self._tasks:
                     self._empty.set()
 
-        self._tasks.add(self._loop.spawn(run))
+        task = self._loop.spawn(run)
+        if key in self._tasks:  # with asyncio's eager tasks it may be over already
+            self._tasks[key] = task
 
     async def stop(self) -> None:
         """Cancel every task and wait until all have ended."""
         self._stopping = True
         for scope in list(self._scopes):
             scope.cancel()
-        if self._count:
+        if self._tasks:
             with anyio.CancelScope(shield=True):
                 await self._empty.wait()
-        self._tasks.clear()
