@@ -15,7 +15,6 @@ from . import errors
 
 if TYPE_CHECKING:
     from .cache.views import IndexView, Range, TableView, UniqueColumn
-    from .client.calls import Call, PendingCall
     from .client.context import Context
     from .client.events import (
         DisconnectedEvent,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         Transaction,
         UnsubscribeApplied,
     )
+    from .client.pending_call import Call, PendingCall
     from .client.session import ClientSession
     from .client.session_options import ClientOptions, Target
     from .client.subscriptions import Subscription
@@ -101,7 +101,7 @@ __all__ = [
 
 _HOMES = {
     ".cache.views": ("IndexView", "Range", "TableView", "UniqueColumn"),
-    ".client.calls": ("Call", "PendingCall"),
+    ".client.pending_call": ("Call", "PendingCall"),
     ".client.context": ("Context",),
     ".client.events": (
         "DisconnectedEvent", "Reconnected", "ReducerEvent", "SubscribeApplied", "SubscriptionFailed",

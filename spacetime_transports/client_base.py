@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         OnReducer,
         OnTransaction,
     )
-    from spacetime_proto.client.calls import Call
+    from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.bindings.client_module import Module
-    from spacetime_proto.client.calls import PendingCall
+    from spacetime_proto.client.pending_call import PendingCall
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
     from spacetime_proto.schema.model import ModuleDef
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..cache.views import IndexView, Range, UniqueColumn
-from ..client.calls import Call
 from ..client.context import Context
 from ..client.db import Db as DbBase
+from ..client.pending_call import Call
 from ..query.builder import BoolColumn, Column, Columns, LocalColumn, Predicate, Query, TableQuery
 from ..query.literals import SENDER
 from ..query.local import Selection

@@ -15,9 +15,9 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from ..client.calls import Call
 from ..client.context import DbT
 from ..client.db import Db as DbBase
+from ..client.pending_call import Call
 from ..client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 from ..dataframes.export import FrameMethods
 from ..errors import LocalProtocolError, SchemaMismatch

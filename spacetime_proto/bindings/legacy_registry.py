@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..cache.views import TableView
-    from ..client.calls import Call
+    from ..client.pending_call import Call
 
 __all__ = [
     "LegacyHost",

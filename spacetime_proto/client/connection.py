@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectError, Disconnected, ProtocolError
 from . import meaning
+from .calls import Calls
 from .context import Context
 from .events import Connected
 from .outbox import Outbox
-from .replies import Calls
 from .sets import Sets
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ..cache.cache import Cache
     from ..limits import Limits
     from ..schema.bound import BoundModule
-    from .calls import PendingCall
     from .context import ContextOwner
     from .db import Db
     from .dialects.dialect import Dialect
     from .events import Event
     from .meaning import Greeting, Incoming
+    from .pending_call import PendingCall
     from .sets import SetRequest
     from .subscriptions import Subscription
     from .tap import Tap

@@ -11,8 +11,8 @@ from ..errors import LocalProtocolError, SpacetimeError
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
-    from .calls import Call
     from .causes import Why
+    from .pending_call import Call
     from .subscriptions import Subscription
 
 __all__ = ["Context", "ContextOwner", "DbT", "OnApplied", "OnEnd", "OnError"]

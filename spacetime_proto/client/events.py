@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..cache.changes import TableDiff
-    from .calls import PendingCall
     from .context import Context
+    from .pending_call import PendingCall
     from .subscriptions import Subscription
     from .table_handles import Listeners, TableHandle
 

@@ -14,8 +14,8 @@ import msgspec
 from ..cache.changes import TableChange  # annotations of public fields
 from ..sats.rows import EMPTY_ROWS, RowList
 from ..types import ConnectionId, Identity, Timestamp
-from .calls import CallKind
 from .causes import Status
+from .pending_call import CallKind
 
 __all__ = [
     "LEGACY_SET",

@@ -11,10 +11,10 @@ from .sets import end_subscriptions
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from .calls import PendingCall
     from .connection import Connection
     from .context import Context
     from .events import Event
+    from .pending_call import PendingCall
     from .subscriptions import Subscription
 
 __all__ = ["Waiting"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
     from ..limits import Limits
-    from .calls import PendingCall
+    from .pending_call import PendingCall
 
 __all__ = ["Outbox"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError
 from . import events as ev
-from .calls import Call, PendingCall
 from .context import Context
 from .offline import Waiting
+from .pending_call import Call, PendingCall
 from .states import SessionState, SubscriptionInput, SubscriptionState
 from .subscriptions import Subscription, query_text, query_texts
 

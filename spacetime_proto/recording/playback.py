@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache.cache import Cache
 from ..client import events as ev
-from ..client.calls import Call, PendingCall
 from ..client.connection import Connection
 from ..client.dialects import dialect_for
 from ..client.meaning import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
+from ..client.pending_call import Call, PendingCall
 from ..client.subscriptions import Subscription
 from ..errors import DecodeError
 from ..sats.sats_json import dumps, to_json

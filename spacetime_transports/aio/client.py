@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
-    from spacetime_proto.client.calls import Call, PendingCall
+    from spacetime_proto.client.pending_call import Call, PendingCall
     from spacetime_proto.query.builder import Query
 
     from ..client_base import SubscribeCallbacks

@@ -22,7 +22,7 @@ import anyio
 import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import Identity
 
@@ -42,7 +42,7 @@ from .sync_client import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from spacetime_proto.client.calls import PendingCall
+    from spacetime_proto.client.pending_call import PendingCall
 
 __all__ = [
     "Address",

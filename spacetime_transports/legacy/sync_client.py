@@ -11,7 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity

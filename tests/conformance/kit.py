@@ -34,7 +34,7 @@ import msgspec
 import pytest
 
 from spacetime_proto.bindings import dynamic_module
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.server import Faults, Module
 from spacetime_transports import AsyncClient, connect

@@ -6,7 +6,7 @@ from typing import Any
 
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.messages import v1, v2
 from tests.conformance.kit import columns
 from tests.support.script import NO_TIME, NOW, Script

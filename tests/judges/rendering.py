@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from spacetime_proto.messages import v1, v2
+from spacetime_proto.messages.declare import wire_name
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 
@@ -75,7 +76,7 @@ def render(message: Any) -> Any:
 
 
 def _variant(value: msgspec.Struct) -> dict[str, Any]:
-    name = _VARIANTS.get(type(value), type(value).__name__)
+    name = _VARIANTS.get(type(value), wire_name(type(value)))
     if isinstance(value, _BARE):
         (field,) = value.__struct_fields__
         return {name: _field(value, field)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.server import Fetch, HttpFailed, Module, ProcedureContext
 from spacetime_transports import connect
 from spacetime_transports.server import Server, serve

@@ -21,8 +21,8 @@ from spacetime_proto.bindings import (
     module,
 )
 from spacetime_proto.cache import Cache, TableChange
-from spacetime_proto.client.calls import Call
 from spacetime_proto.client.db import Db
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import LocalProtocolError, QueryError, SchemaError, SchemaMismatch
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.schema.load import load_schema, to_v10_json

@@ -10,7 +10,7 @@ import pytest
 from spacetime_proto.bindings import LegacyRegistry, dynamic_module
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, row_fields
 from spacetime_proto.cache import Cache, TableChange
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.sats.algebraic import Element, Primitive, ProductType, Typespace
 from spacetime_proto.sats.rows import RowList

@@ -9,7 +9,7 @@ import pytest
 from spacetime_proto.client import callback_types as types
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
-from spacetime_proto.client.calls import PendingCall
+from spacetime_proto.client.pending_call import PendingCall
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import SubscriptionError
 

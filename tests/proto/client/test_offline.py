@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.calls import Call, PendingCall
 from spacetime_proto.client.context import Context
 from spacetime_proto.client.offline import Waiting
+from spacetime_proto.client.pending_call import Call, PendingCall
 from spacetime_proto.client.states import SubscriptionInput, SubscriptionState
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import ConnectError, Disconnected, EncodeError

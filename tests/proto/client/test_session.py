@@ -7,7 +7,7 @@ import types
 import pytest
 
 from spacetime_proto.client import events as ev
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import ClientOptions, Target
 from spacetime_proto.client.states import SessionState, SubscriptionState

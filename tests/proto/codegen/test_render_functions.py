@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.client.calls import Call
+from spacetime_proto.client.pending_call import Call
 from spacetime_proto.codegen.package import generate
 from spacetime_proto.sats.algebraic import UNIT, ArrayType, Primitive, RefType, option
 from spacetime_proto.schema.model import ProcedureDef, ReducerDef
