@@ -77,10 +77,11 @@ async def test_the_server_refuses_a_query(kit: Kit) -> None:
 async def test_a_timeout_is_a_timeout_error_and_the_client_goes_on(kit: Kit) -> None:
     async with kit.connect() as client:
         with pytest.raises(CallTimeout, match=r"wait was not answered within 0\.05 s") as caught:
-            await client.call(client.procedures.wait(micros=600_000), timeout=0.05)
+            await client.call(client.procedures.wait(micros=900_000), timeout=0.05)
         assert isinstance(caught.value, TimeoutError)
         assert await client.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
-        await client.pause(0.7)  # the late answer finds nobody
+        # The late answer comes before that of a call made later, and finds nobody.
+        await client.call(client.procedures.wait(micros=900_000), timeout=PATIENCE)
 
 
 async def test_submit_is_sent_in_order_and_answered_to_nobody(kit: Kit) -> None:

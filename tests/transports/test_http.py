@@ -214,8 +214,8 @@ def test_broken_answers(
 
 def test_an_answer_that_does_not_come(call: Caller, server: MockServer) -> None:
     server.handler = lambda request: b"HTTP/1.1 200 OK\r\n..."
-    with pytest.raises(CallTimeout, match=r"no answer within 0\.2 s"):
-        call(server.url, "ping", options={"timeout": 0.2})
+    with pytest.raises(CallTimeout, match=r"no answer within 2 s"):
+        call(server.url, "ping", options={"timeout": 2})
 
 
 def test_a_connection_that_is_not_accepted_in_time(call: Caller, server: MockServer) -> None:
@@ -238,8 +238,8 @@ def test_a_large_upload_that_is_refused_early(call: Caller, server: MockServer) 
 
 def test_a_large_upload_that_nobody_takes(call: Caller, server: MockServer) -> None:
     server._serve = lambda connection: server.hold.wait(PATIENCE)  # type: ignore[method-assign]
-    with pytest.raises(CallTimeout, match=r"no answer within 0\.2 s"):
-        call(server.url, "publish", "x", bytes(64 << 20), options={"timeout": 0.2})
+    with pytest.raises(CallTimeout, match=r"no answer within 2 s"):
+        call(server.url, "publish", "x", bytes(64 << 20), options={"timeout": 2})
     server.hold.set()
 
 
