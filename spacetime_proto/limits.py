@@ -13,8 +13,6 @@ import math
 
 import msgspec
 
-__all__ = ["DEFAULT_LIMITS", "MAX_ROWS", "Limits", "sent_size"]
-
 _KIB = 1024
 _MIB = 1024 * _KIB
 _GIB = 1024 * _MIB

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["ALL_PROTOCOLS", "V1_BSATN", "V1_JSON", "V2_BSATN", "V3_BSATN", "ProtocolName"]
-
 ProtocolName: TypeAlias = Literal[
     "v3.bsatn.spacetimedb", "v2.bsatn.spacetimedb", "v1.bsatn.spacetimedb", "v1.json.spacetimedb"
 ]

@@ -30,19 +30,6 @@ if TYPE_CHECKING:
 
     from .options import TokenSource
 
-__all__ = [
-    "GenerateError",
-    "PackageChanges",
-    "compare_package",
-    "generate_package",
-    "module_from_python",
-    "module_from_schema",
-    "module_from_server",
-    "module_from_wasm",
-    "program_version",
-    "write_package",
-]
-
 _FILE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .net.address import Address
 
-__all__ = ["DialPlan", "as_connect_error"]
-
 
 class DialPlan:
     """What has to be known to dial for one client; `AsyncDialer` and `Dialer` do it.

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from .net.address import Address
     from .options import ConnectOptions
 
-__all__ = ["EXPLAIN_TIME", "READ_SIZE", "DriverBase", "may_be_stale"]
-
 DbT = TypeVar("DbT")
 R = TypeVar("R")
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from .driver_base import DriverBase
 
-__all__ = ["Change", "ChangeStreamBase", "SubscriptionBase"]
-
 Row = TypeVar("Row")
 Change: TypeAlias = Insert[Row] | Update[Row] | Delete[Row]
 

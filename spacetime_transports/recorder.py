@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .options import RecorderTarget
 
-__all__ = ["RecordingTap"]
-
 
 class RecordingTap:
     """A `spacetime_proto.client.tap.Tap` that records.

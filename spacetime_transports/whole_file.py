@@ -6,8 +6,6 @@ import contextlib
 import os
 import tempfile
 
-__all__ = ["write_private", "write_whole"]
-
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 to `path` with mode 0600, creating missing folders with mode 0700.

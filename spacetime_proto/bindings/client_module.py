@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundFunction, BoundModule, BoundTable
     from ..schema.model import ModuleDef
 
-__all__ = ["EventTable", "KeyedTable", "Module", "Namespace", "Table", "dynamic_module", "module"]
-
 Row = TypeVar("Row")
 C = TypeVar("C", bound=Columns)
 

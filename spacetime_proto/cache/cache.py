@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundModule
     from .changes import TableChange
 
-__all__ = ["Cache", "Plan"]
-
 
 class Plan(msgspec.Struct, gc=False):
     """What one message will do to the cache; it can be applied once, before any later plan is."""

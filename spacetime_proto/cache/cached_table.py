@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundTable
     from .changes import OneRow, TablePlan
 
-__all__ = ["CachedTable"]
-
 Row = TypeVar("Row")
 
 #: From this many rows on, joining them and reading the column by one ``iter_unpack`` is faster.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from .cached_table import CachedTable
 
-__all__ = ["by_counts", "of_joining_set", "of_leaving_set", "of_only_set"]
-
 
 def of_only_set(
     store: CachedTable[Any], query_set: int, inserts: Sequence[bytes], deletes: Sequence[bytes]

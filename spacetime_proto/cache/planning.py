@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     Sets = dict[int, tuple[list[bytes], list[bytes]]]
     Keys = tuple[list[Any], list[Any]]
 
-__all__ = ["Planner"]
-
 # An index is discarded, and built again by its next reader, when a message changes more rows than
 # _REBUILD_MINIMUM and more than 1 / _REBUILD_FRACTION of the table: updating would cost more.
 _REBUILD_FRACTION = 2

@@ -14,8 +14,6 @@ from typing import Any, TypeAlias
 from . import events as ev
 from .table_handles import CallbackHandle
 
-__all__ = ["Callbacks", "Calls"]
-
 #: (function, arguments), in the order in which they run.
 Calls: TypeAlias = Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 

@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
     Key: TypeAlias = int | bytes
 
-__all__ = ["Calls"]
-
 #: The reducer that SpacetimeDB 1.x names when it refuses a legacy Subscribe.
 _NO_REDUCER: Final = "<none>"
 

@@ -12,19 +12,6 @@ from ..types import ConnectionId, Identity, Timestamp
 if TYPE_CHECKING:
     from .subscriptions import Subscription
 
-__all__ = [
-    "TRANSACTION",
-    "DisconnectedEvent",
-    "Reconnected",
-    "ReducerEvent",
-    "Status",
-    "SubscribeApplied",
-    "SubscriptionFailed",
-    "Transaction",
-    "UnsubscribeApplied",
-    "Why",
-]
-
 Status = Literal["committed", "failed", "out_of_energy", "internal_error"]
 
 

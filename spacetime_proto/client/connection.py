@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from .subscriptions import Subscription
     from .tap import Tap
 
-__all__ = ["Connection", "before_greeting"]
-
 
 class Connection:
     """One connection's requests, answers, query sets and cache.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .pending_call import Call
     from .subscriptions import Subscription
 
-__all__ = ["Context", "ContextOwner", "DbT", "OnApplied", "OnEnd", "OnError"]
-
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
 DbT = TypeVar("DbT", default=Any)
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ..schema.bound import BoundModule
     from .table_handles import HandleOwner
 
-__all__ = ["Db", "make_db"]
-
 
 class Db:
     """Every table and view of a module as an attribute: ``client.db.user``.

@@ -17,28 +17,6 @@ from ..types import ConnectionId, Identity, Timestamp
 from .causes import Status
 from .pending_call import CallKind
 
-__all__ = [
-    "LEGACY_SET",
-    "SHARED_SET",
-    "Applied",
-    "CallCommitted",
-    "CallSent",
-    "Changed",
-    "Greeting",
-    "Incoming",
-    "Outgoing",
-    "ProcedureReply",
-    "QueryReply",
-    "QuerySent",
-    "ReducerInfo",
-    "ReducerReply",
-    "Refused",
-    "RowChanged",
-    "SubscribeSent",
-    "Unapplied",
-    "UnsubscribeSent",
-]
-
 #: v1 sends each row once per client, whichever sets hold it, so there all sets share one bag.
 SHARED_SET: Final = 0
 #: The bag of v1's legacy subscription; outside the range of ids on the wire.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .pending_call import PendingCall
     from .subscriptions import Subscription
 
-__all__ = ["Waiting"]
-
 
 class Waiting:
     """Calls and subscriptions that have no connection yet, in the order in which they came."""

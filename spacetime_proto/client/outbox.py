@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from .pending_call import PendingCall
 
-__all__ = ["Outbox"]
-
 
 class Outbox:
     """Encoded requests in the order in which they were made.

@@ -11,8 +11,6 @@ from ..errors import LocalProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Call", "CallKind", "PendingCall"]
-
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 CallKind = Literal["reducer", "procedure"]

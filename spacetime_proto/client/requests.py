@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .session_options import ClientOptions
     from .table_handles import ChangeStream, TableHandle
 
-__all__ = ["Requests"]
-
 
 class Requests:
     """Takes requests. Contexts and table handles use it as their `ContextOwner` and `HandleOwner`."""

@@ -17,9 +17,6 @@ from ..errors import AuthError, ConnectError, Disconnected, LocalProtocolError, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Backoff", "ReconnectPolicy", "worth_retrying"]
-
-
 _BOUNDS = (
     ("first_delay", 0, "a number of seconds"),
     ("max_delay", 0, "a number of seconds"),

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from .session_options import ClientOptions, Target
     from .tap import Tap
 
-__all__ = ["ClientSession"]
-
 DbT = TypeVar("DbT")
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .meaning import Applied, Refused, Unapplied
     from .outbox import Outbox
 
-__all__ = ["SetRequest", "Sets", "end_subscriptions"]
-
 
 class SetRequest(NamedTuple):
     """A Subscribe or Unsubscribe that waits for its answer."""

@@ -12,17 +12,6 @@ from typing import Final
 
 from ..errors import LocalProtocolError, ProtocolError
 
-__all__ = [
-    "SESSION_TRANSITIONS",
-    "SUBSCRIPTION_TRANSITIONS",
-    "SessionInput",
-    "SessionState",
-    "SubscriptionInput",
-    "SubscriptionState",
-    "next_session_state",
-    "next_subscription_state",
-]
-
 
 class SessionState(enum.Enum):
     """The state of a session."""

@@ -10,8 +10,6 @@ from .states import SubscriptionInput, SubscriptionState, next_subscription_stat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Subscription", "query_text", "query_texts"]
-
 
 def query_text(query: object) -> str:
     """Return the SQL of a query: text as it is, a query of the builder through its ``sql``.

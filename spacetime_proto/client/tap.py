@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Tap"]
-
 
 class Tap(Protocol):
     """Sees the payloads of each connection of a session, as they are on the wire.

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     #: Settles the call behind a transaction, after everything else in the message.
     Reply: TypeAlias = Callable[[Context[Any]], CallDone]
 
-__all__ = ["Updates"]
-
 
 class Updates:
     """The cache of one connection, and the events of its changes.

@@ -11,8 +11,6 @@ import re
 import textwrap
 from typing import Final
 
-__all__ = ["WIDTH", "docstring", "literal", "plain"]
-
 #: Longest line that is written where there is a choice; what ruff and black use unless told.
 WIDTH: Final = 88
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from .outline import FunctionModel
 
-__all__ = ["render_functions", "render_legacy_reducer"]
-
 
 def render_functions(
     functions: Sequence[FunctionModel], kind: str, names: Mapping[int, str], header: str

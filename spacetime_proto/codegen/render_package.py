@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
     from .outline import PackageModel
 
-__all__ = [
-    "about_lines",
-    "render_db",
-    "render_init",
-    "render_legacy",
-    "render_module",
-    "render_schema",
-    "render_tables",
-]
-
 _CHUNK: Final = WIDTH - 8
 # Lines of the embedded schema end where an entry of a list does, so that a small change of the
 # schema is a small diff.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .outline import TableModel
     from .source import Annotation, Node
 
-__all__ = ["columns_class", "handle_class", "render_table"]
-
 _HANDLES = {"event": "EventTable", "keyed": "KeyedTable", "plain": "Table"}
 _WORDS = {"event": "Event table", "keyed": "Table", "plain": "Table"}
 

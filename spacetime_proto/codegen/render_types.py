@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from .outline import TableModel, TypeModel
 
-__all__ = ["add_product", "field_lines", "render_type"]
-
 
 def render_type(model: TypeModel, names: Mapping[int, str], header: str) -> str:
     """Return the file of a type that is not written with its table."""

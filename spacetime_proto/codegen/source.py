@@ -16,17 +16,6 @@ from .escape import WIDTH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = [
-    "BINDINGS",
-    "Annotation",
-    "Group",
-    "Node",
-    "SourceFile",
-    "Symbol",
-    "all_names",
-    "natural_key",
-]
-
 #: The one module of this project that generated code imports.
 BINDINGS: Final = "spacetime_proto.bindings"
 

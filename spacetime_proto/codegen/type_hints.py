@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..sats.algebraic import Typespace
     from .source import Annotation
 
-__all__ = ["NONE", "Annotator", "union"]
-
 NONE: Annotation = ("None",)
 _NEVER: Annotation = (Symbol("typing", "Never"),)
 _ANY: Annotation = (Symbol("typing", "Any"),)

@@ -30,8 +30,6 @@ from ..schema.model import ModuleDef, TableDef, TypeDef
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["PACKAGE_NAMES", "class_kind", "visible_part"]
-
 #: The names that every package of bindings exports besides its classes.
 PACKAGE_NAMES = frozenset(("MODULE", "Context", "Db", "procedures", "reducers", "tables"))
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .fields import JsonMessage
     from .message_source import WriterSource
 
-__all__ = ["Array", "Compressable", "NewType", "Option", "Product", "Sum", "Wrapped"]
-
 
 class Option(WireField):
     """A value or None: tag 0 is *some*, tag 1 is *none* (docs/protocol.md section 1.1)."""

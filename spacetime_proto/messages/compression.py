@@ -24,8 +24,6 @@ try:
 except ImportError:
     _optional = None
 
-__all__ = ["BROTLI", "GZIP", "brotli_is_available", "deflate", "inflate"]
-
 #: Compression tags of the wire (docs/protocol.md section 3.6); 0 is no compression.
 BROTLI: Final = 1
 GZIP: Final = 2

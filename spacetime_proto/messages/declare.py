@@ -44,17 +44,6 @@ if TYPE_CHECKING:
     from .json_rows import JsonCodec
     from .reading import Read
 
-__all__ = [
-    "U32",
-    "U64",
-    "U128",
-    "JsonOrBsatn",
-    "Messages",
-    "OneOf",
-    "TableName",
-    "wire_name",
-]
-
 U32: TypeAlias = Annotated[int, fields.U32]
 U64: TypeAlias = Annotated[int, fields.U64]
 U128: TypeAlias = Annotated[int, fields.U128]

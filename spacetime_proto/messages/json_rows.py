@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ..sats.compile import RowCodec
     from ..schema.bound import BoundModule
 
-__all__ = ["NO_ROWS", "JsonCodec"]
-
 
 class JsonCodec:
     """Turns the rows of v1.json into BSATN and back; made once per module and role.

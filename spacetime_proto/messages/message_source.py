@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .fields import WireField
     from .reading import Read
 
-__all__ = ["ReaderSource", "WriterSource", "context"]
-
 
 @cache
 def context() -> TypeContext:

@@ -33,20 +33,6 @@ if TYPE_CHECKING:
     from . import v1
     from .json_rows import JsonCodec
 
-__all__ = [
-    "CLIENT_BATCH_SIZE",
-    "COMPRESS_ABOVE",
-    "MAX_BATCH_MESSAGES",
-    "SERVER_BATCH_SIZE",
-    "ClientMessage",
-    "ServerMessage",
-    "decode_client_payload",
-    "decode_server_payload",
-    "decompress",
-    "join",
-    "read_server",
-]
-
 ClientMessage: TypeAlias = "v1.ClientMessage | v2.ClientMessage"
 ServerMessage: TypeAlias = "v1.ServerMessage | v2.ServerMessage"
 

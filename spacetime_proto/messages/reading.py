@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
     from ..limits import Limits
 
-__all__ = [
-    "CompressedUpdates",
-    "Read",
-    "RowBudgetSpent",
-    "cut_short",
-    "in_table",
-    "invalid_text",
-    "over_budget",
-    "row_list",
-    "too_short",
-    "unknown_tag",
-]
-
 #: ``(data, pos, left, compressed) -> (value, position after it, what is left of the row budget)``.
 Read: TypeAlias = "Callable[[bytes, int, int, CompressedUpdates | None], tuple[Any, int, int]]"
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..sats.algebraic import AlgebraicType
     from .conditions import RelationColumn
 
-__all__ = ["SENDER", "kind_of", "literal_sql", "normalise"]
-
 
 class _Sender(Identity, frozen=True):
     """The type of `SENDER`."""

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .builder import QueryPlan
     from .conditions import Condition, Term
 
-__all__ = ["Selection", "matching_rows", "plan_rows"]
-
 Row = TypeVar("Row")
 
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ..messages.json_rows import JsonCodec
     from ..messages.payloads import ClientMessage, ServerMessage
 
-__all__ = ["Direction", "Header", "Line", "RecordedClose", "RecordedMessage", "Recorder", "Session"]
-
 Direction: TypeAlias = Literal["client", "server"]
 
 _TOKEN_HEADER: Final = "spacetime-identity-token"

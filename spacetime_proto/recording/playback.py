@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from ..types import ConnectionId, Identity
 
-__all__ = ["Replay"]
-
 
 class Replay:
     """The client's half of a recorded connection, without sockets, callbacks or time.

@@ -11,37 +11,6 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-__all__ = [
-    "BYTES",
-    "CONNECTION_ID",
-    "IDENTITY",
-    "INTEGER_BITS",
-    "PRIMITIVE_SIZES",
-    "SCHEDULE_AT",
-    "TIMESTAMP",
-    "TIME_DURATION",
-    "UNIT",
-    "UUID",
-    "AlgebraicType",
-    "ArrayType",
-    "Element",
-    "Primitive",
-    "ProductType",
-    "RefType",
-    "SumType",
-    "Typespace",
-    "Variant",
-    "integer_range",
-    "is_enum",
-    "map_parts",
-    "option",
-    "option_payload",
-    "parts",
-    "result",
-    "result_payloads",
-    "special_name",
-]
-
 
 class Primitive(msgspec.Struct, frozen=True):
     """A type without parameters: ``String``, ``Bool``, ``I8`` .. ``U256``, ``F32``, ``F64``."""

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .shapes import Shapes
 
-__all__ = ["RAW_DECODE_ERRORS", "RAW_ENCODE_ERRORS", "decode", "encode", "fields_of", "path_text"]
-
 RAW_DECODE_ERRORS: Final = (
     struct.error,
     IndexError,

@@ -34,17 +34,6 @@ if TYPE_CHECKING:
 
     from .layout import Size
 
-__all__ = [
-    "FORMATS",
-    "Fused",
-    "Unpackers",
-    "check_lengths",
-    "construct",
-    "fixed_value",
-    "frame",
-    "fuse",
-]
-
 _MAX_WEIGHT: Final = 4 * MAX_INLINE_WEIGHT
 _MAX_UNPACKERS: Final = 512
 """How many structs of framed rows are kept, one per row size: a peer may send countless sizes."""

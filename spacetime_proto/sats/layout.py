@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .algebraic import AlgebraicType
     from .shapes import Shapes
 
-__all__ = ["Layout", "Size"]
-
 _WEIGHT_CAP: Final = 10_000
 
 

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["python_name", "python_names"]
-
 _RESERVED: Final = frozenset((*keyword.kwlist, "mro"))
 
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     SortKey = Callable[[Any], Any]
 
-__all__ = ["OPERATORS", "TOP", "sort_key"]
-
 #: The comparisons of SQL as functions on sort keys.
 OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "=": operator.eq,

@@ -19,8 +19,6 @@ from ..errors import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EMPTY_ROWS", "RowList"]
-
 _U32: Final = Struct("<I")
 _FIXED_HEADER: Final = Struct("<BHI")
 _MAX_FIXED_SIZE: Final = 0xFFFF

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from .compile import TypeContext
 
-__all__ = ["Json", "Style", "dumps", "from_json", "loads", "shortest_f32", "to_json"]
-
 Style = Literal["objects", "positional", "named"]
 
 Json: TypeAlias = Any

@@ -44,23 +44,6 @@ if TYPE_CHECKING:
 
     from .algebraic import Typespace
 
-__all__ = [
-    "SPECIALS",
-    "ArrayShape",
-    "BytesShape",
-    "EnumShape",
-    "OptionShape",
-    "PrimitiveShape",
-    "ProductShape",
-    "ResultShape",
-    "Shape",
-    "Shapes",
-    "Special",
-    "SpecialShape",
-    "SumShape",
-    "VariantShape",
-]
-
 
 class PrimitiveShape(msgspec.Struct, frozen=True):
     """Bool, an integer, a float or a string; the value is Python's own."""

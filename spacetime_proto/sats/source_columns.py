@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .algebraic import AlgebraicType
     from .shapes import Shapes
 
-__all__ = ["Skipper", "column_function", "fixed_keys_function", "is_plain", "keys_function"]
-
 
 class Skipper:
     """Writes the code that moves ``pos`` past values.

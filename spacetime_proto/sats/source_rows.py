@@ -16,8 +16,6 @@ from .source_decode import BAD_BOOL, Decoder
 if TYPE_CHECKING:
     from .algebraic import AlgebraicType
 
-__all__ = ["WRONG_LENGTH", "equal_rows_function", "row_function", "rows_function"]
-
 WRONG_LENGTH = "a row is longer or shorter than its type"
 
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from .raw import RawFunction, RawTable, RawType, RawView
 
-__all__ = ["resolve"]
-
 
 def resolve(raw: RawModule) -> ModuleDef:
     """Return the module of a raw description.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from .model import IndexDef, TableDef
 
-__all__ = ["DB_NAMES", "HANDLE_NAMES", "Accessor", "table_accessors", "table_attributes"]
-
 #: Attributes that ``client.db`` has of its own.
 DB_NAMES: Final = frozenset(("attach",))
 

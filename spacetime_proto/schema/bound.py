@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..sats.compile import Codec, RowCodec
     from .model import ModuleDef, ReducerDef, TableDef
 
-__all__ = ["BoundFunction", "BoundModule", "BoundTable"]
-
 _STRING = Primitive("String")
 
 

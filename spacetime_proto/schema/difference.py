@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..sats.algebraic import AlgebraicType
     from .model import ModuleDef, ProcedureDef, ReducerDef, TableDef
 
-__all__ = ["differences"]
-
 
 def differences(ours: ModuleDef, theirs: ModuleDef) -> list[str]:
     """Return a sentence for everything that bindings know and the database lacks or has changed.

@@ -15,8 +15,6 @@ from .v10 import INDEX_ALGORITHMS, LIFECYCLES, read_v10
 if TYPE_CHECKING:
     from .model import IndexDef, ModuleDef, ProcedureDef, ReducerDef, SequenceDef, TableDef
 
-__all__ = ["load_schema", "to_v10_json"]
-
 _ALGORITHMS = {ours: theirs for theirs, ours in INDEX_ALGORITHMS.items()}
 _LIFECYCLES = {ours: theirs for theirs, ours in LIFECYCLES.items()}
 

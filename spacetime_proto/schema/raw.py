@@ -12,8 +12,6 @@ import msgspec
 from ..sats.algebraic import AlgebraicType, ProductType, Typespace
 from .model import IndexDef, Lifecycle, ScheduleDef, SequenceDef
 
-__all__ = ["RawFunction", "RawModule", "RawTable", "RawType", "RawView"]
-
 
 class RawType(msgspec.Struct):
     """A name for a typespace entry."""

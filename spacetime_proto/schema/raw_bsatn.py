@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from .model import ModuleDef
     from .raw import RawModule
 
-__all__ = ["RAW_MODULE", "RAW_TYPES", "canonicalise", "load_raw_module"]
-
 _STRING: Final = Primitive("String")
 _U16: Final = Primitive("U16")
 _U32: Final = Primitive("U32")

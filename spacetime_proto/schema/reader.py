@@ -26,8 +26,6 @@ from ..sats.algebraic import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Reader", "type_to_json"]
-
 _MAX_DEPTH = DEFAULT_LIMITS.nesting_depth
 
 

@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
     from .model import IndexAlgorithm
 
-__all__ = [
-    "INDEX_ALGORITHMS",
-    "LIFECYCLES",
-    "read_lifecycle",
-    "read_table",
-    "read_type",
-    "read_v10",
-    "read_view",
-]
-
 #: The names that schemas have for the kinds of index and of lifecycle reducer.
 INDEX_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
 LIFECYCLES: dict[str, Lifecycle] = {

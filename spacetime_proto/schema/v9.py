@@ -12,8 +12,6 @@ from .raw import RawFunction, RawModule
 from .reader import Reader
 from .v10 import read_lifecycle, read_table, read_type, read_view
 
-__all__ = ["read_v9"]
-
 
 def read_v9(top: Reader) -> RawModule:
     """Read a version 9 schema; unknown exports are ignored.

@@ -20,8 +20,6 @@ from ..sats.algebraic import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["type_words"]
-
 _MAX_DEPTH: Final = 8
 
 

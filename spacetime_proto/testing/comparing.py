@@ -8,8 +8,6 @@ import msgspec
 
 from ..sats.rows import RowList
 
-__all__ = ["comparable"]
-
 
 def comparable(value: Any) -> Any:
     """Return `value` as nested tuples: structs as name and fields, row lists as their rows.

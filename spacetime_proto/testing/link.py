@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Link", "Machine"]
-
 
 class Machine(Protocol):
     """What a `Link` needs of the machines at its ends."""

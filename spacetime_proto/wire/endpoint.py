@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from .frames import Chunk, CodecFactory, FrameCodec, Payload
 
-__all__ = ["MESSAGE_SIZE", "OUTGOING_SIZE", "Endpoint", "State"]
-
 #: Default limit of an incoming message, in bytes (1 GiB).
 MESSAGE_SIZE = DEFAULT_LIMITS.message_size
 #: Default limit of an outgoing message, in bytes (32 MiB: a SpacetimeDB server drops the TCP

@@ -13,20 +13,6 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-__all__ = [
-    "MAX_CONTROL_PAYLOAD",
-    "Chunk",
-    "CloseReceived",
-    "CodecFactory",
-    "Control",
-    "FrameCodec",
-    "FramesFailed",
-    "Payload",
-    "Ping",
-    "Pong",
-    "close_payload",
-]
-
 #: RFC 6455 section 5.5: the largest payload of a control frame, in bytes.
 MAX_CONTROL_PAYLOAD = 125
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from .frames import Chunk
 
-__all__ = ["FastCodec", "apply_mask"]
-
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _OPCODES = frozenset({_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG})
 _FIN = 0x80

@@ -20,8 +20,6 @@ from .frames import CloseReceived, Control, FramesFailed, Payload, Ping, Pong
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["WsprotoCodec"]
-
 
 class WsprotoCodec:
     """A `frames.FrameCodec` on `wsproto.frame_protocol`, which draws masking keys itself."""

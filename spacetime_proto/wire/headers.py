@@ -14,8 +14,6 @@ import h11
 
 from ..errors import LocalProtocolError
 
-__all__ = ["HeaderFields", "Headers", "check_target", "head_size"]
-
 #: RFC 9110 section 5.6.2: the characters of a field name.
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 #: RFC 9110 section 5.5, without obs-text: visible ASCII, with blanks and tabs inside only.

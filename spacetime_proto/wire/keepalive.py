@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["KeepAlive", "Verdict"]
-
 
 class Verdict(Enum):
     """The result of `KeepAlive.tick`: what its caller has to do."""

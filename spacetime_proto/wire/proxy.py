@@ -17,8 +17,6 @@ from ..errors import ConnectError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS
 from .headers import Headers, check_target
 
-__all__ = ["HttpConnect", "ProxyTunnel", "Socks5"]
-
 
 class ProxyTunnel(ABC):
     """What both kinds of tunnel share.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from ..http.clients import AsyncHttpClient
 
-__all__ = ["AsyncDialer"]
-
 
 class AsyncDialer(DialPlan):
     """Makes attempts for one client; the caller sets the time limit."""

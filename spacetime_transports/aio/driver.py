@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
 
-__all__ = ["AsyncDriver"]
-
 DbT = TypeVar("DbT")
 
 #: Callbacks between two checkpoints of the event loop, so that a large message with cheap callbacks

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..driver_base import DriverBase
     from ..handles_base import Change
 
-__all__ = ["AsyncChangeStream", "AsyncSubscription"]
-
 Row = TypeVar("Row")
 
 

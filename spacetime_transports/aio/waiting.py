@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import trio
 
-__all__ = ["Waiter", "waiter_factory"]
-
 
 class Waiter(Protocol):
     """Something that one task waits for."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ..http.clients import HttpClient
 
-__all__ = ["Dialer", "Errand"]
-
 
 class Errand:
     """Something slow, such as dialling, done in a thread of its own.

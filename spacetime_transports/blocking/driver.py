@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from spacetime_proto.client.life import Life
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
 
-__all__ = ["BlockingDriver"]
-
 DbT = TypeVar("DbT")
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..handles_base import Change
     from .driver import BlockingDriver
 
-__all__ = ["BlockingChangeStream", "BlockingSubscription", "end_of"]
-
 Row = TypeVar("Row")
 
 

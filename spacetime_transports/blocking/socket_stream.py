@@ -12,8 +12,6 @@ import socket
 import ssl
 from collections import deque
 
-__all__ = ["SocketStream", "Wakeup"]
-
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 # poll has no limit on descriptor numbers and needs none of its own; Windows has select only.
 _Selector: type[selectors.BaseSelector] = getattr(

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from spacetime_proto.sats.algebraic import AlgebraicType, ProductType
     from spacetime_proto.schema.model import ModuleDef, TableDef
 
-__all__ = ["describe", "identity", "logs", "publish"]
-
 
 def logs(
     database: DatabaseOption,

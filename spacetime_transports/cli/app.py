@@ -9,8 +9,6 @@ import typer
 
 from . import admin, demo, generate, query, replay, serve, watch
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="spacetime-py",
     help="A SpacetimeDB client: generate Python bindings, run a development server, look into a"

@@ -11,8 +11,6 @@ from spacetime_proto.types import ScheduleAt, Some, SumValue
 if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule, BoundTable
 
-__all__ = ["cell", "cells", "row_object"]
-
 
 def row_object(module: BoundModule, table: BoundTable, row: Any) -> Any:
     """Return `row` as an object by column name, names as in the schema.

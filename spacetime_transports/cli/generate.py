@@ -16,8 +16,6 @@ from .common import (
     token_from,
 )
 
-__all__ = ["generate"]
-
 
 def generate(
     out_dir: Annotated[

@@ -31,8 +31,6 @@ from .common import (
 if TYPE_CHECKING:
     from ..http.results import SqlResult
 
-__all__ = ["CallCommand", "Format", "call", "sql"]
-
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
 #: No argument of a process can contain it.
 _MARK = "\0"

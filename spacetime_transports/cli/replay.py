@@ -14,8 +14,6 @@ from .common import CommandError, encode_json, read_text
 if TYPE_CHECKING:
     from spacetime_proto.recording.playback import Replay
 
-__all__ = ["Output", "replay", "replay_text"]
-
 
 class Output(enum.StrEnum):
     """How the outcome is printed."""

@@ -12,8 +12,6 @@ import typer
 from ..server.module_file import load_module
 from .common import CommandError
 
-__all__ = ["parse_listen", "serve"]
-
 
 def serve(
     module: Annotated[

@@ -37,22 +37,6 @@ if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule
     from spacetime_proto.schema.model import ModuleDef
 
-__all__ = [
-    "LogLines",
-    "Operation",
-    "call",
-    "database_identity",
-    "delete",
-    "identity",
-    "logs",
-    "names",
-    "ping",
-    "publish",
-    "schema",
-    "sql",
-    "websocket_token",
-]
-
 R = TypeVar("R")
 
 _JSON = Headers({"Content-Type": "application/json"})

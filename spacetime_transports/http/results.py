@@ -14,8 +14,6 @@ from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_proto.types import Identity
 
-__all__ = ["IssuedIdentity", "LogEntry", "Published", "SqlResult", "SqlStats"]
-
 
 class IssuedIdentity(msgspec.Struct, frozen=True):
     """A new identity and the token that proves it. The repr leaves out the token."""

@@ -19,17 +19,6 @@ from ..whole_file import write_private
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = [
-    "config",
-    "get_string",
-    "get_token",
-    "init",
-    "set_config",
-    "set_string",
-    "set_token",
-    "settings_path",
-]
-
 _SECTION = "main"
 _TOKEN_KEY = "auth_token"
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine
 
-__all__ = ["Background", "Loop"]
-
 
 class Loop:
     """A running event loop; made inside it."""

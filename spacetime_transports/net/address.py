@@ -11,8 +11,6 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.wire.headers import check_target
 from spacetime_proto.wire.proxy import HttpConnect, ProxyTunnel, Socks5
 
-__all__ = ["Address", "Proxy", "open_tunnel", "parse_host", "parse_proxy"]
-
 _SERVER_SCHEMES = {"http": False, "ws": False, "https": True, "wss": True}
 _PROXY_PORTS = {"http": 8080, "socks5": 1080, "socks5h": 1080}
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from .route import Route
 
-__all__ = ["exchange", "exchange_stream"]
-
 
 async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
     """Send `request` and return the whole response; arguments and errors as in `blocking_exchange`."""

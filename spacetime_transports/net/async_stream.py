@@ -16,8 +16,6 @@ from .failures import check_tunnel, connect_failure, default_ssl_context, tls_fa
 if TYPE_CHECKING:
     from spacetime_proto.wire.proxy import ProxyTunnel
 
-__all__ = ["open_stream"]
-
 
 async def open_stream(
     address: Address,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from .route import Route
 
-__all__ = ["exchange", "exchange_stream"]
-
 
 def exchange(route: Route, request: HttpRequest) -> HttpResponse:
     """Send `request` and return the whole response.

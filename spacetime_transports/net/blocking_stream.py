@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from spacetime_proto.wire.proxy import ProxyTunnel
 
-__all__ = ["open_socket"]
-
 #: RFC 8305 section 5: seconds until the next address is tried beside the ones under way.
 _ATTEMPT_DELAY = 0.25
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from .route import Route
 
-__all__ = ["READ_SIZE", "Exchange"]
-
 READ_SIZE = 256 * 1024
 
 

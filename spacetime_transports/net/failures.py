@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
     from .address import Address, Proxy
 
-__all__ = [
-    "check_tunnel",
-    "connect_failure",
-    "default_ssl_context",
-    "timeout_failure",
-    "tls_failure",
-]
-
 
 @cache
 def default_ssl_context() -> ssl.SSLContext:

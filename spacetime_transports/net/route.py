@@ -8,8 +8,6 @@ import msgspec
 
 from .address import Address
 
-__all__ = ["Route"]
-
 
 class Route(msgspec.Struct, frozen=True):
     """How an HTTP exchange reaches its server."""

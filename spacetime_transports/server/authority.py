@@ -17,8 +17,6 @@ except ModuleNotFoundError as error:
         f"the development server needs {missing}: pip install 'spacetimedb-client[server]'"
     ) from error
 
-__all__ = ["Es256Authority"]
-
 
 class Es256Authority:
     """Signs with a private key on the curve P-256; the public key is enough to check.

@@ -12,8 +12,6 @@ from spacetime_proto.errors import SpacetimeError
 if TYPE_CHECKING:
     from spacetime_proto.server import Module
 
-__all__ = ["ModuleFileError", "load_module"]
-
 
 class ModuleFileError(SpacetimeError):
     """A Python file does not define a module that can be served."""

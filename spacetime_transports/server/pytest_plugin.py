@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from .serving import ThreadServer
 
-__all__ = ["ServerFactory", "spacetimedb_server"]
-
 
 class ServerFactory(Protocol):
     """Starts servers that end with the test."""

@@ -27,8 +27,6 @@ from spacetime_proto.types import Timestamp
 
 from .fetching import BackgroundFetcher
 
-__all__ = ["Server", "ThreadServer", "serve", "serve_forever", "serve_in_thread"]
-
 T = TypeVar("T")
 
 _READ_SIZE = 262_144

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from ...schema.bound import BoundFunction, BoundModule
     from ..meaning import Incoming, Outgoing
 
-__all__ = ["Dialect"]
-
 
 class Dialect(ABC):
     """One protocol: requests to payloads, payloads to meaning."""

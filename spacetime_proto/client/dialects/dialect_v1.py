@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from ..causes import Status
     from ..meaning import Incoming, Outgoing
 
-__all__ = ["V1Bsatn", "V1Json"]
-
 
 class _V1(Dialect):
     """The common part of both encodings."""

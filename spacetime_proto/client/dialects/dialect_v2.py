@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from ..meaning import CallCommitted, Incoming, Outgoing, RowChanged
     from .v2_short import Heads
 
-__all__ = ["V2", "V3"]
-
 _CALL_REDUCER: Final = 3
 _CALL_PROCEDURE: Final = 4
 #: Tag, request id, flags.

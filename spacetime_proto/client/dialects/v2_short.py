@@ -26,12 +26,6 @@ from ..meaning import CallCommitted, RowChanged
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = [
-    "MAX_COST",
-    "Heads",
-    "read_short",
-]
-
 #: (query set, table) by the bytes of a TransactionUpdate between its tag and its rows.
 Heads: TypeAlias = "dict[bytes, tuple[int, str]]"
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ..module.blueprint import ViewPlan
     from .store import TableStore
 
-__all__ = ["CallerCatalog", "Names"]
-
 
 class Names:
     """The tables and views of a module by every name that SQL may call them."""

@@ -12,8 +12,6 @@ from typing import Any
 
 from .store import Change, TableStore
 
-__all__ = ["Derived", "DerivedError"]
-
 
 class DerivedError(Exception):
     """A view raised, or its query does not compile; the text is sent to the client."""

@@ -10,8 +10,6 @@ import msgspec
 from ...types import ConnectionId, Identity, Timestamp
 from .live import Share, Subscriber
 
-__all__ = ["Caller", "Commit", "Origin", "ProcedureOutcome", "ReducerOutcome", "Verdict", "sayable"]
-
 #: committed; error: the module refused; panic: any other exception; refused: it was not run at all
 #: (unknown name, bad arguments).
 Verdict: TypeAlias = Literal["committed", "error", "panic", "refused"]

@@ -13,8 +13,6 @@ import msgspec
 
 from ...wire.http_exchange import HttpResponse
 
-__all__ = ["Answer", "Fetch", "Fetcher", "Http", "HttpFailed"]
-
 #: Default and largest time limit of a request in seconds, as on a 2.x server.
 DEFAULT_TIMEOUT = 30.0
 MAX_TIMEOUT = 180.0

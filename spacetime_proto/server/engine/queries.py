@@ -26,8 +26,6 @@ from .store import TableStore
 if TYPE_CHECKING:
     from ...sats.algebraic import Typespace
 
-__all__ = ["Queries", "Want"]
-
 #: How a query reads a view: keep it materialised, read it as it is (empty if it is not
 #: materialised), or compute it for this one reading.
 Want: TypeAlias = Literal["live", "as_is", "fresh"]

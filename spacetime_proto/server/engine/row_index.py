@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from ...cache.views import Range
 
-__all__ = ["KeyFunction", "RowIndex"]
-
 #: From a column's value to something hashable that orders as SATS does.
 KeyFunction: TypeAlias = Callable[[Any], Any]
 

@@ -8,8 +8,6 @@ from typing import TypeAlias
 
 from ...types import Timestamp
 
-__all__ = ["Scheduler", "Task"]
-
 #: Called with the time at which it runs.
 Task: TypeAlias = Callable[[Timestamp], None]
 

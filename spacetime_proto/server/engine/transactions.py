@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from .store import Change, Journal, TableStore
 
-__all__ = ["Transactions", "net_changes"]
-
 
 class Transactions:
     """Keeps the journal of the running transaction."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-__all__ = ["MAX_INPUT", "blake3"]
-
 #: Longest input, in bytes.
 MAX_INPUT: Final = 1024
 

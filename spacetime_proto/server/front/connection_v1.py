@@ -30,8 +30,6 @@ from .server_connection import (
     share_key,
 )
 
-__all__ = ["V1Connection"]
-
 #: The slots that queries are held in.
 _LEGACY: Final = "legacy"
 _COUNTED: Final = "counted"

@@ -23,8 +23,6 @@ from .server_connection import (
     share_key,
 )
 
-__all__ = ["V2Connection"]
-
 
 class V2Connection(ServerConnection):
     """A client that speaks v2, or v3 with several messages per payload."""

@@ -6,8 +6,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Faults", "Tag"]
-
 #: The compression tags of section 3.6.
 Tag: TypeAlias = Literal["none", "brotli", "gzip"]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["v9_json"]
-
 
 def v9_json(v10_text: str) -> str:
     """Return a module in version 9 JSON, made from its version 10 JSON.

@@ -24,18 +24,6 @@ from ..engine.live import LiveQuery, Share, Slot
 from ..engine.outcomes import Caller, Commit
 from .faults import Tag
 
-__all__ = [
-    "NO_TIME",
-    "ConnectionOptions",
-    "Outgoing",
-    "Payload",
-    "ServerConnection",
-    "SetRefused",
-    "already_exists",
-    "not_found",
-    "share_key",
-]
-
 Payload: TypeAlias = bytes | str
 
 #: Reported as execution time, which this server does not measure.

@@ -23,8 +23,6 @@ from .routes import BadRequest, database_of, respond
 from .server_connection import ConnectionOptions, ServerConnection
 from .tokens import TokenRefused
 
-__all__ = ["ServerSession"]
-
 _COMPRESSIONS: dict[str, Tag] = {"None": "none", "Brotli": "brotli", "Gzip": "gzip"}
 _FLAGS = {"true": True, "false": False}
 #: Longest close reason that fits a control frame (RFC 6455 section 5.5).

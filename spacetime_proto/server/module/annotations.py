@@ -54,27 +54,6 @@ from ...sats.algebraic import (
 from ...sats.pytypes import has_class
 from ...schema.model import TypeDef
 
-__all__ = [
-    "F32",
-    "F64",
-    "I8",
-    "I16",
-    "I32",
-    "I64",
-    "I128",
-    "I256",
-    "U8",
-    "U16",
-    "U32",
-    "U64",
-    "U128",
-    "U256",
-    "Field",
-    "TypeRegistry",
-    "fields_of",
-    "sum_type",
-]
-
 U8: TypeAlias = Annotated[int, Primitive("U8")]
 U16: TypeAlias = Annotated[int, Primitive("U16")]
 U32: TypeAlias = Annotated[int, Primitive("U32")]

@@ -9,8 +9,6 @@ import msgspec
 
 from ...schema.model import IndexAlgorithm
 
-__all__ = ["ColumnOptions", "Index", "column", "options_of"]
-
 T = TypeVar("T")
 
 _KEY = "spacetimedb"

@@ -23,8 +23,6 @@ if typing.TYPE_CHECKING:
     from ...sats.algebraic import Typespace
     from ...sats.compile import TypeContext
 
-__all__ = ["Convert", "Converter", "Converters"]
-
 Convert: TypeAlias = Callable[[Any], Any]
 
 

@@ -10,8 +10,6 @@ import msgspec
 from ...schema.model import Lifecycle
 from .columns import Index
 
-__all__ = ["FunctionDecl", "FunctionKind", "TableDecl"]
-
 FunctionKind: TypeAlias = Literal["reducer", "procedure", "view"]
 
 

@@ -15,8 +15,6 @@ from ...schema.model import Lifecycle, ProcedureDef, ReducerDef
 from .blueprint import FunctionPlan
 from .convert import Convert, Converters
 
-__all__ = ["ArgumentError", "Function"]
-
 
 class ArgumentError(Exception):
     """Arguments that do not fit the parameters.

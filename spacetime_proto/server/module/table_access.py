@@ -7,16 +7,6 @@ from typing import Any
 
 from ..engine.store import TableStore
 
-__all__ = [
-    "DbView",
-    "IndexAccess",
-    "ReadAccess",
-    "ReadIndex",
-    "ReadUnique",
-    "TableAccess",
-    "UniqueAccess",
-]
-
 
 class DbView:
     """The tables by accessor name: ``ctx.db.user``, or ``ctx.db["user"]``."""

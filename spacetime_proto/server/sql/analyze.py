@@ -28,20 +28,6 @@ from .ast import (
 )
 from .constants import column_value, is_comparable, literal_value, type_text, unexpected_type
 
-__all__ = [
-    "Catalog",
-    "Predicate",
-    "ResolvedField",
-    "ResolvedJoin",
-    "ResolvedOutput",
-    "ResolvedQuery",
-    "Source",
-    "find_source",
-    "resolve",
-    "resolve_filter",
-    "uses_sender",
-]
-
 #: Says whether a combination of rows, one per relation, is selected.
 Predicate: TypeAlias = Callable[[Sequence[Any]], bool]
 

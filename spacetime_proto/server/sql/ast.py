@@ -6,28 +6,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = [
-    "All",
-    "And",
-    "Assignment",
-    "ColumnName",
-    "Compare",
-    "Count",
-    "DeleteStatement",
-    "Expression",
-    "InsertStatement",
-    "Item",
-    "Or",
-    "Parameter",
-    "Projection",
-    "Select",
-    "SelectedColumns",
-    "SqlConstant",
-    "SqlRelation",
-    "Statement",
-    "UpdateStatement",
-]
-
 
 class ColumnName(msgspec.Struct, frozen=True):
     """A column, with the table or alias in front of it, if any."""

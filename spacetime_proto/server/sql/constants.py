@@ -26,15 +26,6 @@ from ...sats.algebraic import (
 )
 from .ast import Parameter, SqlConstant
 
-__all__ = [
-    "column_value",
-    "is_comparable",
-    "literal_value",
-    "parameter_value",
-    "type_text",
-    "unexpected_type",
-]
-
 _SPECIAL: Final = (IDENTITY, CONNECTION_ID, TIMESTAMP, UUID)
 _INTEGER_DIGITS: Final = 80
 """More than any 256-bit integer has; keeps ``1e999999999`` from being written out."""

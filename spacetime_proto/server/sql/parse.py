@@ -33,8 +33,6 @@ from .ast import (
 )
 from .lexer import SqlToken, tokenize
 
-__all__ = ["MAX_SQL", "parse"]
-
 T = TypeVar("T")
 
 #: Longest statement, in bytes of UTF-8.

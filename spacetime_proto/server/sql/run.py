@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..engine.database import Database
     from .ast import Statement
 
-__all__ = ["StatementResult", "run_sql"]
-
 
 class StatementResult(msgspec.Struct, frozen=True):
     """The result of a statement. Rows are module values, in the order of the schema's elements."""
