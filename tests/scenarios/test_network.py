@@ -339,6 +339,8 @@ async def test_ctrl_c_while_waiting_leaves_a_working_client(
         if waiting.wait(PATIENCE):
             signal.pthread_kill(main, signal.SIGINT)
 
+    # A shell that runs tests in the background has them ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     async with kit.connect() as client:
         thread = threading.Thread(target=press)
         thread.start()
@@ -346,6 +348,7 @@ async def test_ctrl_c_while_waiting_leaves_a_working_client(
             client.raw.call(client.procedures.wait(micros=1_000_000_000))
         thread.join()
         assert client.raw.call(client.procedures.add(lhs=1, rhs=2), timeout=PATIENCE) == 3
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.only("blocking")
