@@ -237,16 +237,27 @@ class Messages(Generic[M]):
             raise _unfit(error, message) from error
         return bytes(out)
 
+    def prepare_to_read(self, cls: type[M]) -> None:
+        """Generate the reader of a message now, if that has not been done, and not when one comes."""
+        tag = self._classes.index(cls)
+        if isinstance(self._readers[tag], partial):
+            self._readers[tag] = ReaderSource.of(_product(cls))
+
+    def prepare_to_write(self, cls: type[M]) -> None:
+        """Generate the writer of a message now, if that has not been done."""
+        if isinstance(self._writers[cls], partial):
+            self._writers[cls] = WriterSource.of(self._classes.index(cls), _product(cls))
+
     def _first_read(
         self, tag: int, data: bytes, pos: int, left: int, compressed: CompressedUpdates | None
     ) -> tuple[M, int, int]:
-        read = self._readers[tag] = ReaderSource.of(_product(self._classes[tag]))
-        return read(data, pos, left, compressed)
+        self.prepare_to_read(self._classes[tag])
+        return self._readers[tag](data, pos, left, compressed)
 
     def _first_write(self, tag: int, out: bytearray, message: Any) -> None:
         cls = self._classes[tag]
-        write = self._writers[cls] = WriterSource.of(tag, _product(cls))
-        write(out, message)
+        self.prepare_to_write(cls)
+        self._writers[cls](out, message)
 
     # --- JSON ---------------------------------------------------------------------------------
 
