@@ -14,6 +14,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "AuthError",
+    "CallTimeout",
+    "ConnectError",
+    "DatabaseNotFound",
+    "DecodeError",
+    "Disconnected",
+    "EncodeError",
+    "HandshakeError",
+    "HttpError",
+    "InternalError",
+    "LimitExceeded",
+    "LocalProtocolError",
+    "ProtocolError",
+    "QueryError",
+    "ReducerError",
+    "SchemaError",
+    "SchemaMismatch",
+    "SpacetimeError",
+    "SubscriptionError",
+    "redact",
+]
+
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?")
 
 

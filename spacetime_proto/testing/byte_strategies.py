@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["byte_cuts", "damaged", "pieces"]
+
 
 def byte_cuts(max_cuts: int = 40) -> st.SearchStrategy[list[int]]:
     """Return sizes of pieces, small ones often; `Link` takes them as ``cuts``."""

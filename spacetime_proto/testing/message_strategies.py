@@ -11,6 +11,19 @@ from ..messages import v1, v2
 from ..sats.rows import RowList
 from ..types import ConnectionId, Identity, TimeDuration, Timestamp
 
+__all__ = [
+    "connection_ids",
+    "durations",
+    "identities",
+    "row_lists",
+    "timestamps",
+    "u32s",
+    "v1_client_messages",
+    "v1_server_messages",
+    "v2_client_messages",
+    "v2_server_messages",
+]
+
 _I64 = st.integers(-(1 << 63), (1 << 63) - 1)
 _U64 = st.integers(0, (1 << 64) - 1)
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -34,6 +34,8 @@ from .value_strategies import algebraic_types, names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["modules"]
+
 #: Types that a key or an index can be over.
 _KEY_TYPES: Final[tuple[AlgebraicType, ...]] = (
     *(Primitive(name) for name in ("U8", "U32", "U64", "I64", "U128", "I256", "Bool", "String")),

@@ -50,6 +50,16 @@ if TYPE_CHECKING:
 
 # Strategies without a context are cached: Hypothesis validates each new one, which is slow.
 
+__all__ = [
+    "HOSTILE_NAMES",
+    "algebraic_types",
+    "contexts",
+    "names",
+    "primitive_values",
+    "typed_values",
+    "values",
+]
+
 PartT = TypeVar("PartT", Element, Variant)
 
 _PRIMITIVES: Final = (*INTEGER_BITS, "Bool", "F32", "F64", "String")
