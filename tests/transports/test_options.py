@@ -27,19 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_defaults_are_those_of_the_documentation() -> None:
-    found = resolve()
-    assert found.client.protocols == frozenset(ALL_PROTOCOLS)
-    assert found.client.compression == "brotli"
-    assert found.client.keepalive == (30.0, 30.0)
-    assert found.client.confirmed is None
-    assert found.client.offline == "fail"
-    assert found.connect_timeout == 10.0
-    assert found.reconnect is None
-    assert found.token is None
-    assert not found.has_fresh_tokens
-
-
 def test_without_brotli_the_default_is_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options_module.importlib.util, "find_spec", lambda name: None)
     assert resolve().client.compression == "gzip"

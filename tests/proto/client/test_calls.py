@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.pending_call import Call, PendingCall
 from spacetime_proto.errors import (
@@ -16,6 +17,8 @@ from spacetime_proto.errors import (
     ReducerError,
 )
 from spacetime_proto.messages import v1, v2
+from spacetime_proto.sats.algebraic import Primitive, ProductType
+from spacetime_proto.schema.model import ModuleDef, ReducerDef
 from spacetime_proto.types import ConnectionId
 from tests.support.golden import golden_module
 from tests.support.script import CONNECTION_ID, IDENTITY, NO_TIME, NOW, OTHER, Script, message, user
@@ -52,6 +55,17 @@ def script() -> Script:
 
 def set_name(script: Script, name: str = "x") -> PendingCall[Any]:
     return script.session.call(script.module.reducers.set_name(name))
+
+
+def test_a_reducer_may_return_a_value() -> None:
+    add = ReducerDef("add", "add", ProductType(), ok_type=Primitive("U8"))
+    script = Script(module=dynamic_module(ModuleDef(reducers=(add,))))
+    script.open()
+    pending = script.session.call(script.module.reducers.add())
+    (sent,) = script.received()
+    script.send(v2.ReducerResult(sent.request_id, NOW, v2.ReducerOk(b"\x07")))
+    assert [type(event) for event in script.events()] == [ev.ReducerCompleted, ev.CallDone]
+    assert pending.result() == 7
 
 
 def test_row_changes_come_before_the_reply(script: Script) -> None:

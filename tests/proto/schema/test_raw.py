@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spacetime_proto.sats.algebraic import UNIT, Typespace
-from spacetime_proto.schema.raw import RawFunction, RawModule, RawTable, RawType, RawView
+from spacetime_proto.sats.algebraic import Typespace
+from spacetime_proto.schema.raw import RawModule, RawType
 
 
 def test_defaults_are_fresh() -> None:
@@ -14,10 +14,3 @@ def test_defaults_are_fresh() -> None:
     assert second.types == []
     assert second.table_names == {}
     assert second.typespace == Typespace()
-
-
-def test_defaults() -> None:
-    """What a description leaves out."""
-    assert RawTable("t", 0, "").is_public
-    assert RawFunction("f", UNIT, False).ok_type == UNIT
-    assert RawView("v", UNIT, "").is_public
