@@ -114,7 +114,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
     def _known(self, name: str, value: T | None) -> T:
         if value is None:
-            raise LocalProtocolError(f"this client had no {name} before it was connected")
+            raise LocalProtocolError(f"this client has no {name} yet: it was never connected")
         return value
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 import textwrap
 from pathlib import Path
@@ -22,6 +23,9 @@ DOCUMENTS = sorted(
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 #: A file of this repository, named in prose.
 FILE = re.compile(r"`((?:spacetime_proto|spacetime_transports|docs|tests)/[\w./-]+)`")
+#: A module, class or function of this project, named in prose.
+DOTTED = re.compile(r"`((?:spacetime_proto|spacetime_transports)(?:\.\w+)+)(?=[`(])")
+OURS = re.compile(r"(?:spacetime_proto|spacetime_transports)\b")
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 
 
@@ -63,6 +67,20 @@ def test_programs_compile(path: Path) -> None:
     for _, language, code in FENCE.findall(path.read_text()):
         if language == "python":
             compile(textwrap.dedent(code), name(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_names_of_this_project_are_there(path: Path) -> None:
+    """Those that programs import, fragments included, and those that the prose names with dots."""
+    text = path.read_text()
+    wanted = set(DOTTED.findall(text))
+    for _, language, code in FENCE.findall(text):
+        if language == "python":
+            for node in ast.walk(ast.parse(textwrap.dedent(code))):
+                if isinstance(node, ast.ImportFrom) and OURS.match(node.module or ""):
+                    wanted.update(f"{node.module}.{alias.name}" for alias in node.names)
+    for dotted in sorted(wanted):
+        assert pkgutil.resolve_name(dotted) is not None, f"{name(path)}: {dotted}"
 
 
 def test_the_regular_expressions_see_what_they_should() -> None:

@@ -124,10 +124,10 @@ class LocalColumn(Generic[T]):
         return Predicate(Comparison(operator, self._ref, theirs))
 
     # Unlike in `object`, these two build a condition.
-    def __eq__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]
+    def __eq__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]  # no bool, on purpose
         return self._compare("=", other)
 
-    def __ne__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]
+    def __ne__(self, other: T | LocalColumn[T]) -> Predicate:  # type: ignore[override]  # no bool, on purpose
         return self._compare("<>", other)
 
     __hash__ = object.__hash__

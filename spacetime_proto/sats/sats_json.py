@@ -137,7 +137,7 @@ class _Reader:
                 self.path.append(f".{special.field}")
                 number = self.primitive(special.inner, inner)
                 self.path.pop()
-                return special.cls.from_int(number) if special.is_hex else special.cls(number)  # type: ignore[attr-defined]
+                return special.cls.from_int(number) if special.is_hex else special.cls(number)  # type: ignore[attr-defined]  # the hexadecimal ones have it
             case ArrayShape(element):
                 if not isinstance(value, list):
                     raise self.wrong("an array", value)

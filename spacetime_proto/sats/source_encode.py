@@ -121,7 +121,7 @@ class Encoder:
             case SpecialShape(_, special):
                 self.require(f"type({name}) is {constant(special.cls)}")
                 if special.is_hex:
-                    width = special.cls.SIZE  # type: ignore[attr-defined]
+                    width = special.cls.SIZE  # type: ignore[attr-defined]  # the hexadecimal ones have it
                     self.put(f"{width}s", f"{name}.{special.attribute}[::-1]")
                 else:
                     self.put("q", f"{name}.{special.attribute}")

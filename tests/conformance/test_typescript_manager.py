@@ -59,7 +59,7 @@ async def test_state_snapshots(connect_disconnect: World) -> None:
     raw = connect_disconnect.client()
     assert not raw.is_connected
     for name in ("identity", "connection_id", "token"):
-        with pytest.raises(LocalProtocolError, match=f"no {name} before it was connected"):
+        with pytest.raises(LocalProtocolError, match=f"no {name} yet: it was never connected"):
             getattr(raw, name)
     async with raw:
         assert raw.is_connected

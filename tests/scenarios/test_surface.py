@@ -178,7 +178,7 @@ async def test_before_it_is_entered_a_client_has_nothing(kit: Kit) -> None:
     assert client.protocol is None
     assert not client.is_connected
     for name in ("identity", "connection_id", "token"):
-        with pytest.raises(LocalProtocolError, match=f"no {name} before it was connected"):
+        with pytest.raises(LocalProtocolError, match=f"no {name} yet: it was never connected"):
             getattr(client, name)
     for name in ("db", "module"):
         with pytest.raises(LocalProtocolError, match="schema"):

@@ -198,7 +198,7 @@ def _changes(update: v2.TransactionUpdate) -> list[TableChange]:
                 if type(rows) is v2.PersistentRows:
                     changes.append(TableChange(set_id, name, rows.inserts, rows.deletes))
                 else:
-                    changes.append(TableChange(set_id, name, None, None, rows.events))  # type: ignore[union-attr]
+                    changes.append(TableChange(set_id, name, None, None, rows.events))  # type: ignore[union-attr]  # EventRows, the other kind
     return changes
 
 
