@@ -112,14 +112,14 @@ class Life:
         assert isinstance(self.want, Dial)
         self.answer("a stream")
 
-    def greet(self) -> None:
-        """Let the server accept and greet."""
+    def greet(self, **received: Any) -> None:
+        """Let the server accept and greet; `received` is more that the read brings."""
         server = self.script.server = ServerWebSocket(entropy=counting_entropy("server"))
         server.start(self.script.now)
         server.receive_data(self.session.data_to_send(), self.script.now)
         self.script.accept()
         self.script.greet()
-        self.read()
+        self.read(**received)
 
     def connect(self) -> None:
         self.dial()
@@ -319,7 +319,7 @@ def test_a_greeting_that_was_read_late_counts() -> None:
     client = Life(connect_timeout=5.0)
     client.dial()
     client.script.now += 6.0
-    client.greet()
+    client.greet(data=b"\x89\x00")  # with a ping behind it
     assert client.status.is_up
 
 
