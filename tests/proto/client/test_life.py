@@ -493,13 +493,6 @@ def test_without_a_schema_there_is_no_client() -> None:
     assert not client.status.message_done()
 
 
-def test_with_bindings_made_meanwhile() -> None:
-    client = Life(session=False)
-    client.status.session = client.session
-    client.answer(at=3.0)
-    assert client.want == Token(None, 13.0)
-
-
 def test_closed_while_waiting_for_a_token() -> None:
     client = Life()
     client.session.close()
