@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import threading
 import time
@@ -12,6 +11,7 @@ from spacetime_proto.client.life import Credentials
 from spacetime_proto.errors import ConnectError, LocalProtocolError, SpacetimeError
 
 from ..dialling import DialPlan, as_connect_error
+from ..net.address import is_literal, parse_proxy
 from ..net.blocking_stream import open_socket
 from ..options import callback_name, checked_token
 
@@ -48,6 +48,8 @@ class Errand:
 
     def start(self) -> None:
         """Begin, in another thread."""
+        import contextvars  # only here: those who need no thread need not pay for it
+
         run = (
             contextvars.copy_context().run
         )  # for a token callable that looks at a context variable
@@ -90,6 +92,12 @@ class Dialer(DialPlan):
     def knows_token(self) -> bool:
         """Whether finding the credentials takes no time."""
         return not callable(self._options.token) and self._options.token_via == "header"
+
+    @property
+    def looks_up_no_name(self) -> bool:
+        """Whether dialling ends in time and at Ctrl-C in any thread: only a look-up does not."""
+        proxy = self._options.proxy
+        return is_literal((self._address if proxy is None else parse_proxy(proxy)).host)
 
     def dial(self, deadline: float | None) -> socket.socket:
         """Connect."""

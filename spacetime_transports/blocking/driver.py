@@ -404,7 +404,7 @@ class BlockingDriver(TellingDriver[DbT]):
             until: float | None = want.until
         else:
             until = want.deadline
-            attempts.begin(want)
+            attempts.begin(want, is_first=not self.status.is_up)
         while True:
             self._wakeup.clear()
             now = time.monotonic()

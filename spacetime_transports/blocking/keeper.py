@@ -56,10 +56,9 @@ class Kept(Protocol):
 class Keeper:
     """Keeps one client alive. It does not keep the object alive: a client that is dropped ends it."""
 
-    def __init__(self, driver: Kept, interval: float = INTERVAL) -> None:
+    def __init__(self, driver: Kept) -> None:
         self._stopped = threading.Event()
         self._driver = weakref.ref(driver, self._forget)
-        self._interval = interval
         self._process = os.getpid()
         self._runs = 0
         self._thread = threading.Thread(target=self._keep, name="spacetime-keeper", daemon=True)
@@ -81,7 +80,7 @@ class Keeper:
             self._stopped.set()
 
     def _keep(self) -> None:
-        while not self._stopped.wait(self._interval):
+        while not self._stopped.wait(INTERVAL):
             driver = self._driver()
             if driver is None:
                 return

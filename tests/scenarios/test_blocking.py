@@ -500,6 +500,7 @@ async def test_closing_while_another_thread_waits(kit: Kit, waiting: threading.E
                 caught.append(error)
 
         lose(kit, client)
+        client.raw.frame_tick()
         threads = [
             threading.Thread(target=wait, args=(request,))
             for request in (
