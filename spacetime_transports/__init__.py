@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spacetime_proto import (
         Call,
+        ClientState,
         ConnectionId,
         Context,
         Delete,
@@ -71,6 +72,7 @@ __all__ = [
     "AsyncHttpClient",
     "BlockingClient",
     "Call",
+    "ClientState",
     "ConnectOptions",
     "ConnectionId",
     "Context",
