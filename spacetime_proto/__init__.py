@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TableHandle,
         Update,
     )
+    from .dataframes.query_rows import Rows
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
     from .schema.load import load_schema
@@ -78,6 +79,7 @@ __all__ = [
     "Range",
     "Reconnected",
     "ReducerEvent",
+    "Rows",
     "ScheduleAt",
     "Some",
     "SpacetimeError",
@@ -114,6 +116,7 @@ _HOMES = {
     ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
     ".client.subscriptions": ("Subscription",),
+    ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
     ".schema.load": ("load_schema",),
