@@ -277,7 +277,7 @@ class Attempt:
         # What came with the first late read counts, as it may have lain there in time. After that
         # the limit holds, although bytes may go on arriving for ever.
         if self._is_overdue and (was_overdue or not (received.data or received.eof)):
-            if self.write_error is None or not self.is_greeted and self.is_late:
+            if self.write_error is None or (not self.is_greeted and self.is_late):
                 return self.refusal(None)
             return _lost(self.write_error)
         return None
