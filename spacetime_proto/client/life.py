@@ -27,7 +27,7 @@ from .callbacks import Callbacks
 from .pump import Received, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
 from .session_options import Target
-from .states import SessionState
+from .states import ClientState, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +150,9 @@ class LifeStatus(Generic[DbT]):
     Attributes:
         session: None until there are bindings.
         token: the token of the current attempt; None if it has none.
+        has_begun: whether the client began to connect.
+        was_closed: whether the user asked for the end.
+        is_over: whether the client's life has ended, and every pending request has its outcome.
         is_up: whether the server has greeted once, and the callbacks for that have run.
         retry_at: when the next attempt is due, on the driver's clock, while the client waits for it.
         error: what ended the client; None while it lives, and if the client was closed.
@@ -163,6 +166,9 @@ class LifeStatus(Generic[DbT]):
         self.entropy = entropy
         self.session: ClientSession[DbT] | None = None
         self.token: str | None = None
+        self.has_begun = False
+        self.was_closed = False
+        self.is_over = False
         self.is_up = False
         self.retry_at: float | None = None
         self.error: BaseException | None = None
@@ -173,6 +179,34 @@ class LifeStatus(Generic[DbT]):
     def own_token(self) -> str | None:
         """The token with which to connect again as the same identity; None if there is none yet."""
         return self.token or (None if self.session is None else self.session.token)
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client stands, across its connections."""
+        session = self.session
+        if self.is_over or self.is_closing:
+            return ClientState.CLOSED
+        if not self.has_begun:
+            return ClientState.NEW
+        if self.retry_at is not None:
+            return ClientState.WAITING
+        if session is not None and session.is_greeted:
+            return ClientState.CONNECTED
+        return ClientState.CONNECTING
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether there is no connection, and no use any more in making one."""
+        session = self.session
+        return self.was_closed if session is None else _is_closed(session)
+
+    def close(self, now: float) -> None:
+        """Begin to close the client, in whatever state it is."""
+        self.was_closed = True
+        if self.session is not None:
+            # The session has the time of its last input; its closing deadline counts from there.
+            self.session.tick(now=now)
+            self.session.close()
 
     def begin(self, attempt: Attempt) -> None:
         """Note the start of an attempt (called by `life`)."""
@@ -196,6 +230,7 @@ class LifeStatus(Generic[DbT]):
     def settle(self) -> None:
         """End the session, if it has not ended, and give every pending request its error, without
         running callbacks of the user: for when the client is cancelled."""
+        self.is_over = True
         session = self.session
         if session is None or _is_closed(session):
             return
@@ -292,8 +327,9 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
     # All in one function, without a generator between it and the pump: a `send` passes through each
     # generator on the way, which costs 1 % of a row callback.
     rules = status.rules
+    status.has_begun = True
     with _settled_at_the_end(status):
-        if status.session is None:
+        if status.session is None and not status.was_closed:
             limit = rules.connect_timeout
             # One limit holds for the schema and the first attempt together: `now` stays.
             _checked((yield Bindings(None if limit is None else now + limit)))

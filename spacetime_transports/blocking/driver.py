@@ -34,7 +34,7 @@ from .attempts import Attempts
 from .handles import BlockingChangeStream
 from .keeper import Keeper
 from .socket_stream import Wakeup, seconds_until
-from .telling import TellingDriver, refuse_awaitable
+from .telling import TellingDriver, refuse_async_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,12 +107,8 @@ class BlockingDriver(TellingDriver[DbT]):
             self._keeper.start()
 
     def close(self) -> None:
-        session = self.status.session
-        if session is not None:
-            with self.lock:
-                # The session has the time of its last input; its closing deadline counts from there.
-                session.tick(now=time.monotonic())
-                session.close()
+        with self.lock:
+            self.status.close(self.now())
         self._wakeup.wake()
 
     def shut(self) -> None:
@@ -294,7 +290,7 @@ class BlockingDriver(TellingDriver[DbT]):
                 try:
                     result = want.function(*want.args)
                     if result is not None:
-                        refuse_awaitable(result, want.function)
+                        refuse_async_result(result, want.function)
                 except Exception as raised:
                     error = raised
                 else:
@@ -318,7 +314,7 @@ class BlockingDriver(TellingDriver[DbT]):
                     for function, args in want.calls:
                         result = function(*args)
                         if result is not None:
-                            refuse_awaitable(result, function)
+                            refuse_async_result(result, function)
                         if deadline is not None and clock() >= deadline:
                             self.messages += 1
                             return

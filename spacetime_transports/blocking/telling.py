@@ -88,7 +88,7 @@ class TellingDriver(DriverBase[DbT]):
         super()._end()
 
 
-def refuse_awaitable(result: Any, function: Callable[..., Any]) -> None:
+def refuse_async_result(result: Any, function: Callable[..., Any]) -> None:
     """Raise TypeError if what a callback returned would have to be awaited."""
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):

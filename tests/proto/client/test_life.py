@@ -23,7 +23,7 @@ from spacetime_proto.client.life import (
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
 from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import Target
-from spacetime_proto.client.states import SessionState
+from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -529,6 +529,57 @@ def test_closed_while_the_lost_stream_was_cleaned_up() -> None:
     client.session.close()
     client.answer()
     assert client.is_over and client.status.error is None
+
+
+def test_closed_before_there_was_a_schema() -> None:
+    client = Life(session=False)
+    client.status.close(0.0)
+    assert client.status.is_closing and client.status.state == "closed"
+    client.answer()
+    assert client.is_over and client.status.error is None
+
+
+# --- what the client says of itself ---------------------------------------------------------------------
+
+
+def test_the_states_of_a_client() -> None:
+    client = Life(reconnect=POLICY)
+    told: list[str] = []
+    for kind in ("connect", "connect_error", "disconnect"):
+        client.callbacks.add(kind, lambda ctx, *facts: told.append(client.status.state))
+    assert client.status.state is ClientState.CONNECTING
+    client.dial()
+    assert client.status.state is ClientState.CONNECTING
+    client.greet()
+    assert client.status.state is ClientState.CONNECTED
+    client.read(error=OSError("gone"))
+    client.answer()
+    assert isinstance(client.want, Sleep) and client.status.state is ClientState.WAITING
+    client.answer(at=2.0)
+    assert client.status.state is ClientState.CONNECTING
+    client.connect()
+    assert client.status.state is ClientState.CONNECTED
+    client.status.close(client.script.now)
+    assert client.status.state is ClientState.CONNECTED  # until the close handshake is over
+    client.read(eof=True)
+    assert client.status.state is ClientState.CLOSED
+    client.answer()
+    assert client.is_over and client.status.state is ClientState.CLOSED
+    assert told == ["connected", "connecting", "connected", "closed"]
+
+
+def test_a_client_that_has_not_begun() -> None:
+    rules = LifeRules(target=Target(host="test", database="chat"), url="http://test")
+    status: LifeStatus[Any] = LifeStatus(rules, Callbacks(), entropy=counting_entropy("client"))
+    assert status.state is ClientState.NEW
+    status.close(0.0)
+    assert status.state is ClientState.CLOSED
+    assert not list(life(status, now=0.0))  # it wants nothing
+    assert status.is_over and status.error is None
+    status.session = Script().session
+    status.is_over = False
+    status.close(0.0)
+    assert status.state is ClientState.CLOSED
 
 
 # --- an end without time for callbacks ------------------------------------------------------------------
