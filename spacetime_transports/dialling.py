@@ -8,7 +8,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.errors import CallTimeout, ConnectError, Disconnected, HttpError
+from spacetime_proto.errors import (
+    CallTimeout,
+    ConnectError,
+    Disconnected,
+    HandshakeError,
+    HttpError,
+)
 
 from .options import ConnectOptions, TokenFile, checked_token, warn_if_exposed
 
@@ -82,5 +88,7 @@ def as_connect_error() -> Iterator[None]:
     """Turn the errors of an HTTP request made in order to connect into ConnectError."""
     try:
         yield
-    except (CallTimeout, Disconnected, HttpError) as error:
-        raise ConnectError(str(error)) from error
+    except (CallTimeout, Disconnected) as error:
+        raise ConnectError(str(error), is_transient=True) from error
+    except HttpError as error:
+        raise HandshakeError(str(error), status=error.status, body=error.body) from error

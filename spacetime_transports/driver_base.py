@@ -107,6 +107,7 @@ class DriverBase(Generic[DbT]):
             target=self._target,
             url=address.url,
             connect_timeout=options.connect_timeout,
+            wait_for_server=options.wait_for_server,
             reconnect=options.reconnect,
             has_fresh_tokens=options.has_fresh_tokens,
             on_callback_error=_with_two_arguments(options.on_callback_error),
@@ -126,7 +127,11 @@ class DriverBase(Generic[DbT]):
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
-        session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
+        session.set_driver(
+            check_callback=self.check_callback,
+            change_stream=self._change_stream,
+            retry_in=self.retry_in,
+        )
         if self.options.recorder is not None:
             from .recorder import RecordingTap
 
@@ -163,6 +168,11 @@ class DriverBase(Generic[DbT]):
         """Return the time in seconds, on the clock that `LifeStatus.retry_at` refers to."""
         return time.monotonic()
 
+    def retry_in(self) -> float | None:
+        """Return the seconds until the next attempt to connect; None if there is none."""
+        at = self.status.retry_at
+        return None if at is None else max(0.0, at - self.now())
+
     # --- what both do ---------------------------------------------------------------------------
 
     @property
@@ -193,6 +203,11 @@ class DriverBase(Generic[DbT]):
                 f"cannot {what} and wait for it inside a callback of the same client, which would"
                 " wait for itself; use ctx.submit or ctx.subscribe, or a task or thread of your own"
             )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection any more; `is_done` follows when all is cleaned up."""
+        return self.is_done or self.status.is_closing
 
     @property
     def _is_closing(self) -> bool:
@@ -231,14 +246,12 @@ class DriverBase(Generic[DbT]):
             Disconnected: always.
         """
         self.was_told = True
-        error = self.status.error
+        error, session = self.status.error, self.status.session
+        if error is None and session is not None:
+            error = session.close_error
         if error is None:
             raise Disconnected(f"cannot {what}: this client is closed")
-        raise Disconnected(
-            f"cannot {what}: the connection is over: {error}",
-            code=getattr(error, "code", None),
-            reason=getattr(error, "reason", ""),
-        ) from error
+        raise Disconnected.because(f"cannot {what}: the connection is over", error)
 
     def outcome(self, pending: PendingCall[R]) -> R:
         """Return the value of a settled call, or raise its error."""
