@@ -58,6 +58,9 @@ LAST_WORDS: Final = 1.0
 class Bindings(msgspec.Struct, frozen=True):
     """Fetch the schema, make the session of it and set `LifeStatus.session`."""
 
+    deadline: float | None = None
+    """On the driver's clock, in seconds; None: no limit. The first attempt shares it."""
+
 
 class Token(msgspec.Struct, frozen=True):
     """Find the token to connect with; the value of the answer is `Credentials`."""
@@ -139,18 +142,27 @@ class Attempt:
 
     def verdict(self, received: Received) -> BaseException | None:
         """Return why the connection is lost, or None if it goes on after what was read."""
+        was_overdue = self._is_overdue
         now = self.now = received.now
         if received.write_error is not None:
             self.write_error = received.write_error
             self._grace = now + LAST_WORDS
         if received.error is not None:
             return _lost(received.error)
-        if not received.data and not received.eof:
-            if self.is_late and not self._status.is_greeted:
+        # What came with the first late read counts, as it may have lain there in time. After that
+        # the limit holds, although bytes may go on arriving for ever.
+        if self._is_overdue and (was_overdue or not (received.data or received.eof)):
+            if self.write_error is None or (not self._status.is_greeted and self.is_late):
                 return self.refusal(None)
-            if self.write_error is not None and now >= self._grace:
-                return _lost(self.write_error)
+            return _lost(self.write_error)
         return None
+
+    @property
+    def _is_overdue(self) -> bool:
+        """Whether time is up: for the greeting, or for the server's last words."""
+        if self.write_error is not None and self.now >= self._grace:
+            return True
+        return not self._status.is_greeted and self.is_late
 
     @property
     def is_late(self) -> bool:
@@ -217,18 +229,25 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
 def _fetch_bindings(
     status: LifeStatus[Any], now: float
 ) -> Generator[Bindings | Sleep | Invoke, Any, float]:
-    """Ask for the bindings until there is a session, or the client is closed; return the time.
+    """Ask for the bindings until there is a session, or the client is closed.
+
+    Returns:
+        When the first attempt to connect began: one limit holds for the schema and it together.
 
     Raises:
         Exception: the schema could not be fetched.
     """
     while not status.was_closed:
-        answer: Answered = yield Bindings()
-        now = answer.now
-        if not isinstance(answer.error, ConnectError):
+        attempt = Attempt(now, status)
+        answer: Answered = yield Bindings(attempt.deadline)
+        attempt.now = answer.now
+        error: BaseException | None = answer.error
+        if error is None and status.session is None and not status.is_closing and attempt.is_late:
+            error = attempt.refusal(None)
+        if not isinstance(error, ConnectError):
             _checked(answer)
             break
-        decision = status.decide(answer.error, now)
+        decision = status.decide(error, answer.now)
         yield from _tell_failure(status, decision)
         if status.is_closing:
             break

@@ -36,7 +36,8 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """The server, for texts of errors."""
     connect_timeout: float | None = None
-    """Seconds that connecting may take, from the token to the server's greeting."""
+    """Seconds that connecting may take, from the token to the server's greeting; the first time,
+    from asking for the schema."""
     wait_for_server: float | None = None
     """Seconds during which the first attempt is repeated while the server is not there."""
     reconnect: ReconnectPolicy | None = None
