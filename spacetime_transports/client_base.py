@@ -127,7 +127,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def is_connected(self) -> bool:
         """Whether requests can be made now."""
         session = self._driver.session
-        return session is not None and session.state is SessionState.OPEN
+        is_open = session is not None and session.state is SessionState.OPEN
+        return is_open and not self._driver.is_forked
 
     @property
     def state(self) -> ClientState:
@@ -135,7 +136,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
         It is text as well: ``client.state == "waiting"``.
         """
-        return self._driver.status.state
+        driver = self._driver
+        return ClientState.CLOSED if driver.is_forked else driver.status.state
 
     @property
     def retry_in(self) -> float | None:
