@@ -75,6 +75,10 @@ class Options(TypedDict, total=False):
     """v1 only: less detail about other clients' transactions."""
     reconnect: bool | ReconnectPolicy
     """Whether and how to connect again after the connection was lost; default False."""
+    wait_for_server: float | None
+    """Seconds during which the first connect is repeated while the server is not there yet: nothing
+    listens, its name does not resolve, or a gateway answers 502, 503, 504 or 429. Default None: the
+    first failure is raised."""
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``. Those of
     a blocking client that wait for an answer anyway (`call`, `query`, `subscribe`) also wait for the
@@ -124,6 +128,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenSource = None
     token_via: TokenVia = "header"
     reconnect: ReconnectPolicy | None = None
+    wait_for_server: float | None = None
     connect_timeout: float | None = 10.0
     waits_offline: bool = True
     """Whether the waiting requests of a blocking client wait for a lost connection, too."""
@@ -163,7 +168,6 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     for_session["protocols"] = _protocols(given.get("protocols"))
     for_session["compression"] = _compression(given.get("compression"))
     client = ClientOptions(**for_session)
-    connect_timeout = given.get("connect_timeout", 10.0)
     via = given.get("token_via", "header")
     if via not in ("header", "websocket-token"):
         raise LocalProtocolError(f"token_via must be 'header' or 'websocket-token', not {via!r}")
@@ -172,9 +176,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        connect_timeout=(
-            None if connect_timeout is None else check_seconds("connect_timeout", connect_timeout)
-        ),
+        wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
+        connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
         waits_offline=given.get("offline") != "fail",
         keep_alive_thread=_flag("keep_alive_thread", given.get("keep_alive_thread", True)),
         headers=_headers(given.get("headers") or ()),
@@ -223,6 +226,10 @@ def _proxy(value: str | None) -> str | None:
 
         parse_proxy(value)
     return value
+
+
+def _seconds(name: str, value: float | None) -> float | None:
+    return None if value is None else check_seconds(name, value)
 
 
 def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:

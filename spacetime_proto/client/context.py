@@ -41,6 +41,29 @@ class ContextOwner(Protocol):
     def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
 
 
+class NoOwner:
+    """Stands for the session while there is none: before the first schema was fetched."""
+
+    wants_everything = wants_outcomes = False
+    identity: Identity | None = None
+    connection_id: ConnectionId | None = None
+
+    @property
+    def db(self) -> Any:
+        """Nothing yet: raises LocalProtocolError, as the methods do."""
+        raise self._too_early()
+
+    def submit(self, call: Call[Any]) -> None:
+        raise self._too_early()
+
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
+        raise self._too_early()
+
+    @staticmethod
+    def _too_early() -> LocalProtocolError:
+        return LocalProtocolError("there are no tables yet: the schema could not be fetched")
+
+
 class Context(Generic[DbT]):
     """Why a callback runs (`event`), the cache, and the requests that a callback may make.
 

@@ -119,7 +119,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
 
     def _shut(self) -> None:
         driver = self._driver
-        if driver.is_done and self._thread is None:
+        if driver.is_forked or (driver.is_done and self._thread is None):
             return
         driver.shut()
         if driver.in_callback:

@@ -81,6 +81,15 @@ class BlockingDriver(TellingDriver[DbT]):
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return BlockingChangeStream(table, max_buffered, self)
 
+    def _descriptors(self) -> list[int]:
+        stream = [] if self.stream is None else [self.stream.fileno()]
+        return [*stream, *self._wakeup.descriptors()]
+
+    def _renew_lock(self) -> None:
+        super()._renew_lock()
+        self._condition = threading.Condition(self.lock)
+        self._owner = None
+
     # --- for the client -----------------------------------------------------------------------
 
     @property
@@ -107,12 +116,16 @@ class BlockingDriver(TellingDriver[DbT]):
             self._keeper.start()
 
     def close(self) -> None:
+        if self.is_forked:
+            return
         with self.lock:
             self.status.close(self.now())
         self._wakeup.wake()
 
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
+        if self.is_forked:
+            return
         self.close()
         if self.in_callback:
             return
@@ -136,6 +149,8 @@ class BlockingDriver(TellingDriver[DbT]):
 
     def flush(self) -> None:
         """Send what was queued: now, or by waking the owner, or in the owner after its callback."""
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is None:
                 self.send()
@@ -181,8 +196,9 @@ class BlockingDriver(TellingDriver[DbT]):
             Whether the condition is met; False when the deadline passed or the client is over.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         me = threading.get_ident()
         is_inside = self._owner == me
         while True:
@@ -237,6 +253,8 @@ class BlockingDriver(TellingDriver[DbT]):
 
         If another thread owns the client, because it is inside a callback, this does nothing.
         """
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is not None or self.is_done:
                 return
@@ -359,6 +377,7 @@ class BlockingDriver(TellingDriver[DbT]):
         stream = self.stream
         assert stream is not None
         while True:
+            self.check_process()  # a callback may have forked
             if may_wait:
                 self.send()
             self._is_torn = True
@@ -402,6 +421,7 @@ class BlockingDriver(TellingDriver[DbT]):
             until = want.deadline
             attempts.begin(want, is_first=not self.status.is_up)
         while True:
+            self.check_process()  # a callback may have forked
             self._wakeup.clear()
             now = time.monotonic()
             if self._is_closing:
