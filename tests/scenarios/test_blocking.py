@@ -453,6 +453,23 @@ def join_dialling() -> None:
             thread.join(PATIENCE)
 
 
+async def test_ctrl_c_in_the_moment_when_bytes_were_taken_is_a_loss(kit: Kit) -> None:
+    async with kit.connect(reconnect=FAST) as client:
+        stream = client.raw._driver.stream
+        receive = stream.receive
+
+        def interrupted(size: int) -> Any:
+            if receive(size):
+                raise KeyboardInterrupt
+
+        stream.receive = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            client.raw.call(client.reducers.nothing())
+        stream.receive = receive
+        assert client.raw.call(client.procedures.add(lhs=1, rhs=2)) == 3
+        assert client.raw._driver.stream is not stream
+
+
 # --- threads ----------------------------------------------------------------------------------------
 
 
