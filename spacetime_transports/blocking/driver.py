@@ -60,6 +60,8 @@ class BlockingDriver(OwnedDriver[DbT]):
         self._want: Any = None
         """The want that was begun and not finished, for the next thread that runs the client: the last
         one left because of Ctrl-C, or because it had what it waited for."""
+        self._is_drained = False
+        """Whether the last read before this one found nothing and did not wait."""
         self._is_torn = False
         """Whether bytes were taken from the socket and the session does not have them yet."""
 
@@ -323,16 +325,19 @@ class BlockingDriver(OwnedDriver[DbT]):
             self.check_process()  # a callback may have forked
             if may_wait:
                 self.send()
-            self._is_torn = True
-            try:
-                data = stream.receive(READ_SIZE)
-            except OSError as cause:
-                return Received(time.monotonic(), error=cause)
+            is_drained, self._is_drained = self._is_drained, False
+            # A moment ago nothing was there? Then waiting finds what has come since.
+            if not (is_drained and may_wait):
+                self._is_torn = True
+                try:
+                    data = stream.receive(READ_SIZE)
+                except OSError as cause:
+                    return Received(time.monotonic(), error=cause)
+                if data is not None:
+                    stream.ahead = 0
+                    return Received(time.monotonic(), data, eof=not data)
+                self._is_torn = False
             now = time.monotonic()
-            if data is not None:
-                stream.ahead = 0
-                return Received(now, data, eof=not data)
-            self._is_torn = False
             if stream.ahead:  # the session has bytes that the pump does not know of
                 stream.ahead = 0
                 return Received(now)
@@ -340,6 +345,7 @@ class BlockingDriver(OwnedDriver[DbT]):
             if broken is not None or (want.deadline is not None and now >= want.deadline):
                 return Received(now, write_error=broken)
             if self._must_go(is_met, deadline, may_wait, now):
+                self._is_drained = True
                 return None
             stream.wait(seconds_until(want.deadline, deadline, now))
             if self._wakeup.clear():

@@ -52,7 +52,8 @@ class OwnedDriver(TellingDriver[DbT]):
     def notify(self, *_: object) -> None:
         """Wake the waiting threads: the owner may have received what they wait for."""
         with self._condition:
-            self._condition.notify_all()
+            if self._waiters:
+                self._condition.notify_all()
 
     def _wait_for_owner(self, seconds: float | None) -> None:
         """Let the owner look at what was queued, and wait until it leaves or has news."""
@@ -67,7 +68,8 @@ class OwnedDriver(TellingDriver[DbT]):
     def _leave(self) -> None:
         with self._condition:
             self._owner = None
-            self._condition.notify_all()
+            if self._waiters:
+                self._condition.notify_all()
 
     def _tell_state(self) -> None:
         """Let the waiting threads look, if the state of the session is another one now."""
