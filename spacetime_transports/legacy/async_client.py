@@ -80,10 +80,13 @@ class SpacetimeDBAsyncClient(Registrations):
     Attributes:
         client: holds the registered callbacks and the cache (`SpacetimeDBClient`).
         request_timeout: seconds that `call_reducer` and `close` wait.
+        wait_for_server: seconds to go on trying to connect while the server is not there yet; None:
+            the first failure counts.
         is_closing: whether `force_close` was called.
     """
 
     request_timeout: float = 5
+    wait_for_server: float | None = None
 
     def __init__(self, autogen_package: Any) -> None:
         self.client = SpacetimeDBClient(autogen_package)
@@ -354,6 +357,7 @@ class SpacetimeDBAsyncClient(Registrations):
         for driver in self.client.attempts(
             AsyncDriver[Any], address, database, token,
             queries=queries, on_connect=on_connect, loop=self._loop,
+            wait_for_server=self.wait_for_server,
         ):  # fmt: skip
             self._driver = driver
             driver.enter()

@@ -88,6 +88,9 @@ class SpacetimeDBClient(Registrations):
     """
 
     instance: ClassVar[SpacetimeDBClient | None] = None
+    wait_for_server: float | None = None
+    """Seconds to go on trying to connect while the server is not there yet; None: the first failure
+    counts. Set it before connecting, on the class for `init`."""
 
     def __init__(self, autogen_package: Any) -> None:
         SpacetimeDBClient.instance = self
@@ -226,6 +229,7 @@ class SpacetimeDBClient(Registrations):
         queries: Sequence[str] = (),
         on_connect: Callable[..., object] | None = None,
         loop: Loop | None = None,
+        wait_for_server: float | None = None,
     ) -> Iterator[DriverT]:
         """Yield a driver for each attempt, best protocols first; requests go to the last one.
 
@@ -243,7 +247,11 @@ class SpacetimeDBClient(Registrations):
             return None
 
         for protocols in PROTOCOLS:
-            options = resolve(token=token or None, protocols=protocols)
+            options = resolve(
+                token=token or None,
+                protocols=protocols,
+                wait_for_server=wait_for_server or self.wait_for_server,
+            )
             callbacks = LegacyCallbacks(
                 self._registry, self.run_callback, self._on_subscription_applied, self._on_event
             )

@@ -18,6 +18,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from spacetime_proto.client.life_status import LifeStatus
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -654,6 +655,39 @@ def update_until(client: SpacetimeDBClient, is_so: Callable[[], bool]) -> None:
         assert time.monotonic() < end
         client.update()
         time.sleep(0.002)
+
+
+@pytest.mark.parametrize("runner", ["sync", *RUNNERS])
+def test_a_server_that_is_started_later(
+    mb: Any, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+
+    async def main() -> None:
+        client = SpacetimeDBAsyncClient(mb)
+        client.wait_for_server = PATIENCE
+        await client.connect(None, url, "chat")
+        assert client.is_connected
+        await client.close()
+
+    with contextlib.ExitStack() as ends:
+        really_decide = LifeStatus.decide
+
+        def decide(status: Any, error: BaseException, now: float) -> Any:
+            if "refused" in str(error):
+                ends.enter_context(serve_in_thread(module, database="chat", port=port))
+            return really_decide(status, error, now)
+
+        monkeypatch.setattr(LifeStatus, "decide", decide)
+        if runner == "sync":
+            monkeypatch.setattr(SpacetimeDBClient, "wait_for_server", PATIENCE)
+            SpacetimeDBClient.init(None, url, "chat", False, mb)
+            assert SpacetimeDBClient.instance is not None
+            SpacetimeDBClient.instance.close()
+        else:
+            run(runner, main)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
