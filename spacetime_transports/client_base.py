@@ -179,6 +179,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
+        self._catch_up(None)
         if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
@@ -248,8 +249,16 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             )
         return session
 
+    def _catch_up(self, end: float | None) -> None:
+        """Let a client move that nobody else moves, until `end` on its clock; not in a callback."""
+
     def _ready(
-        self, what: str, call: Call[Any] | None = None, *, waits: bool = False
+        self,
+        what: str,
+        call: Call[Any] | None = None,
+        *,
+        waits: bool = False,
+        end: float | None = None,
     ) -> ClientSession[DbT]:
         """Return the session for a request.
 
@@ -257,6 +266,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             what: the request, such as "call", for the text of errors.
             call: the call, for the text of errors; None for other requests.
             waits: whether the caller is about to wait for the answer.
+            end: until when, on the clock of the driver.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
@@ -264,8 +274,9 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             Disconnected: the client is over.
         """
         driver = self._driver
-        session = driver.status.session
         driver.check_process()
+        self._catch_up(end)
+        session = driver.status.session
         waits = waits and driver.in_callback
         if (
             session is not None

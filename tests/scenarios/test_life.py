@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,13 +23,16 @@ from spacetime_proto.errors import (
 )
 from spacetime_proto.testing import Recorder
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
+from spacetime_proto.wire.websocket import ServerWebSocket
 from spacetime_transports import ReconnectPolicy, TokenFile
 from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Self
 
     from tests.scenarios.kit import Kit
 
@@ -125,6 +129,61 @@ async def test_a_server_that_says_nothing(kit: Kit) -> None:
         with pytest.raises(ConnectError, match=r"within 0\.2 s"):
             async with kit.connect(module, url=url, connect_timeout=0.2):
                 pass
+
+
+class Dribble:
+    """A server that goes on sending until it is told to stop, whatever was asked."""
+
+    def __init__(self, first: Callable[[bytes], bytes], piece: bytes) -> None:
+        self._first, self._piece = first, piece
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with self._listener, self._listener.accept()[0] as client:
+            client.sendall(self._first(client.recv(65536)))
+            with suppress(OSError):
+                while not self._stop.wait(0.01):
+                    client.sendall(self._piece)
+
+
+def accept(request: bytes) -> bytes:
+    """Return the answer to an upgrade request."""
+    server = ServerWebSocket(entropy=os.urandom)
+    server.start(0.0)
+    server.receive_data(request, 0.0)
+    server.accept(0.0, subprotocol=server.subprotocols[0])
+    return server.data_to_send()
+
+
+async def test_a_server_that_greets_nobody_and_never_stops_sending(kit: Kit) -> None:
+    module = make_dynamic(kit)
+    with (
+        Dribble(accept, b"\x89\x00") as dribble,
+        pytest.raises(ConnectError, match=r"within 0\.2 s \(option connect_timeout\)"),
+    ):
+        async with kit.connect(module, url=dribble.url, connect_timeout=0.2):
+            pytest.fail("greeted")
+
+
+async def test_a_schema_that_never_ends(kit: Kit) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"
+    with (
+        Dribble(lambda request: head, b" ") as dribble,
+        pytest.raises(ConnectError, match=r"within 0\.2 s"),
+    ):
+        async with kit.connect(url=dribble.url, connect_timeout=0.2):
+            pytest.fail("got a schema")
 
 
 async def test_something_that_is_no_websocket_server(kit: Kit) -> None:
@@ -483,7 +542,7 @@ async def test_coming_back_to_the_same_rows_tells_nothing(kit: Kit) -> None:
 
 async def test_calls_while_offline_fail(kit: Kit) -> None:
     slow = ReconnectPolicy(first_delay=30)
-    async with kit.connect(reconnect=slow) as client:
+    async with kit.connect(reconnect=slow, offline="fail") as client:
         kit.server.drop_connections()
         await client.until(lambda: not client.raw.is_connected)
         with pytest.raises(Disconnected, match="not back yet"):
