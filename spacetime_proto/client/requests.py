@@ -210,7 +210,7 @@ class Requests:
             self._waiting.calls.append(pending)
             return pending
         if self._was_open:
-            raise self._lost(what)
+            raise self.lost(what)
         raise LocalProtocolError(
             f"cannot {what}: the session is {state.value}, not open{self._next_attempt()}"
         )
@@ -221,8 +221,8 @@ class Requests:
         cause = self.close_error
         return Disconnected(closed) if cause is None else Disconnected.because(closed, cause)
 
-    def _lost(self, what: str) -> Disconnected:
-        """Return the error for a request that comes while a connection is lost."""
+    def lost(self, what: str) -> Disconnected:
+        """Return the error for a request that comes while the connection is lost."""
         lost = f"cannot {what}: the connection is lost and not back yet{self._next_attempt()}"
         # Before the end was told, nobody knows whether another attempt follows.
         cause = self._failure or self.close_error

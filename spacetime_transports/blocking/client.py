@@ -382,7 +382,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver = self._driver
         session = self._ready("subscribe", waits=True, end=end)
         if not session.has_connection and not driver.options.waits_offline:
-            raise Disconnected("cannot subscribe: the connection is lost and not back yet")
+            raise session.lost("subscribe")
         handle = self.subscribe_soon(*queries, **callbacks)
         try:
             handle.wait_applied(None if end is None else max(0.0, end - time.monotonic()))
