@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from ..errors import EncodeError
 from ..schema.attributes import table_accessors
+from .lookup_values import LookupValues, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,30 +25,18 @@ Row = TypeVar("Row")
 K = TypeVar("K")
 
 
-class Range(msgspec.Struct, Generic[K], frozen=True):
-    """Values from `lo` to `hi`, for `IndexView.filter`; None leaves that end open.
-
-    Values are in SATS order: numbers with NaN last, strings by code point, *some* before *none*,
-    enums and other sums by the position of the variant.
-    """
-
-    lo: K | None = None
-    hi: K | None = None
-    include_lo: bool = True
-    include_hi: bool = True
-
-
 class IndexView(Generic[Row, K]):
     """An index of a table: ``client.db.message.sender.filter(...)``.
 
     K is the type of the indexed column, or the tuple of the types of the indexed columns.
     """
 
-    __slots__ = ("_columns", "_index", "_table")
+    __slots__ = ("_columns", "_index", "_table", "_values")
 
     def __init__(self, table: BoundTable, columns: tuple[int, ...]) -> None:
         self._table = table
         self._columns = columns
+        self._values: LookupValues | None = None
         self._index: CacheIndex[Row] | None = None
 
     @property
@@ -62,51 +49,56 @@ class IndexView(Generic[Row, K]):
         """Read from this store from now on."""
         self._index = store.index(self._columns)
 
-    def filter(self, value: K | Range[Any] | tuple[Any, ...]) -> list[Row]:
+    def filter(self, value: K | Range[Any] | range | tuple[Any, ...]) -> list[Row]:
         """Return the rows whose indexed columns match, in the order of the index.
 
         The cost grows with the number of rows found, not with the size of the table; the first
         use builds the index, the first range sorts its keys.
 
         Args:
-            value: for one column, a value or a `Range`. For several, a tuple of values for all of
-                them, or for the first few if the others do not matter; the last may be a `Range`.
-                A tuple with one element may be written as that element.
+            value: for one column, a value, a `Range`, or a `range` of integers with step 1. For
+                several, a tuple of values for all of them, or for the first few if the others do
+                not matter; the last may be a range. A tuple with one element may be written as that
+                element.
 
         Raises:
-            TypeError: more values than columns, or a `Range` before the last of them.
+            TypeError: a value is of a type that its column cannot hold, or an integer out of its
+                range; more values than columns; a range before the last of them.
             DecodeError: a row does not decode.
         """
         index = self._index
+        if index is None or type(value) is not index.plain:
+            return self._filter(value)
+        rows = index.group(value)
+        if not rows and index.limits is not None:
+            self._checks.check((value,), "filter")
+        return rows
+
+    def _filter(self, value: Any) -> list[Row]:
+        """Do what `filter` does with any value."""
+        checks = self._checks
+        values, span = ((), value) if type(value) is Range else checks.split(value)
+        if values:
+            checks.check(values, "filter")
+        index = self._index
+        if span is None and len(values) == len(self._columns):
+            return [] if index is None else index.equal(values)
+        if span is None:
+            span = Range()
+        else:
+            checks.check_range(len(values), span)
         if index is None:
             return []
-        if isinstance(value, tuple) and (len(self._columns) > 1 or value):
-            values = value
-        elif index.key is None and type(value) is not Range and len(self._columns) == 1:
-            return index.group(value)
-        else:
-            values = (value,)
-        if len(values) > len(self._columns):
-            raise TypeError(
-                f"{len(values)} values for an index over {len(self._columns)} columns"
-                f" ({', '.join(self.columns)})"
-            )
-        last = values[-1] if values else None
-        if isinstance(last, Range):
-            prefix = values[:-1]
-            low = None if last.lo is None else (last.lo, last.include_lo)
-            high = None if last.hi is None else (last.hi, last.include_hi)
-        elif len(values) == len(self._columns):
-            self._check(values)
-            return index.equal(values)
-        else:
-            prefix, low, high = values, None, None
-        self._check(prefix)
-        return index.between(prefix, low, high)
+        low = None if span.lo is None else (span.lo, span.include_lo)
+        high = None if span.hi is None else (span.hi, span.include_hi)
+        return index.between(values, low, high)
 
-    def _check(self, values: tuple[Any, ...]) -> None:
-        if any(isinstance(value, Range) for value in values):
-            raise TypeError("only the last of the values can be a Range")
+    @property
+    def _checks(self) -> LookupValues:
+        """The values that may be looked up; made when it is first needed."""
+        if self._values is None:
+            self._values = LookupValues(self._table, self._columns)
+        return self._values
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._table.definition.name}({', '.join(self.columns)})>"
@@ -121,22 +113,28 @@ class UniqueColumn(IndexView[Row, K]):
         """Return the row with this value, or None.
 
         Raises:
+            TypeError: the value is of a type that the column cannot hold, or an integer out of its
+                range.
             DecodeError: the row does not decode.
         """
         index = self._index
+        if index is not None and type(value) is index.plain:
+            # The usual case of `CacheIndex.last` (the row was read before) without the call, which
+            # would be 15 % of a lookup.
+            row: Row | None = index.groups.get(value)  # type: ignore[union-attr]  # it is built
+            kind = type(row)
+            if kind is bytes or kind is dict:
+                return index.last(value)
+            if row is None and index.limits is not None:
+                low, high = index.limits
+                if not low <= value <= high:  # type: ignore[operator]  # it is an int
+                    self._checks.check((value,), "find")
+            return row
+        self._checks.check((value,), "find")
         if index is None:
             return None
-        key, groups = index.key, index.groups
-        if key is not None:
-            value = key(value)
-        elif groups is not None:
-            # The usual case of `CacheIndex.last` (the row was read before, or there is none)
-            # without the call, which would be 15 % of a lookup.
-            row: Row | None = groups.get(value)
-            kind = type(row)
-            if kind is not bytes and kind is not dict:
-                return row
-        return index.last(value)
+        key = index.key
+        return index.last(value if key is None else key(value))
 
 
 class TableView(Generic[Row]):

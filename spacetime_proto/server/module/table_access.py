@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..engine.store import TableStore
@@ -34,29 +34,41 @@ class ReadIndex:
         self._table = table
         self._store = table._store
         self._columns = columns
+        self._values = table._store.lookup_values(columns)
 
     def filter(self, value: Any) -> list[Any]:
         """Return the rows with this value: of one column, a tuple of several, or a prefix of them.
 
-        The last (or only) value may be a `Range`.
-        """
-        return [row for _, row in self._matches(value)]
+        The last (or only) value may be a `Range`, or a `range` of integers with step 1.
 
-    def _matches(self, value: Any) -> list[tuple[bytes, Any]]:
+        Raises:
+            TypeError: a value is of a type that its column cannot hold, or out of its range; there
+                are too many values; a range is not the last of them.
+        """
+        return [row for _, row in self._matches(value, "filter")]
+
+    def _matches(self, value: Any, what: str) -> list[tuple[bytes, Any]]:
         self._table._touch()
-        values = value if isinstance(value, tuple) else (value,)
-        if len(values) > len(self._columns):
-            raise ValueError(f"this index has {len(self._columns)} columns, not {len(values)}")
+        values, span = self._values.split(value, what)
+        self._values.check(values, what)
+        if span is not None:
+            self._values.check_range(len(values), span, what)
+            values = (*values, span)
         return list(self._store.index(self._columns).select(values))
+
+    def _with_value(self, value: Any, what: str) -> Mapping[bytes, Any]:
+        """Return the rows with exactly this value in the (first) column."""
+        self._values.check((value,), what)
+        return self._store.lookup(self._columns[0], value)
 
 
 class ReadUnique(ReadIndex):
     """A unique column, for reading: ``ctx.db.user.identity.find(identity)``."""
 
     def find(self, value: Any) -> Any:
-        """Return the row with this value, or None."""
+        """Return the row with this value, or None; raises TypeError as `filter`."""
         self._table._touch()
-        return next(iter(self._store.lookup(self._columns[0], value).values()), None)
+        return next(iter(self._with_value(value, "find").values()), None)
 
 
 class IndexAccess(ReadIndex):
@@ -64,7 +76,7 @@ class IndexAccess(ReadIndex):
 
     def delete(self, value: Any) -> int:
         """Delete the rows that `filter` would return; return how many there were."""
-        matches = self._matches(value)
+        matches = self._matches(value, "delete")
         for data, _ in matches:
             self._store.delete(data)
         return len(matches)
@@ -74,8 +86,8 @@ class UniqueAccess(ReadUnique):
     """A unique column, for reading and writing."""
 
     def delete(self, value: Any) -> bool:
-        """Delete the row with this value; False if there is none."""
-        found = self._store.lookup(self._columns[0], value)
+        """Delete the row with this value; False if there is none; raises TypeError as `filter`."""
+        found = self._with_value(value, "delete")
         return any([self._store.delete(data) for data in list(found)])
 
     def update(self, row: Any) -> Any:
@@ -83,11 +95,14 @@ class UniqueAccess(ReadUnique):
 
         Raises:
             KeyError: there is none.
+            TypeError: its value is of a type that the column cannot hold.
+            EncodeError: it is no row of this table.
             UniqueViolation: another unique value of `row` is taken by another row.
         """
         column = self._columns[0]
+        self._store.check_class(row)
         value = getattr(row, self._store.attributes[column])
-        for data in self._store.lookup(column, value):
+        for data in self._with_value(value, "update"):
             return self._store.replace(data, row)
         name = self._store.definition.columns[column].name
         raise KeyError(f"table {self._store.name} has no row with {name} = {value!r} to update")
