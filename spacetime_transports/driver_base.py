@@ -6,11 +6,11 @@ read, run callbacks and so on; a driver does it.
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.life import LifeRules, LifeStatus
 from spacetime_proto.client.session import ClientSession
@@ -108,6 +108,8 @@ class DriverBase(Generic[DbT]):
         )
         self.callbacks = Callbacks() if callbacks is None else callbacks
         self.status: LifeStatus[DbT] = LifeStatus(rules, self.callbacks, entropy=os.urandom)
+        if options.on_callback_error is not None:
+            self.check_callback(options.on_callback_error)
         for kind in ("connect", "connect_error", "disconnect"):
             callback = getattr(options, f"on_{kind}")
             if callback is not None:
@@ -254,11 +256,6 @@ def _with_two_arguments(handler: Callable[..., Any] | None) -> Callable[..., Any
     """
     if handler is None:
         return None
-    try:
-        inspect.signature(handler).bind(None, None)
-    except TypeError:
-        one_argument = handler
-        return lambda error, function: one_argument(error)
-    except ValueError:  # no signature to look at, as for some built-in functions
-        pass
-    return handler
+    if check_callback("on_callback_error", handler) == 0:
+        return handler
+    return lambda error, function: handler(error)

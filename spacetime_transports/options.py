@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
+from spacetime_proto.client.callback_arity import callback_name, check_callback
 from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import (
     ALL_PROTOCOLS,
@@ -309,7 +310,10 @@ def checked_source(value: TokenSource) -> TokenSource:
     Raises:
         LocalProtocolError: it is of no kind that is allowed, or text that cannot be a token.
     """
-    if value is None or isinstance(value, TokenFile) or callable(value):
+    if value is None or isinstance(value, TokenFile):
+        return value
+    if callable(value):
+        check_callback("token", value)
         return value
     if isinstance(value, str):
         return checked_token(value)
@@ -357,9 +361,12 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
 
 
 def _callback(name: str, value: object) -> Any:
-    if value is None or callable(value):
-        return value
-    raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
+    if value is None:
+        return None
+    if not callable(value):
+        raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
+    check_callback(name, value)
+    return value
 
 
 def _is_loopback(host: str) -> bool:
@@ -369,13 +376,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def callback_name(function: object) -> str:
-    """Return the name that a callback has in the source, for errors."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def is_async_callable(function: object) -> bool:

@@ -31,6 +31,7 @@ from typing import (
 
 import msgspec
 
+from ..client.callback_arity import check_callback
 from ..errors import LocalProtocolError
 from ..types import ConnectionId, Identity
 
@@ -201,10 +202,9 @@ class LegacyRegistry:
         """Add a row callback.
 
         Raises:
-            TypeError: it is not callable.
+            TypeError: it does not take the four arguments.
         """
-        if not callable(callback):
-            raise TypeError(f"a row callback is a function, not {type(callback).__name__}")
+        check_callback("a row callback", callback, ("operation", "old", "new", "reducer_event"))
         self._rows[table] = (*self.row_callbacks(table), callback)
 
     def unregister(self, row: type[Row], table: str, callback: RowCallback[Row]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError
 from . import events as ev
+from .callback_arity import check_callback
 from .context import Context
 from .offline import Waiting
 from .pending_call import Call, PendingCall
@@ -140,17 +141,23 @@ class Requests:
                 difference.
 
         Raises:
+            TypeError: a callback does not take the arguments that it will be called with.
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
         texts = query_texts(queries)
-        for callback in (on_applied, on_error, on_end):
+        for name, callback in (
+            ("on_applied", on_applied),
+            ("on_error", on_error),
+            ("on_end", on_end),
+        ):
             if callback is not None:
+                check_callback(name, callback)
                 self.check_callback(callback)
         subscription = Subscription(
             texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
         )
         subscription.replaces = replaces
-        subscription.bind(self._unsubscribe)
+        subscription.bind(self._unsubscribe, self.check_callback)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
             # Not LocalProtocolError: the connection may have been lost a moment before the call.
             raise Disconnected("cannot subscribe: the connection is closed") from self.close_error

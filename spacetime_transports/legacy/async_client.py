@@ -22,6 +22,7 @@ import anyio
 import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import Identity
@@ -198,10 +199,13 @@ class SpacetimeDBAsyncClient(Registrations):
 
         Raises:
             SpacetimeDBException: no connection, or it was lost, or a query was refused.
+            TypeError: `on_connect` does not take its two arguments.
             Exception: whatever a callback raised.
         """
         if callable(ssl_enabled) or isinstance(on_connect, (list, tuple)):
             ssl_enabled, on_connect, subscription_queries = False, ssl_enabled, on_connect or ()
+        if on_connect is not None:
+            check_callback("on_connect", on_connect, ("auth_token", "identity"))
         if self._begin():
             return
         try:

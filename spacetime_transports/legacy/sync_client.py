@@ -11,6 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
@@ -61,6 +62,7 @@ class Registrations:
 
     def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
         """Call ``callback()`` whenever the rows of a subscription have come."""
+        check_callback("on_subscription_applied", callback, ())
         self._on_subscription_applied.append(callback)
 
     def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
@@ -69,6 +71,7 @@ class Registrations:
 
     def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
         """Call ``callback(message)`` for every transaction."""
+        check_callback("on_event", callback, ("message",))
         self._on_event.append(callback)
 
     def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
@@ -305,9 +308,18 @@ class SpacetimeDBClient(Registrations):
 
         Raises:
             SpacetimeDBException: no connection, and there is no `on_error`.
+            TypeError: a callback does not take its arguments.
         """
         from ..blocking.driver import BlockingDriver
 
+        for name, callback, *takes in (
+            ("on_connect", on_connect),
+            ("on_disconnect", on_disconnect, "message"),
+            ("on_identity", on_identity, "auth_token", "identity", "address"),
+            ("on_error", on_error, "message"),
+        ):
+            if callback is not None:
+                check_callback(name, callback, tuple(takes))
         self._on_disconnect = on_disconnect
         self._on_identity = on_identity
         self._on_error = on_error

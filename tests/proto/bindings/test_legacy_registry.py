@@ -159,7 +159,7 @@ def test_row_callbacks_are_kept_in_order_of_registration():
     assert registry.row_callbacks("item") == (second, first)
     with pytest.raises(ValueError, match="not in list"):
         registry.unregister(Item, "other", first)
-    with pytest.raises(TypeError, match="a row callback is a function, not int"):
+    with pytest.raises(TypeError, match="a row callback takes a callable, not int"):
         registry.register(Item, "item", 3)
 
 
