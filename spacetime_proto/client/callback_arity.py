@@ -54,7 +54,8 @@ def check_callback(name: str, callback: Callable[..., Any], *ways: tuple[str, ..
             would never run.
     """
     ways = ways or CALLED_WITH[name]
-    function, bound = callback, 0
+    function: Any = callback
+    bound = 0
     while type(function) is functools.partial and not function.keywords:
         function, bound = function.func, bound + len(function.args)
     if type(function) is MethodType:
