@@ -8,6 +8,7 @@ from typing_extensions import TypeVar
 
 from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.unknown_names import unknown_attribute
 
 from .net.address import parse_host
 
@@ -52,6 +53,26 @@ class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
     """``on_error(ctx, error)``, if it is refused or dies later."""
     on_end: OnEnd[DbT] | None
     """``on_end(ctx)``, after an unsubscribe."""
+
+
+_CALL = (
+    "{0} are functions of the bindings: call(module_bindings.{0}.NAME(...)); with bindings made at run"
+    " time, call(client.module.{0}.NAME(...))"
+)
+#: What to write in place of names that clients have elsewhere.
+_ADVICE = {
+    "reducers": _CALL.format("reducers"),
+    "procedures": _CALL.format("procedures"),
+    "tables": "the rows are in client.db; queries are built from module_bindings.tables",
+    "subscriptionbuilder": "write client.subscribe(queries)",
+    "builder": "write connect(host, database, module, ...)",
+    "sql": "write client.query(...), or HttpClient(host).sql(...) for statements that change rows",
+    "disconnect": "write client.close()",
+    "isactive": "write client.is_connected",
+    "oninsert": "callbacks of rows belong to tables: client.db.TABLE.on_insert(callback)",
+    "ondelete": "callbacks of rows belong to tables: client.db.TABLE.on_delete(callback)",
+    "onupdate": "callbacks of rows belong to tables: client.db.TABLE.on_update(callback)",
+}
 
 
 class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
@@ -128,6 +149,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """Whether requests can be made now."""
         session = self._driver.session
         return session is not None and session.state is SessionState.OPEN
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
+            )
 
     def __repr__(self) -> str:
         driver = self._driver

@@ -27,6 +27,7 @@ from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
 from ..schema.attributes import table_attributes
 from ..schema.case import python_names
+from ..unknown_names import unknown_attribute
 from .legacy_registry import LegacyRegistry, row_fields
 
 if TYPE_CHECKING:
@@ -103,11 +104,12 @@ class Namespace:
         self._members = dict(members)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self._members[name]
-        except KeyError:
-            known = ", ".join(self._members) or "none"
-            raise AttributeError(f"no {self._kind} {name!r}; there are: {known}") from None
+        members = self.__dict__.get("_members", {})
+        if name in members:
+            return members[name]
+        raise unknown_attribute(
+            name, lambda: "this module", lambda: members, kind=self.__dict__.get("_kind", "")
+        )
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._members.values())

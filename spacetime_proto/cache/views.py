@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import EncodeError
 from ..schema.attributes import table_accessors
+from ..unknown_names import listed, plain_name, unknown_attribute
 from .lookup_values import LookupValues, Range
 
 if TYPE_CHECKING:
@@ -23,6 +24,22 @@ __all__ = ["IndexView", "Range", "TableView", "UniqueColumn"]
 
 Row = TypeVar("Row")
 K = TypeVar("K")
+
+
+#: What to write in place of names that tables have elsewhere; ``{}`` stands for the table.
+_ADVICE = {
+    **dict.fromkeys(("all", "values", "toarray", "tolist", "fetchall"), "write {0}.rows()"),
+    **dict.fromkeys(("length", "size"), "write {0}.count()"),
+    **dict.fromkeys(("get", "first", "findby", "filterby"), "write {0}.UNIQUE_COLUMN.find(value)"),
+    **dict.fromkeys(
+        ("insert", "delete", "update", "add", "remove", "upsert", "save"),
+        "clients only read tables; rows are changed by a reducer: client.call(reducers.NAME(...))",
+    ),
+    "subscribe": "write client.subscribe(...) with a query on this table",
+    "query": "write client.query(...) with a query on this table",
+    "select": "write {0}.where(lambda row: ...)",
+    "onchange": "write {0}.on_insert, on_update and on_delete, or {0}.changes()",
+}
 
 
 class IndexView(Generic[Row, K]):
@@ -92,6 +109,15 @@ class IndexView(Generic[Row, K]):
         low = None if span.lo is None else (span.lo, span.include_lo)
         high = None if span.hi is None else (span.hi, span.include_hi)
         return index.between(values, low, high)
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        @property
+        def find(self) -> Any:
+            # Not by __getattr__, which would make each lookup slower.
+            raise AttributeError(
+                f"{self!r} is not unique, so it has no find: filter(value) returns the rows"
+            )
 
     @property
     def _checks(self) -> LookupValues:
@@ -216,6 +242,42 @@ class TableView(Generic[Row]):
             return self._store.holds(row)
         except EncodeError:
             return False
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name,
+                lambda: f"table {self.table_name!r}",
+                lambda: {*dir(type(self)), *vars(self)},
+                similar=lambda: self._table.column_names,
+                advice=self._advice,
+            )
+
+    def _advice(self, name: str) -> str | None:
+        """Return what to write in place of an attribute that tables do not have."""
+        accessor = f"db.{self._table.definition.accessor}"
+        definition, plain = self._table.definition, plain_name(name)
+        if name in self._table.column_names:
+            if definition.is_event:
+                return "an event table keeps no rows to look up; use on_insert"
+            return (
+                f"column {name!r} is neither unique nor indexed; write"
+                f" {accessor}.where(lambda row: row.{name} == value), or iterate over the table"
+            )
+        indexes = [view for view in self._accessors if plain in ("find", "filter")]
+        if plain == "find":
+            indexes = [view for view in indexes if isinstance(view, UniqueColumn)]
+        names = listed(key for key, value in vars(self).items() if value in indexes)
+        if plain in ("find", "filter"):
+            which = "a unique column" if plain == "find" else "an index or unique column"
+            return (
+                f"{plain} is a method of {which} ({names}), as in {accessor}.COLUMN.{plain}(value);"
+                f" any condition: {accessor}.where(lambda row: row.COLUMN == value)"
+            )
+        if plain in ("onupdate", "removeonupdate") and not hasattr(type(self), "on_update"):
+            return "only tables with a primary key have updates; use on_insert and on_delete"
+        return _ADVICE.get(plain, "").format(accessor) or None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.table_name}: {self.count()} rows>"

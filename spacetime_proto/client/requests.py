@@ -6,9 +6,11 @@ open; otherwise they wait or are refused.
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError
+from ..unknown_names import near_names, shown
 from . import events as ev
 from .callback_arity import check_callback
 from .context import Context
@@ -20,6 +22,7 @@ from .subscriptions import Subscription, query_text, query_texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..bindings.client_module import Module
     from ..types import ConnectionId, Identity
     from .connection import Connection
     from .events import Event
@@ -31,6 +34,7 @@ class Requests:
     """Takes requests. Contexts and table handles use it as their `ContextOwner` and `HandleOwner`."""
 
     db: Any
+    module: Module[Any]
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
@@ -101,11 +105,28 @@ class Requests:
             Disconnected: the connection is lost and ``offline="fail"``.
         """
         if not isinstance(call, Call):
-            raise LocalProtocolError(
-                f"a call is what a function of reducers or procedures returns, not {call!r}; write"
-                " call(reducers.NAME(...))"
-            )
+            raise LocalProtocolError(self._no_call(call))
         return self._request(PendingCall(call.name, call, on_done), "call")
+
+    def _no_call(self, given: object) -> str:
+        """Return the error text for what is no call, such as the name of a reducer."""
+        name = given if isinstance(given, str) else getattr(given, "__name__", None)
+        text = shown(name) if isinstance(name, str) else reprlib.repr(given)
+        bound = self.module.bound
+        for kind, functions in (("reducers", bound.reducers), ("procedures", bound.procedures)):
+            names = {function.definition.accessor: function for function in functions.values()}
+            near = near_names(name, [*names, *functions]) if isinstance(name, str) else []
+            if near:
+                accessor = near[0] if near[0] in names else functions[near[0]].definition.accessor
+                return (
+                    f"a call is what a function of the bindings returns, not {text}; write"
+                    f" call({kind}.{accessor}(...)) with module_bindings.{kind}, or with"
+                    f" client.module.{kind}"
+                )
+        return (
+            "a call is what a function of reducers or procedures of the bindings returns, not"
+            f" {text}; write call(reducers.NAME(...))"
+        )
 
     def submit(self, call: Call[Any]) -> None:
         """Queue a call without waiting for its outcome."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ...unknown_names import listed, plain_name, unknown_attribute
 from ..engine.store import TableStore
 
 
@@ -15,10 +16,10 @@ class DbView:
         self._tables = dict(tables)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_tables"][name]
-        except KeyError:
-            raise AttributeError(f"this module has no table {name!r}") from None
+        tables = self.__dict__.get("_tables", {})
+        if name in tables:
+            return tables[name]
+        raise unknown_attribute(name, lambda: "this module", lambda: tables, kind="table")
 
     def __getitem__(self, name: str) -> Any:
         return self._tables[name]
@@ -55,6 +56,15 @@ class ReadIndex:
             self._values.check_range(len(values), span, what)
             values = (*values, span)
         return list(self._store.index(self._columns).select(values))
+
+    def __getattr__(self, name: str) -> Any:
+        values = self.__dict__.get("_values")
+        raise unknown_attribute(
+            name,
+            lambda: f"the index over {', '.join(values.names) if values else None}",
+            lambda: dir(type(self)),
+            advice={"find": "it is not unique; filter(value) returns the rows"},
+        )
 
     def _with_value(self, value: Any, what: str) -> Mapping[bytes, Any]:
         """Return the rows with exactly this value in the (first) column."""
@@ -146,12 +156,31 @@ class ReadAccess:
         return self._indexes[name]
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_indexes"][name]
-        except KeyError:
-            raise AttributeError(
-                f"table {self._store.name} has no index or unique column {name!r}"
-            ) from None
+        indexes = self.__dict__.get("_indexes", {})
+        if name in indexes:
+            return indexes[name]
+        raise unknown_attribute(
+            name,
+            lambda: f"table {self._store.name!r}",
+            lambda: {*indexes, *dir(type(self))},
+            kind="index or unique column",
+            advice=self._advice,
+        )
+
+    def _advice(self, name: str) -> str | None:
+        """Return what to write in place of an attribute that tables do not have."""
+        if name in self._store.attributes:
+            return (
+                f'column {name!r} has no index: declare it with column(index="btree"), or iterate:'
+                f" [row for row in ctx.db.{self._store.definition.accessor}.iter()"
+                f" if row.{name} == value]"
+            )
+        if plain_name(name) in ("find", "filter", "update"):
+            return (
+                f"{plain_name(name)} is a method of an index or unique column"
+                f" ({listed(self._indexes)}), as in ctx.db.{self._store.definition.accessor}.COLUMN"
+            )
+        return None
 
     def _make_index(self, columns: tuple[int, ...], is_unique: bool) -> ReadIndex:
         return (ReadUnique if is_unique else ReadIndex)(self, columns)

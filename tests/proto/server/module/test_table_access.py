@@ -65,7 +65,10 @@ def test_an_index_that_is_called_like_a_method_is_reached_by_name() -> None:
 
 def test_mistakes_have_names() -> None:
     db = database()[0].tables
-    with pytest.raises(AttributeError, match="table player has no index or unique column 'age'"):
+    with pytest.raises(
+        AttributeError,
+        match="'player' has no index or unique column 'age': column 'age' has no index",
+    ):
         _ = db.player.age
     with pytest.raises(TypeError, match="3 values for an index over 2 columns"):
         db.player.by_team.filter(("x", 1, 2))
