@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .client.pending_call import Call, PendingCall
     from .client.session import ClientSession
     from .client.session_options import ClientOptions, Target
+    from .client.states import ClientState
     from .client.subscriptions import Subscription
     from .client.table_handles import (
         CallbackHandle,
@@ -61,6 +62,7 @@ __all__ = [
     "CallbackHandle",
     "ClientOptions",
     "ClientSession",
+    "ClientState",
     "ConnectionId",
     "Context",
     "Delete",
@@ -115,6 +117,7 @@ _HOMES = {
     ),
     ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
+    ".client.states": ("ClientState",),
     ".client.subscriptions": ("Subscription",),
     ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),

@@ -170,7 +170,7 @@ class Calls:
         return info.request_id, found
 
     def _v1_args(self, info: ReducerInfo, call: Call[Any] | None) -> tuple[Any, ...] | None:
-        """Return the arguments of a call; None if they are unknown."""
+        """Return the arguments of a call; None if they are unknown to these bindings."""
         if call is not None:
             return call.args
         function = self._module.reducers.get(info.name)
@@ -178,7 +178,11 @@ class Calls:
             # A reducer that is not in the bindings must not end the connection. A call that was
             # refused before it ran comes back without arguments (docs/protocol.md section 4.4).
             return None
-        return self._dialect.decode_args(function, info.args)
+        try:
+            return self._dialect.decode_args(function, info.args)
+        except ProtocolError:
+            # Nor must arguments that do not fit them: whoever called may know a newer module.
+            return None
 
     def on_call_committed(self, message: CallCommitted) -> Iterable[Event]:
         """Do what `on_reducer_reply` does, faster: there is nothing to decode and no row to apply.

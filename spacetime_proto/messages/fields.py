@@ -250,13 +250,16 @@ class RowsField(WireField):
     def load(self, value: Any, message: JsonMessage) -> Any:
         message.charge(len(value))
         table, encode = message.table, message.codec.encode_row
+        rows: list[bytes] = []
         try:
-            return RowList.from_rows([encode(table, text) for text in value])
+            for text in value:
+                rows.append(encode(table, text))  # noqa: PERF401  # errors name the row
         except DecodeError as error:
-            raise error.within(f"row of table {table!r}") from error.__cause__
+            raise error.within(f"row {len(rows)} of table {table!r}") from error.__cause__
         except EncodeError as error:
             # Valid JSON for the type, but too large for BSATN.
-            raise DecodeError(error.detail, what=f"row of table {table!r}") from error
+            raise DecodeError(error.detail, what=f"row {len(rows)} of table {table!r}") from error
+        return RowList.from_rows(rows)
 
     def dump(self, value: Any, message: JsonMessage) -> Json:
         return [message.codec.decode_row(message.table, row) for row in value.slices()]

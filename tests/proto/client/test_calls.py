@@ -442,6 +442,36 @@ def test_v1_unknown_reducers_are_never_fatal(old: Script) -> None:
     assert (completed.ctx.event.name, completed.ctx.event.args) == ("other", None)
 
 
+@pytest.mark.parametrize("protocol", OLD)
+@pytest.mark.parametrize("status", [v1.Committed(()), v1.Failed("no"), v1.OutOfEnergy()])
+def test_v1_arguments_of_others_that_do_not_fit_the_bindings_are_left_out(
+    protocol: str, status: Any
+) -> None:
+    script = Script(protocol)
+    script.open()
+    subscribed(script)
+    pending = set_name(script)
+    (sent,) = script.received()
+    wrong: list[bytes | str] = [b"\1", b"\xff" * 40, b"\2\0\0\0ab\0"]
+    if "json" in protocol:
+        wrong = ["[]", "[1]", '["a", "b"]', "{}", "no JSON", "null", "[" * 200 + "]" * 200]
+    for args in wrong:
+        call = v1.ReducerCallInfo("set_name", 3, args, sent.request_id)
+        script.send(v1.TransactionUpdate(status, NOW, OTHER, CONNECTION_ID, call, 1, NO_TIME))
+        (completed,) = script.events()
+        event = completed.ctx.event
+        assert isinstance(event, ev.ReducerEvent)
+        assert (event.name, event.args, event.is_own) == ("set_name", None, False)
+    update = script.v1_table("user", (user(2, "y"),))
+    script.send(transaction(script, v1.Committed((update,)), args=("y",), identity=OTHER))
+    changed, _, completed = script.events()
+    assert isinstance(changed, ev.TableChanged)
+    assert completed.ctx.event.args == ("y",)  # type: ignore[union-attr]
+    script.send(transaction(script, v1.Committed(()), request_id=sent.request_id))
+    script.events()
+    assert pending.result() is None
+
+
 def test_v1_an_own_id_with_another_name_does_not_match(old: Script) -> None:
     pending = set_name(old)
     (sent,) = old.received()
