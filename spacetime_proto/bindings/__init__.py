@@ -30,6 +30,7 @@ from .legacy_registry import (
     LegacyRegistry,
     ReducerFunction,
     RowCallback,
+    Then,
 )
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "SumValue",
     "Table",
     "TableQuery",
+    "Then",
     "TimeDuration",
     "Timestamp",
     "UniqueColumn",

@@ -147,6 +147,7 @@ class Module(Generic[DbT]):
         self._classes = classes or {}
         self._relations: dict[str, Relation] = {}
         self.legacy = LegacyRegistry() if legacy is None else legacy
+        self.legacy.module = self
 
     @cached_property
     def definition(self) -> ModuleDef:

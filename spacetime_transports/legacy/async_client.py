@@ -22,6 +22,7 @@ import anyio
 import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
+from spacetime_proto.bindings.legacy_registry import old_arguments
 from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
@@ -281,7 +282,8 @@ class SpacetimeDBAsyncClient(Registrations):
         name = find_reducer(driver.session.module.bound, reducer_name)
         callbacks.expected += 1
         try:
-            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+            call = old_arguments(self.client.module, Call("reducer", name, reducer_args))
+            pending = driver.session.call(call, on_done=answered)
             driver.flush()
             with anyio.move_on_after(self.request_timeout):
                 await done.wait()

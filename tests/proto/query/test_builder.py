@@ -203,10 +203,10 @@ def test_what_is_no_condition_is_told_what_is():
     with pytest.raises(QueryError, match="returned bool: Python computed it, as it does for `is`"):
         user.where(lambda u: u.nick is None)
     with pytest.raises(
-        QueryError, match="returned Column: compare the column, .* row.age == value"
+        QueryError, match=r"returned Column: compare the column, .* row.age == value"
     ):
         user.where(lambda u: u.age)
-    with pytest.raises(QueryError, match="it returned NoneType$"):
+    with pytest.raises(QueryError, match=r"it returned NoneType$"):
         user.where(lambda u: None)
 
 
