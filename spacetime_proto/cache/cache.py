@@ -77,6 +77,11 @@ class Cache:
         """The tables by canonical name, in order of their names."""
         return self._tables
 
+    def count_rows(self) -> tuple[int, int]:
+        """Return how many rows there are, and how many bytes; takes time for each row."""
+        tables = [store.rows for store in self._tables.values()]
+        return sum(map(len, tables)), sum(sum(map(len, rows)) for rows in tables)
+
     @property
     def on_damage(self) -> Callable[[ProtocolError], object] | None:
         """Called with the error when a row that is being read does not decode; the reader gets the

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from . import events as ev
+from .pending_call import PendingCall
+from .subscriptions import Subscription
 from .table_handles import CallbackHandle
 
 #: (function, arguments), in the order in which they run.
 Calls: TypeAlias = Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 
+#: What `on_done` and `on_change` functions get, which wake tasks and threads.
+_WAITED_FOR = frozenset({PendingCall, Subscription})
 _KINDS = (
     "connect",
     "connect_error",
@@ -33,6 +37,16 @@ class Callbacks:
     def __init__(self) -> None:
         self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
         self._interests = (False, False)
+        self._own: set[Callable[..., Any]] = set()
+
+    def add_own(self, kind: str, callback: Callable[..., Any]) -> None:
+        """Register a callback of the client itself, which does not count as one of the program's."""
+        self._own.add(callback)
+        self.add(kind, callback)
+
+    def is_users(self, function: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+        """Whether that is a callback of the program: no `add_own`, and none that wakes a waiter."""
+        return not (args and type(args[0]) in _WAITED_FOR) and function not in self._own
 
     def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,

@@ -86,6 +86,7 @@ class Connection:
         self.updates = self.sets.updates
         self.calls = Calls(module, dialect, outbox, calls, self.sets, owner)
         self._owner = owner
+        self._counters = owner.counters
         self._on_greeting = on_greeting
         self._tap = tap
         self._rest: Iterator[Incoming] | None = None
@@ -105,7 +106,9 @@ class Connection:
 
     def payloads_to_send(self) -> list[bytes | str]:
         """Take the queued payloads, batched as the protocol allows."""
-        payloads = self._outbox.take()
+        counters = self._counters
+        payloads = self._outbox.take(counters.now)
+        counters.messages_sent += len(payloads)
         if len(payloads) > 1:
             payloads = self.dialect.batch(payloads)
         if self._tap is not None:
@@ -144,6 +147,7 @@ class Connection:
             else:
                 self._rest = rest = iter(messages)
                 message = next(rest)  # every payload holds a message
+        self._counters.messages_received += 1
         return self._receivers[type(message)](message)
 
     def _greeted(self, message: Greeting) -> Iterator[Event]:

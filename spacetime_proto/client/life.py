@@ -24,7 +24,7 @@ import msgspec
 
 from ..errors import ConnectError, Disconnected
 from .callbacks import Callbacks
-from .pump import Received, Want, pump
+from .pump import Received, SlowCallback, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
 from .session_options import Target
 from .states import ClientState, SessionState
@@ -111,7 +111,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 Life: TypeAlias = Generator[
-    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | None, None
+    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | float | None, None
 ]
 
 
@@ -129,6 +129,8 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     has_fresh_tokens: bool = False
     """Whether each attempt asks for another token."""
     on_callback_error: Callable[..., Any] | None = None
+    """As `pump` takes it."""
+    slow_callback: SlowCallback | None = None
     """As `pump` takes it."""
     save_token: Callable[[str], object] | None = None
     """Called with the token at each greeting, before the callbacks of the user."""
@@ -169,7 +171,7 @@ class LifeStatus(Generic[DbT]):
         self.retry_at: float | None = None
         self.error: BaseException | None = None
         self._attempt: Attempt | None = None
-        callbacks.add("connect", self._greeted)
+        callbacks.add_own("connect", self._greeted)
 
     @property
     def own_token(self) -> str | None:
@@ -410,6 +412,7 @@ def _talk(
         status.session,
         callbacks,
         on_callback_error=status.rules.on_callback_error,
+        slow=status.rules.slow_callback,
         in_batches=True,
         attempt=attempt,
     )
@@ -419,7 +422,7 @@ def _is_closed(session: ClientSession[Any]) -> bool:
     return session.state is SessionState.CLOSED
 
 
-def _checked(answer: Received | Answered | None) -> Answered:
+def _checked(answer: Received | Answered | float | None) -> Answered:
     """Return `answer`, or raise the error in it."""
     assert isinstance(answer, Answered)
     if answer.error is not None:

@@ -65,11 +65,12 @@ class Outbox:
         if pending is not None:
             self._pending.append(pending)
 
-    def take(self) -> list[bytes | str]:
-        """Take all that is queued, to be sent at once."""
+    def take(self, now: float) -> list[bytes | str]:
+        """Take all that is queued, to be sent at once, at this time."""
         payloads = self._payloads
         if payloads:
             self._payloads = []
             while self._pending:
-                self._pending.pop().sent = True
+                pending = self._pending.pop()
+                pending.sent, pending.sent_at = True, now
         return payloads

@@ -47,6 +47,8 @@ class PendingCall(msgspec.Struct, Generic[R], eq=False):
     """Id on the current connection; -1 while it waits to be sent."""
     sent: bool = False
     """Whether its bytes were handed out for sending."""
+    sent_at: float | None = None
+    """When they were, on the driver's clock."""
     is_done: bool = False
     value: R | None = None
     error: BaseException | None = None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .meaning import Greeting
     from .session_options import ClientOptions, Target
+    from .stats import Stats
     from .tap import Tap
 
 DbT = TypeVar("DbT")
@@ -102,6 +103,20 @@ class ClientSession(Requests, Generic[DbT]):
     def __repr__(self) -> str:
         return f"<ClientSession {self.state.value} identity={self.identity}>"
 
+    @property
+    def stats(self) -> Stats:
+        """The numbers of this session's whole life, as of its last input."""
+        return self.stats_at(self._now)
+
+    def stats_at(self, now: float) -> Stats:
+        """Return `stats`, given the time on the clock of the session's inputs."""
+        connection = self._connection
+        pending = len(self._waiting.calls)
+        if connection is not None:
+            pending += connection.calls.pending_count
+        rows, size = self.cache.count_rows()
+        return self.counters.at(now, pending=pending, rows=rows, size=size)
+
     # --- bytes and time -----------------------------------------------------------------------
 
     def start(self, now: float, target: Target) -> None:
@@ -115,7 +130,8 @@ class ClientSession(Requests, Generic[DbT]):
             LocalProtocolError: an attempt is under way, or the session is closed.
         """
         self._move(SessionInput.START)
-        self._now = now
+        self._now = self.counters.now = now
+        self.counters.attempts += 1
         self._failure, self.has_failed = None, False
         self._end_pending = False
         self._last_words = b""
@@ -141,24 +157,26 @@ class ClientSession(Requests, Generic[DbT]):
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take bytes from the stream. Errors of the server are not raised; they end in `events`."""
-        self._now = now
+        counters = self.counters
+        self._now = counters.now = now
         if self._wire is not None:
+            counters.bytes_received += len(data)
             self._wire.receive_data(data, now)
 
     def receive_eof(self, *, now: float) -> None:
         """Note that the stream has ended."""
-        self._now = now
+        self._now = self.counters.now = now
         if self._wire is not None:
             self._wire.receive_eof(now)
 
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
         """Note that the stream broke, or could not be opened, because of `cause`."""
-        self._now = now
+        self._now = self.counters.now = now
         self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
         """Note the time: it sends keep-alive pings and ends what has passed its deadline."""
-        self._now = now
+        self._now = self.counters.now = now
         if self._wire is not None:
             self._wire.tick(now)
 
@@ -167,14 +185,24 @@ class ClientSession(Requests, Generic[DbT]):
         """When to call `tick` at the latest; None for never."""
         return None if self._wire is None else self._wire.deadline
 
-    def data_to_send(self) -> bytes:
-        """Return the bytes to write, in one piece, and forget them; empty if there are none."""
+    def data_to_send(self, *, now: float | None = None) -> bytes:
+        """Return the bytes to write, in one piece, and forget them; empty if there are none.
+
+        Args:
+            now: the time, from which `stats` counts how long a reply takes; by default, that of
+                the last input.
+        """
+        counters = self.counters
+        if now is not None:
+            self._now = counters.now = now
         wire = self._wire
         if wire is None:
-            last_words, self._last_words = self._last_words, b""
-            return last_words
-        self._flush(wire)
-        return wire.data_to_send()
+            data, self._last_words = self._last_words, b""
+        else:
+            self._flush(wire)
+            data = wire.data_to_send()
+        counters.bytes_sent += len(data)
+        return data
 
     def _flush(self, wire: ClientWebSocket) -> None:
         """Pass the queued messages of the connection to the WebSocket."""
@@ -324,6 +352,7 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
+        self.counters.greeted()
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
         if self.token is None:
@@ -341,6 +370,7 @@ class ClientSession(Requests, Generic[DbT]):
 
     def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: give pending requests their outcome, then tell of the end."""
+        self.counters.ended()
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False
