@@ -197,8 +197,12 @@ class Calls:
         if pending is None or call is None or call.kind != "reducer":
             return self.on_reducer_reply(message.reply())
         del self._waiting[request_id]
-        pending.settle()
-        self._counters.answered(pending)
+        pending.is_done = True  # all that `settle` would do here
+        counters = self._counters
+        if pending.departure is counters.departure:
+            counters.together += 1
+        else:
+            counters.answered(pending)
         if not self._owner.wants_outcomes:
             return [CallDone(self._updates.transaction_context, pending)]
         ctx = self._outcome_context(call, "committed", None, Timestamp(message.micros))

@@ -104,11 +104,10 @@ class Connection:
             meaning.QueryReply: self.calls.on_query_reply,
         }
 
-    def payloads_to_send(self) -> list[bytes | str]:
-        """Take the queued payloads, batched as the protocol allows."""
-        counters = self._counters
-        payloads = self._outbox.take(counters.now)
-        counters.messages_sent += len(payloads)
+    def payloads_to_send(self, now: float) -> list[bytes | str]:
+        """Take the queued payloads, batched as the protocol allows, to be sent at this time."""
+        payloads = self._outbox.take(now)
+        self._counters.messages_sent += len(payloads)
         if len(payloads) > 1:
             payloads = self.dialect.batch(payloads)
         if self._tap is not None:
@@ -143,7 +142,8 @@ class Connection:
             messages = self.dialect.decode(payload)
             if type(messages) is tuple:
                 (message,) = messages
-                self._rest = None
+                if rest is not None:
+                    self._rest = None
             else:
                 self._rest = rest = iter(messages)
                 message = next(rest)  # every payload holds a message

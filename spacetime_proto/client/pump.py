@@ -25,7 +25,6 @@ import msgspec
 
 from ..errors import ProtocolError
 from . import events as ev
-from .pending_call import PendingCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,10 +129,13 @@ def pump(
     """
     counters = session.counters
     limit = float("inf") if slow is None else slow.seconds
+    known: tuple[bool, bool] | None = None
     while True:
         while True:
             # Asked again for each message: callbacks may have been added or removed.
-            session.wants_everything, session.wants_outcomes = callbacks.interests
+            interests = callbacks.interests
+            if interests is not known:
+                known = session.wants_everything, session.wants_outcomes = interests
             message = session.message_events()
             if message is None:
                 break
@@ -149,19 +151,18 @@ def pump(
                         session, callbacks, message, on_callback_error, in_batches, slow
                     )
                 else:
-                    function, args = only
+                    function, args, is_users = only
+                    counters.callbacks_run += is_users
                     try:
                         seconds = yield Invoke(function, args)
                     except Exception as raised:
-                        counters.callbacks_run += 1
                         yield from _raised(session, on_callback_error, raised, function)
                     else:
-                        if type(args[0]) is not PendingCall:
-                            counters.callbacks_run += 1
-                            if type(seconds) is float and seconds < limit:
+                        if is_users and type(seconds) is float:
+                            if seconds < limit:
                                 counters.callback_seconds += seconds
                             else:
-                                yield from _took(session, slow, [only], seconds)
+                                yield from _took(session, slow, [(function, args)], seconds)
             yield MESSAGE_DONE
         if session.is_over:
             return

@@ -130,7 +130,7 @@ class ClientSession(Requests, Generic[DbT]):
             LocalProtocolError: an attempt is under way, or the session is closed.
         """
         self._move(SessionInput.START)
-        self._now = self.counters.now = now
+        self._now = now
         self.counters.attempts += 1
         self._failure, self.has_failed = None, False
         self._end_pending = False
@@ -157,26 +157,25 @@ class ClientSession(Requests, Generic[DbT]):
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Take bytes from the stream. Errors of the server are not raised; they end in `events`."""
-        counters = self.counters
-        self._now = counters.now = now
+        self._now = now
         if self._wire is not None:
-            counters.bytes_received += len(data)
+            self.counters.read(data, now)
             self._wire.receive_data(data, now)
 
     def receive_eof(self, *, now: float) -> None:
         """Note that the stream has ended."""
-        self._now = self.counters.now = now
+        self._now = now
         if self._wire is not None:
             self._wire.receive_eof(now)
 
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
         """Note that the stream broke, or could not be opened, because of `cause`."""
-        self._now = self.counters.now = now
+        self._now = now
         self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
         """Note the time: it sends keep-alive pings and ends what has passed its deadline."""
-        self._now = self.counters.now = now
+        self._now = now
         if self._wire is not None:
             self._wire.tick(now)
 
@@ -192,22 +191,21 @@ class ClientSession(Requests, Generic[DbT]):
             now: the time, from which `stats` counts how long a reply takes; by default, that of
                 the last input.
         """
-        counters = self.counters
         if now is not None:
-            self._now = counters.now = now
+            self._now = now
         wire = self._wire
         if wire is None:
             data, self._last_words = self._last_words, b""
         else:
             self._flush(wire)
             data = wire.data_to_send()
-        counters.bytes_sent += len(data)
+        self.counters.bytes_sent += len(data)
         return data
 
     def _flush(self, wire: ClientWebSocket) -> None:
         """Pass the queued messages of the connection to the WebSocket."""
         if self._connection is not None and wire.state is State.OPEN:
-            for payload in self._connection.payloads_to_send():
+            for payload in self._connection.payloads_to_send(self._now):
                 wire.send(payload)
 
     # --- the end ------------------------------------------------------------------------------
@@ -352,7 +350,7 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
-        self.counters.greeted()
+        self.counters.greeted(self._now)
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
         if self.token is None:
@@ -370,7 +368,7 @@ class ClientSession(Requests, Generic[DbT]):
 
     def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: give pending requests their outcome, then tell of the end."""
-        self.counters.ended()
+        self.counters.ended(self._now)
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False

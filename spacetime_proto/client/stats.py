@@ -15,7 +15,7 @@ from ..errors import Disconnected, InternalError
 
 if TYPE_CHECKING:
     from ..cache.changes import TableDiff
-    from .pending_call import PendingCall
+    from .pending_call import Departure, PendingCall
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +99,18 @@ class Counters:
         "callback_seconds",
         "callbacks_run",
         "calls_abandoned",
+        "calls_answered",
         "calls_dropped",
         "calls_failed",
         "calls_internal_error",
         "calls_lost",
-        "calls_ok",
         "connected_seconds",
         "connected_since",
         "connections",
+        "departure",
         "messages_received",
         "messages_sent",
-        "now",
+        "read_at",
         "round_trip_max",
         "round_trip_min",
         "round_trip_sum",
@@ -117,24 +118,36 @@ class Counters:
         "rows_deleted",
         "rows_inserted",
         "rows_updated",
+        "together",
     )
 
     def __init__(self) -> None:
-        self.now = 0.0
-        """The time of the last input, on the driver's clock."""
+        self.read_at = 0.0
+        """When bytes were last read, on the driver's clock."""
         self.messages_received = self.messages_sent = 0
         self.bytes_received = self.bytes_sent = 0
         self.rows_inserted = self.rows_deleted = self.rows_updated = self.absent_deletes = 0
         self.callbacks_run, self.callback_seconds = 0, 0.0
-        self.calls_ok = self.calls_failed = self.calls_internal_error = 0
+        self.calls_answered = self.calls_failed = self.calls_internal_error = 0
         self.calls_lost = self.calls_dropped = self.calls_abandoned = 0
         self.round_trips, self.round_trip_sum = 0, 0.0
         self.round_trip_min, self.round_trip_max = float("inf"), 0.0
+        self.departure: Departure | None = None
+        self.together = 0
+        """How many calls of this departure were answered by what was read at `read_at`. They are
+        counted together, because they have the same round trip."""
         self.attempts = self.connections = 0
         self.connected_since: float | None = None
         """When the current connection was greeted."""
         self.connected_seconds = 0.0
         """Of the connections before the current one."""
+
+    def read(self, data: bytes, now: float) -> None:
+        """Count bytes that were read."""
+        self.bytes_received += len(data)
+        if self.together:
+            self._add_round_trips()
+        self.read_at = now
 
     def changed(self, diffs: list[TableDiff]) -> None:
         """Count the rows that a message has changed."""
@@ -144,41 +157,49 @@ class Counters:
             self.rows_updated += diff.updated_count
 
     def answered(self, pending: PendingCall[Any]) -> None:
-        """Count the outcome of a call or query whose answer was read at `now`."""
-        if pending.error is None:
-            self.calls_ok += 1
-        elif isinstance(pending.error, InternalError):
-            self.calls_internal_error += 1
-        else:
-            self.calls_failed += 1
-        sent_at = pending.sent_at
-        if sent_at is not None:
-            seconds = self.now - sent_at
-            self.round_trips += 1
-            self.round_trip_sum += seconds
-            if seconds < self.round_trip_min:
-                self.round_trip_min = seconds
-            if seconds > self.round_trip_max:
-                self.round_trip_max = seconds
+        """Count the outcome of a call or query whose answer was read at `read_at`."""
+        if pending.error is not None:
+            if isinstance(pending.error, InternalError):
+                self.calls_internal_error += 1
+            else:
+                self.calls_failed += 1
+        if pending.departure is not self.departure:
+            self._add_round_trips()
+            self.departure = pending.departure
+        self.together += 1
+
+    def _add_round_trips(self) -> None:
+        """Count the calls that were answered `together`."""
+        number, self.together = self.together, 0
+        self.calls_answered += number
+        departure, self.departure = self.departure, None
+        if departure is not None and departure.at is not None:
+            seconds = self.read_at - departure.at
+            self.round_trips += number
+            self.round_trip_sum += number * seconds
+            self.round_trip_min = min(self.round_trip_min, seconds)
+            self.round_trip_max = max(self.round_trip_max, seconds)
 
     def unanswered(self, pending: PendingCall[Any]) -> None:
         """Count a call or query that ended without an answer."""
         error = pending.error
         if not isinstance(error, Disconnected):
-            self.calls_failed += 1  # it waited for a connection, and then did not fit the schema
+            # It waited for a connection, and then did not fit the schema.
+            self.calls_answered += 1
+            self.calls_failed += 1
         elif error.outcome_unknown:
             self.calls_lost += 1
         else:
             self.calls_dropped += 1
 
-    def greeted(self) -> None:
+    def greeted(self, now: float) -> None:
         """Count a connection that begins."""
         self.connections += 1
-        self.connected_since = self.now
+        self.connected_since = now
 
-    def ended(self) -> None:
+    def ended(self, now: float) -> None:
         """Note that the connection, if there was one, is over."""
-        self.connected_seconds = self._connected_until(self.now)
+        self.connected_seconds = self._connected_until(now)
         self.connected_since = None
 
     def _connected_until(self, now: float) -> float:
@@ -194,6 +215,7 @@ class Counters:
             rows: how many rows the cache holds.
             size: how many bytes these are.
         """
+        self._add_round_trips()
         trips = self.round_trips
         return Stats(
             messages_received=self.messages_received,
@@ -208,7 +230,7 @@ class Counters:
             cached_bytes=size,
             callbacks_run=self.callbacks_run,
             callback_seconds=self.callback_seconds,
-            calls_ok=self.calls_ok,
+            calls_ok=self.calls_answered - self.calls_failed - self.calls_internal_error,
             calls_failed=self.calls_failed,
             calls_internal_error=self.calls_internal_error,
             calls_lost=self.calls_lost,

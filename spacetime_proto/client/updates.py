@@ -145,19 +145,18 @@ class Updates:
         cache being shown. `Cache.apply_row` has conditions of its own; it then changes nothing and
         returns None, and `transaction` does it all.
         """
-        handle = self._handles.get(message.table)
+        table, query_set = message.table, message.query_set
+        handle = self._handles.get(table)
         ctx = self.transaction_context
         if (
             handle is not None
             and not (listeners := handle.listeners).before_delete
-            and message.query_set in self._live
+            and query_set in self._live
             and self.is_shown
         ):
             everything = self._owner.wants_everything
             wanted = everything or listeners.wants_rows
-            diff = self.cache.apply_row(
-                message.table, message.query_set, message.new, message.old, want=wanted
-            )
+            diff = self.cache.apply_row(table, query_set, message.new, message.old, wanted)
             if diff is not None:
                 counters = self._counters
                 if diff.updated_count:
