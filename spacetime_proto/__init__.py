@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TableHandle,
         Update,
     )
+    from .dataframes.query_rows import Rows
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
     from .schema.load import load_schema
@@ -80,6 +81,7 @@ __all__ = [
     "Range",
     "Reconnected",
     "ReducerEvent",
+    "Rows",
     "ScheduleAt",
     "Some",
     "SpacetimeError",
@@ -117,6 +119,7 @@ _HOMES = {
     ".client.session": ("ClientSession",),
     ".client.states": ("ClientState",),
     ".client.subscriptions": ("Subscription",),
+    ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
     ".schema.load": ("load_schema",),

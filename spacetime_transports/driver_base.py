@@ -28,7 +28,7 @@ from spacetime_proto.errors import (
     SubscriptionError,
 )
 
-from .options import TokenFile
+from .token_sources import TokenFile, refused_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,7 @@ class DriverBase(Generic[DbT]):
             database=database,
             path_prefix=address.path_prefix,
             headers=options.headers,
+            token_hint=refused_hint(token),
         )
         rules = LifeRules(
             target=self._target,

@@ -60,6 +60,9 @@ LAST_WORDS: Final = 1.0
 class Bindings(msgspec.Struct, frozen=True):
     """Fetch the schema, make the session of it and set `LifeStatus.session`."""
 
+    deadline: float | None = None
+    """On the driver's clock, in seconds; None: no limit. The first attempt shares it."""
+
 
 class Token(msgspec.Struct, frozen=True):
     """Find the token to connect with; the value of the answer is `Credentials`."""
@@ -123,7 +126,8 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """The server, for texts of errors."""
     connect_timeout: float | None = None
-    """Seconds that connecting may take, from the token to the server's greeting."""
+    """Seconds that connecting may take, from the token to the server's greeting; the first time,
+    from asking for the schema."""
     reconnect: ReconnectPolicy | None = None
     """How to connect again; None: a lost connection is the end of the client."""
     has_fresh_tokens: bool = False
@@ -265,18 +269,27 @@ class Attempt:
 
     def verdict(self, received: Received) -> BaseException | None:
         """Return why the connection is lost, or None if it goes on after what was read."""
+        was_overdue = self._is_overdue
         now = self.now = received.now
         if received.write_error is not None:
             self.write_error = received.write_error
             self._grace = now + LAST_WORDS
         if received.error is not None:
             return _lost(received.error)
-        if not received.data and not received.eof:
-            if self.is_late and not self.is_greeted:
+        # What came with the first late read counts, as it may have lain there in time. After that
+        # the limit holds, although bytes may go on arriving for ever.
+        if self._is_overdue and (was_overdue or not (received.data or received.eof)):
+            if self.write_error is None or (not self.is_greeted and self.is_late):
                 return self.refusal(None)
-            if self.write_error is not None and now >= self._grace:
-                return _lost(self.write_error)
+            return _lost(self.write_error)
         return None
+
+    @property
+    def _is_overdue(self) -> bool:
+        """Whether time is up: for the greeting, or for the server's last words."""
+        if self.write_error is not None and self.now >= self._grace:
+            return True
+        return not self.is_greeted and self.is_late
 
     @property
     def is_late(self) -> bool:
@@ -319,8 +332,9 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
     status.has_begun = True
     with _settled_at_the_end(status):
         if status.session is None and not status.was_closed:
-            answer = yield Bindings()
-            now = _checked(answer).now
+            limit = rules.connect_timeout
+            # One limit holds for the schema and the first attempt together: `now` stays.
+            _checked((yield Bindings(None if limit is None else now + limit)))
         session = status.session
         if session is None:
             return  # closed before the schema was there

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from ..cache.cache import Cache
-from ..errors import ConnectError, Disconnected, ProtocolError
+from ..errors import AuthError, ConnectError, Disconnected, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .connection import Connection, before_greeting
@@ -76,6 +76,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._failure: BaseException | None = None
         self._closing_by_user = False
         self._last_words = b""
+        self._token_hint = ""
         self._now = 0.0
         self._current: Iterator[Event] | None = None
         """The events of the current message that `events` has not yielded yet."""
@@ -135,6 +136,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._failure, self.has_failed = None, False
         self._end_pending = False
         self._last_words = b""
+        self._token_hint = target.token_hint if target.token or target.query_token else ""
         self._connection = None
         options, limits = self.options, self.options.limits
         self._wire = ClientWebSocket(
@@ -385,6 +387,8 @@ class ClientSession(Requests, Generic[DbT]):
         # If it is None now, the user closed the connection: any other end left a failure in the wire.
         if not greeted and cause is not None:
             cause = before_greeting(cause, accepted=connection is not None)
+        if isinstance(cause, AuthError):
+            cause = cause.with_hint(self._token_hint)
         self.close_error = cause
         for_good = not self.will_reconnect or self._closing_by_user
         if self.state is not SessionState.CLOSED:

@@ -112,14 +112,14 @@ class Life:
         assert isinstance(self.want, Dial)
         self.answer("a stream")
 
-    def greet(self) -> None:
-        """Let the server accept and greet."""
+    def greet(self, **received: Any) -> None:
+        """Let the server accept and greet; `received` is more that the read brings."""
         server = self.script.server = ServerWebSocket(entropy=counting_entropy("server"))
         server.start(self.script.now)
         server.receive_data(self.session.data_to_send(), self.script.now)
         self.script.accept()
         self.script.greet()
-        self.read()
+        self.read(**received)
 
     def connect(self) -> None:
         self.dial()
@@ -302,6 +302,36 @@ def test_a_server_that_never_greets() -> None:
     assert client.is_over and "within 10 s" in str(client.status.error)
 
 
+def test_bytes_that_dribble_in_do_not_put_off_the_limit() -> None:
+    client = Life(connect_timeout=5.0)
+    client.dial()
+    for letter in (b"H", b"T", b"T", b"P"):
+        client.read(at=1.0, data=letter)
+    client.read(at=1.0, data=b"/")  # it may have lain there in time, and be the rest of a greeting
+    assert client.want == Read(5.0)
+    client.read(data=b"1")
+    assert isinstance(client.want, HangUp)
+    client.answer()
+    assert client.is_over and "within 5 s" in str(client.status.error)
+
+
+def test_a_greeting_that_was_read_late_counts() -> None:
+    client = Life(connect_timeout=5.0)
+    client.dial()
+    client.script.now += 6.0
+    client.greet(data=b"\x89\x00")  # with a ping behind it
+    assert client.status.is_up
+
+
+def test_the_schema_and_the_first_attempt_share_one_limit() -> None:
+    client = Life(session=False)
+    assert client.want == Bindings(10.0)
+    client.status.session = client.script.session
+    client.answer(at=4.0)
+    assert client.want == Token(None, 10.0)
+    assert Life(session=False, connect_timeout=None).want == Bindings(None)
+
+
 def test_no_limit_to_the_greeting() -> None:
     client = Life(connect_timeout=None)
     assert client.want == Token(None, None)
@@ -339,6 +369,27 @@ def test_after_a_write_error_silence_is_a_loss() -> None:
     client.read(at=LAST_WORDS / 2)
     client.answer()
     assert "the connection was lost: broken pipe" in str(client.status.error)
+
+
+def test_after_a_write_error_bytes_that_keep_coming_are_a_loss_too() -> None:
+    client = connected()
+    client.read(write_error=OSError("broken pipe"))
+    ping = b"\x89\x00"
+    for _ in range(2):
+        client.read(at=LAST_WORDS / 2, data=ping)
+        assert isinstance(client.want, Read)
+    client.read(data=ping)
+    client.answer()
+    assert "the connection was lost: broken pipe" in str(client.status.error)
+
+
+def test_a_write_error_in_a_handshake_that_is_late() -> None:
+    client = Life()
+    client.dial()
+    client.read(at=9.5, write_error=OSError("broken pipe"))
+    client.read(at=0.5)
+    client.answer()
+    assert "within 10 s" in str(client.status.error)
 
 
 def test_a_write_error_in_a_handshake_without_a_limit() -> None:
@@ -440,13 +491,6 @@ def test_without_a_schema_there_is_no_client() -> None:
     client.answer(None, ConnectError("refused"))
     assert client.is_over and isinstance(client.status.error, ConnectError)
     assert not client.status.message_done()
-
-
-def test_with_bindings_made_meanwhile() -> None:
-    client = Life(session=False)
-    client.status.session = client.session
-    client.answer(at=3.0)
-    assert client.want == Token(None, 13.0)
 
 
 def test_closed_while_waiting_for_a_token() -> None:
