@@ -8,8 +8,10 @@ so registering or unregistering during a dispatch takes effect with the next mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
+
+import msgspec
 
 from . import events as ev
 from .events import CallDone, ReducerCompleted, TableChanged
@@ -30,6 +32,15 @@ _KINDS = (
     "subscription_applied",
     "reducer",
 )
+
+
+class SlowCallback(msgspec.Struct, frozen=True):
+    """Tell of callbacks that take long."""
+
+    seconds: float
+    """From when on they do; for row callbacks, a batch of them together."""
+    tell: Callable[[Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], float], object]
+    """Called with the (function, arguments) that have run, and how many seconds that took."""
 
 
 class Callbacks:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from ..errors import ConnectError, Disconnected
-from .callbacks import Callbacks
-from .pump import Received, SlowCallback, Want, pump
+from .callbacks import Callbacks, SlowCallback
+from .pump import Received, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
 from .session_options import Target
 from .states import ClientState, SessionState

@@ -29,7 +29,7 @@ from . import events as ev
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .callbacks import Callbacks, Calls
+    from .callbacks import Callbacks, Calls, SlowCallback
     from .life import Attempt
     from .session import ClientSession
 
@@ -40,7 +40,6 @@ __all__ = [
     "MessageDone",
     "Read",
     "Received",
-    "SlowCallback",
     "Want",
     "pump",
 ]
@@ -90,15 +89,6 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     """Why the stream broke, if it did."""
     write_error: BaseException | None = None
     """Why sending failed, given once; bytes may still arrive."""
-
-
-class SlowCallback(msgspec.Struct, frozen=True):
-    """Tell of callbacks that take long."""
-
-    seconds: float
-    """From when on they do; for row callbacks, a batch of them together (`BATCH`)."""
-    tell: Callable[[Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], float], object]
-    """Called with the (function, arguments) that have run, and how many seconds that took."""
 
 
 Want: TypeAlias = Read | Invoke | InvokeEach | MessageDone

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.client.callbacks import Callbacks, SlowCallback
 from spacetime_proto.client.pump import (
     MESSAGE_DONE,
     Invoke,
     InvokeEach,
     Read,
     Received,
-    SlowCallback,
     pump,
 )
 from spacetime_proto.client.stats import Stats
