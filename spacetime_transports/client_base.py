@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.states import ClientState
+    from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
@@ -143,6 +144,14 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
         at = self._driver.status.retry_at
         return None if at is None else max(0.0, at - self._driver.now())
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has done so far, in numbers; also from other threads, and after the end.
+
+        The numbers belong together: they are those between two messages. See `docs/observing.md`.
+        """
+        return self._driver.stats()
 
     def __repr__(self) -> str:
         driver = self._driver

@@ -51,6 +51,8 @@ class Callbacks:
         self.interests = (False, False)
         """Whether there are callbacks for whole transactions, and for the outcomes of all calls. An
         attribute, and another tuple when it changes, because it is looked at once per message."""
+        self.slow: SlowCallback | None = None
+        """Whom to tell of callbacks that take long."""
         self._own: set[Callable[..., Any]] = set()
 
     def add_own(self, kind: str, callback: Callable[..., Any]) -> None:

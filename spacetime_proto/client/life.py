@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from ..errors import ConnectError, Disconnected
-from .callbacks import Callbacks, SlowCallback
+from .callbacks import Callbacks
 from .pump import Received, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
 from .session_options import Target
@@ -133,8 +133,6 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     has_fresh_tokens: bool = False
     """Whether each attempt asks for another token."""
     on_callback_error: Callable[..., Any] | None = None
-    """As `pump` takes it."""
-    slow_callback: SlowCallback | None = None
     """As `pump` takes it."""
     save_token: Callable[[str], object] | None = None
     """Called with the token at each greeting, before the callbacks of the user."""
@@ -426,7 +424,6 @@ def _talk(
         status.session,
         callbacks,
         on_callback_error=status.rules.on_callback_error,
-        slow=status.rules.slow_callback,
         in_batches=True,
         attempt=attempt,
     )

@@ -102,7 +102,6 @@ def pump(
     on_callback_error: Callable[..., Any] | None = None,
     in_batches: bool = False,
     attempt: Attempt | None = None,
-    slow: SlowCallback | None = None,
 ) -> Generator[Want, Received | float | None, None]:
     """Run one connection of `session`, which was just started, to its end.
 
@@ -115,9 +114,9 @@ def pump(
         in_batches: hand the row callbacks of a message over as `InvokeEach`: 10 to 17 % less CPU for
             transactions of a hundred rows (benchmarks/TRIED.md).
         attempt: further limits to how long a read waits (see `life`).
-        slow: whom to tell of callbacks that take long.
     """
     counters = session.counters
+    slow = callbacks.slow
     limit = float("inf") if slow is None else slow.seconds
     known: tuple[bool, bool] | None = None
     while True:
@@ -137,9 +136,7 @@ def pump(
                 # Most messages run one callback. It is yielded here, because the generators in
                 # `_dispatch` would cost more than the rest of such a message.
                 if only is None:
-                    yield from _dispatch(
-                        session, callbacks, message, on_callback_error, in_batches, slow
-                    )
+                    yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
                     function, args, is_users = only
                     counters.callbacks_run += is_users
@@ -175,7 +172,6 @@ def _dispatch(
     message: Iterable[ev.Event],
     on_callback_error: Callable[..., Any] | None,
     in_batches: bool,
-    slow: SlowCallback | None,
 ) -> Generator[Want, Received | float | None, None]:
     """Run the callbacks of one message.
 
@@ -184,6 +180,7 @@ def _dispatch(
     """
     # If it has failed before, these are the events of the end, and all of them are shown.
     was_failing = session.has_failed
+    slow = callbacks.slow
     try:
         for event in message:
             is_cut = session.has_failed and not was_failing

@@ -252,11 +252,10 @@ class Timed:
         self.seconds: float | None = 0.25
         self.told: list[tuple[int, float]] = []
         self.raising: Exception | None = None
-        rule = None
         if slow is not None:
-            rule = SlowCallback(slow, self.tell)
+            self.callbacks.slow = SlowCallback(slow, self.tell)
         self.script.start()
-        self.generator = pump(self.script.session, self.callbacks, in_batches=in_batches, slow=rule)
+        self.generator = pump(self.script.session, self.callbacks, in_batches=in_batches)
         self.want: Any = next(self.generator)
         self.script.accept()
         self.script.greet()
@@ -432,7 +431,6 @@ def test_of_a_batch_that_was_interrupted_only_the_rest_is_told() -> None:
         driver.callbacks,
         in_batches=True,
         on_callback_error=nothing,
-        slow=SlowCallback(0.5, driver.tell),
     )
     next(driver.generator)
     driver.script.session.db.user.on_insert(first_fails)
