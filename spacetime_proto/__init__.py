@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .client.session import ClientSession
     from .client.session_options import ClientOptions, Target
     from .client.states import ClientState
+    from .client.stats import Stats
     from .client.subscriptions import Subscription
     from .client.table_handles import (
         CallbackHandle,
@@ -85,6 +86,7 @@ __all__ = [
     "ScheduleAt",
     "Some",
     "SpacetimeError",
+    "Stats",
     "SubscribeApplied",
     "Subscription",
     "SubscriptionFailed",
@@ -118,6 +120,7 @@ _HOMES = {
     ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
     ".client.states": ("ClientState",),
+    ".client.stats": ("Stats",),
     ".client.subscriptions": ("Subscription",),
     ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.states import ClientState
+    from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
@@ -171,6 +172,14 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             raise unknown_attribute(
                 name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
             )
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has done so far, in numbers; also from other threads, and after the end.
+
+        The numbers belong together: they are those between two messages. See `docs/observing.md`.
+        """
+        return self._driver.stats()
 
     def __repr__(self) -> str:
         driver = self._driver

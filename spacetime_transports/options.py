@@ -107,6 +107,9 @@ class Options(TypedDict, total=False):
     on_callback_error: OnCallbackError | None
     """Called with the exception that a callback raised and, if it takes a second argument, with that
     callback. Without it, a callback that raises ends the connection."""
+    slow_callback: float | None
+    """Seconds from which on a callback counts as slow, and a warning is logged; default 1, None turns
+    it off. Callbacks for rows are timed in groups."""
     recorder: RecorderTarget | None
     """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
     after the first goes to a file of its own."""
@@ -127,6 +130,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_connect_error: OnConnectError[Any] | None = None
     on_disconnect: OnDisconnect[Any] | None = None
     on_callback_error: OnCallbackError | None = None
+    slow_callback: float | None = 1.0
     recorder: RecorderTarget | None = None
 
     def __repr__(self) -> str:
@@ -155,7 +159,6 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     for_session["protocols"] = _protocols(given.get("protocols"))
     for_session["compression"] = _compression(given.get("compression"))
     client = ClientOptions(**for_session)
-    connect_timeout = given.get("connect_timeout", 10.0)
     via = given.get("token_via", "header")
     if via not in ("header", "websocket-token"):
         raise LocalProtocolError(f"token_via must be 'header' or 'websocket-token', not {via!r}")
@@ -164,9 +167,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        connect_timeout=(
-            None if connect_timeout is None else check_seconds("connect_timeout", connect_timeout)
-        ),
+        connect_timeout=_seconds_or_none("connect_timeout", given.get("connect_timeout", 10.0)),
         headers=_headers(given.get("headers") or ()),
         ssl_context=_ssl_context(given.get("ssl_context")),
         proxy=_proxy(given.get("proxy")),
@@ -174,6 +175,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
         on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
+        slow_callback=_seconds_or_none("slow_callback", given.get("slow_callback", 1.0)),
         recorder=given.get("recorder"),
     )
 
@@ -245,6 +247,10 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
     if value is None or isinstance(value, ssl.SSLContext):
         return value
     raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
+
+
+def _seconds_or_none(name: str, value: float | None) -> float | None:
+    return None if value is None else check_seconds(name, value)
 
 
 def _callback(name: str, value: object) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
     from .causes import Why
     from .pending_call import Call
+    from .stats import Counters
     from .subscriptions import Subscription
 
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
@@ -23,6 +24,7 @@ DbT = TypeVar("DbT", default=Any)
 class ContextOwner(Protocol):
     """The part of a session that its contexts and its connection use."""
 
+    counters: Counters
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
     wants_outcomes: bool

@@ -114,7 +114,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 Life: TypeAlias = Generator[
-    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | None, None
+    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | float | None, None
 ]
 
 
@@ -173,7 +173,7 @@ class LifeStatus(Generic[DbT]):
         self.retry_at: float | None = None
         self.error: BaseException | None = None
         self._attempt: Attempt | None = None
-        callbacks.add("connect", self._greeted)
+        callbacks.add_own("connect", self._greeted)
 
     @property
     def own_token(self) -> str | None:
@@ -433,7 +433,7 @@ def _is_closed(session: ClientSession[Any]) -> bool:
     return session.state is SessionState.CLOSED
 
 
-def _checked(answer: Received | Answered | None) -> Answered:
+def _checked(answer: Received | Answered | float | None) -> Answered:
     """Return `answer`, or raise the error in it."""
     assert isinstance(answer, Answered)
     if answer.error is not None:

@@ -17,6 +17,7 @@ from .context import Context
 from .offline import Waiting
 from .pending_call import Call, PendingCall
 from .states import SessionState, SubscriptionInput, SubscriptionState
+from .stats import Counters
 from .subscriptions import Subscription, query_text, query_texts
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Requests:
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
+        self.counters = Counters()
+        """What `stats` shows; a driver adds the calls that its users stop waiting for."""
         self.state = SessionState.IDLE
         """The state of the session."""
         self.identity: Identity | None = None
@@ -55,7 +58,7 @@ class Requests:
         self._connection: Connection | None = None
         self._was_open = False
         self._end_pending = False
-        self._waiting = Waiting()
+        self._waiting = Waiting(self.counters)
         self._extra: list[Event] = []
         """Events to report before the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None

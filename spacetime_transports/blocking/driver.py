@@ -146,7 +146,7 @@ class BlockingDriver(DriverBase[DbT]):
         session = self.status.session
         if self._stream is not None and session is not None:
             with self.lock:
-                data = session.data_to_send()
+                data = session.data_to_send(now=time.monotonic())
             self._stream.send(data)
 
     def pump_until(
@@ -229,8 +229,9 @@ class BlockingDriver(DriverBase[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        answer: Received | Answered | None = None
+        answer: Received | Answered | float | None = None
         error: Exception | None = None
+        clock = time.perf_counter
         lock, status = self.lock, self.status
         living: Any = self._living
         send, throw = living.send, living.throw
@@ -247,10 +248,12 @@ class BlockingDriver(DriverBase[DbT]):
                     raise  # Ctrl-C in the middle of a message
                 answer = error = None
             if type(want) is Invoke:
+                started = clock()
                 try:
                     result = want.function(*want.args)
                     if result is not None:
                         _refuse_awaitable(result, want.function)
+                    answer = clock() - started
                 except Exception as raised:
                     error = raised
             elif want is MESSAGE_DONE:
@@ -262,11 +265,13 @@ class BlockingDriver(DriverBase[DbT]):
                         return
             elif type(want) is InvokeEach:
                 self._want = want  # after Ctrl-C between two callbacks the others still run
+                started = clock()
                 try:
                     for function, args in want.calls:
                         result = function(*args)
                         if result is not None:
                             _refuse_awaitable(result, function)
+                    answer = clock() - started
                 except Exception as raised:
                     error = raised
                 self._want = None

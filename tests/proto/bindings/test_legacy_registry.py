@@ -235,7 +235,7 @@ def test_a_call_tells_its_outcome(registry):
     assert (registry.kept.calls, registry.kept.then) == ([send("hi")], then)
     registry.call_then(None, send, "hi")
     assert registry.kept.then is None
-        with pytest.raises(TypeError, match=r"then is called with \(reducer_event\), but"):
+    with pytest.raises(TypeError, match=r"then is called with \(reducer_event\), but"):
         registry.call_then(lambda: None, send, "hi")
     with pytest.raises(TypeError, match="then is a function, not int"):
         registry.call_then(3, send, "hi")
