@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
+    from .sats.plain import json_default
     from .schema.load import load_schema
     from .schema.model import ModuleDef
     from .types import (
@@ -96,6 +97,7 @@ __all__ = [
     "Update",
     "Uuid",
     "errors",
+    "json_default",
     "load_schema",
 ]
 
@@ -116,6 +118,7 @@ _HOMES = {
     ".client.subscriptions": ("Subscription",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
+    ".sats.plain": ("json_default",),
     ".schema.load": ("load_schema",),
     ".schema.model": ("ModuleDef",),
     ".types": (
