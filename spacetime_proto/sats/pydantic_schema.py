@@ -100,6 +100,10 @@ def _keep(value: Any, info: Any) -> Any:
     return to_plain(value) if info.mode == "json" else value
 
 
+def _titled(title: str) -> dict[str, Any]:
+    return {"pydantic_js_functions": [lambda schema, handler: handler(schema) | {"title": title}]}
+
+
 class _Schemas:
     """Writes the schemas of one module's types; each class gets one definition.
 
@@ -126,11 +130,11 @@ class _Schemas:
             case OptionShape(payload, is_nested):
                 inner = self.of(payload)
                 if is_nested:
-                    some = self._one_of([("some", inner)])
+                    some = self._one_of([("some", inner)], "Some")
                     inner = self._made(some, Some, lambda fields: Some(fields["some"]))
                 return core.nullable_schema(inner)
             case ResultShape(ok, err):
-                schema = self._one_of([("ok", self.of(ok)), ("err", self.of(err))])
+                schema = self._one_of([("ok", self.of(ok)), ("err", self.of(err))], "Result")
                 return self._made(
                     schema,
                     (Ok, Err),
@@ -145,7 +149,10 @@ class _Schemas:
         """Return the schema of a type whose values `from_plain` reads in one piece."""
         if name[1:].isdecimal() and name[0] in "IU":
             low, high = integer_range(name)
-            description: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
+            # Readers of schemas hold bounds as floats: those that would be rounded are left out.
+            bounds = {"minimum": low, "maximum": high}
+            exact = {key: bound for key, bound in bounds.items() if abs(bound) < 1 << 53}
+            description: dict[str, Any] = {"type": "integer", **exact}
         elif name == "Bytes":
             description = {"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"}
         elif name == "Unit":
@@ -214,7 +221,7 @@ class _Schemas:
             return variant.cls() if variant.is_unit else variant.cls(payload)
 
         return self._made(
-            self._one_of(choices),
+            self._one_of(choices, shape.cls.__name__),
             shape.cls,
             make,
             ref=ref,
@@ -222,17 +229,19 @@ class _Schemas:
         )
 
     def _dict(self, fields: dict[str, Any], title: str) -> Any:
-        core = self._core
-        config = core.CoreConfig(title=title)
-        return core.typed_dict_schema(fields, extra_behavior="forbid", config=config)
+        return self._core.typed_dict_schema(
+            fields, extra_behavior="forbid", metadata=_titled(title)
+        )
 
-    def _one_of(self, choices: Sequence[tuple[str, Any]]) -> Any:
+    def _one_of(self, choices: Sequence[tuple[str, Any]], title: str) -> Any:
         """Return the schema of a dictionary with one of these keys, with what each key holds."""
         dicts = {
             name: self._dict({name: self._core.typed_dict_field(schema)}, name)
             for name, schema in choices
         }
-        return self._core.tagged_union_schema(dicts, discriminator=_one_key)
+        return self._core.tagged_union_schema(
+            dicts, discriminator=_one_key, metadata=_titled(title)
+        )
 
     def _made(self, schema: Any, classes: Any, make: Callable[[Any], Any], **more: Any) -> Any:
         """Return a schema that takes instances of `classes`, and makes them of what is read."""

@@ -35,17 +35,21 @@ def test_and_comes_back(types):
 def test_python_objects_are_kept_if_wanted(types):
     row = player(types)
     found = row.to_dict(values="python")
-    assert found | {
-        "identity": row.identity,
-        "connection": row.connection,
-        "color": types.Color.green,
-        "avatar": b"\0\xff",
-        "weight": float("-inf"),
-        "since": datetime(2024, 5, 1, 12, 0, 0, 1, tzinfo=timezone.utc),  # noqa: UP017
-        "played": timedelta(seconds=-90.5),
-        "key": uuid.UUID(int=258),
-        "wake": {"Interval": timedelta(seconds=1)},
-    } == found
+    assert (
+        found
+        | {
+            "identity": row.identity,
+            "connection": row.connection,
+            "color": types.Color.green,
+            "avatar": b"\0\xff",
+            "weight": float("-inf"),
+            "since": datetime(2024, 5, 1, 12, 0, 0, 1, tzinfo=timezone.utc),  # noqa: UP017
+            "played": timedelta(seconds=-90.5),
+            "key": uuid.UUID(int=258),
+            "wake": {"Interval": timedelta(seconds=1)},
+        }
+        == found
+    )
     assert types.Player.from_dict(found) == row
     assert json.dumps(found | {"weight": 0}, default=json_default) == json.dumps(
         row.to_dict() | {"weight": 0}
