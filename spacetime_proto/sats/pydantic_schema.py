@@ -18,6 +18,7 @@ from .algebraic import (
     TIME_DURATION,
     TIMESTAMP,
     UUID,
+    RefType,
     Typespace,
     integer_range,
 )
@@ -118,13 +119,41 @@ class _Schemas:
 
     def of(self, ty: AlgebraicType) -> Any:
         """Return the schema of a type."""
-        core = self._core
         shape = self._shapes.shape(ty)
         match shape:
             case PrimitiveShape(name) | SpecialShape(name):
                 return self.leaf(ty, name)
             case BytesShape():
                 return self.leaf(ty, "Bytes")
+            case ProductShape(cls=None):
+                return self.leaf(ty, "Unit")
+            case ArrayShape() | OptionShape() | ResultShape():
+                if not isinstance(ty, RefType):
+                    return self._container(shape)
+                _, index = self._shapes.resolve(ty)
+                ref = f"spacetimedb.Type{index}:{id(self._shapes)}"
+                return self._defined(ref, lambda: self._container(shape) | {"ref": ref})
+            case EnumShape(cls) | SumShape(cls) | ProductShape(cls):
+                makers: dict[Any, Any] = {
+                    EnumShape: self._enum,
+                    SumShape: self._sum,
+                    ProductShape: self._product,
+                }
+                make = makers[type(shape)]
+        assert cls is not None
+        ref = f"{cls.__module__}.{cls.__qualname__}:{id(cls)}"
+        return self._defined(ref, lambda: make(ty, shape, ref))
+
+    def _defined(self, ref: str, make: Callable[[], Any]) -> Any:
+        """Return a reference to a definition, which is made once: types may mention themselves."""
+        if ref not in self.definitions:
+            self.definitions[ref] = None
+            self.definitions[ref] = make()
+        return self._core.definition_reference_schema(ref)
+
+    def _container(self, shape: ArrayShape | OptionShape | ResultShape) -> Any:
+        core = self._core
+        match shape:
             case ArrayShape(element):
                 return core.list_schema(self.of(element))
             case OptionShape(payload, is_nested):
@@ -140,10 +169,6 @@ class _Schemas:
                     (Ok, Err),
                     lambda fields: Ok(fields["ok"]) if "ok" in fields else Err(fields["err"]),
                 )
-            case ProductShape(cls=None):
-                return self.leaf(ty, "Unit")
-            case EnumShape() | SumShape() | ProductShape():
-                return self._class(ty, shape)
 
     def leaf(self, ty: AlgebraicType, name: str) -> Any:
         """Return the schema of a type whose values `from_plain` reads in one piece."""
@@ -177,24 +202,12 @@ class _Schemas:
             **more,
         )
 
-    def _class(self, ty: AlgebraicType, shape: EnumShape | SumShape | ProductShape) -> Any:
-        cls = cast("type", shape.cls)
-        ref = f"{cls.__module__}.{cls.__qualname__}:{id(cls)}"
-        if ref not in self.definitions:
-            # Types may mention themselves.
-            self.definitions[ref] = None
-            if isinstance(shape, EnumShape):
-                names = [member.name for member in shape.members]
-                description = {"type": "string", "enum": names, "title": cls.__name__}
-                schema = self._read(ty, _keep, description, ref=ref)
-            elif isinstance(shape, SumShape):
-                schema = self._sum(shape, ref)
-            else:
-                schema = self._product(shape, ref)
-            self.definitions[ref] = schema
-        return self._core.definition_reference_schema(ref)
+    def _enum(self, ty: AlgebraicType, shape: EnumShape, ref: str) -> Any:
+        names = [member.name for member in shape.members]
+        description = {"type": "string", "enum": names, "title": shape.cls.__name__}
+        return self._read(ty, _keep, description, ref=ref)
 
-    def _product(self, shape: ProductShape, ref: str) -> Any:
+    def _product(self, ty: AlgebraicType, shape: ProductShape, ref: str) -> Any:
         fields = {
             name: self._core.typed_dict_field(self.of(ty))
             for name, ty in zip(shape.attributes, shape.types, strict=True)
@@ -208,7 +221,7 @@ class _Schemas:
             serialization=self._core.plain_serializer_function_ser_schema(_write, info_arg=True),
         )
 
-    def _sum(self, shape: SumShape, ref: str) -> Any:
+    def _sum(self, ty: AlgebraicType, shape: SumShape, ref: str) -> Any:
         variants = {variant_name(variant.cls): variant for variant in shape.variants}
         choices = [
             (name, self._core.none_schema() if variant.is_unit else self.of(variant.payload))
