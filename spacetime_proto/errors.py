@@ -66,6 +66,7 @@ def _restore(
 ) -> SpacetimeError:
     """Return an error that was pickled or copied."""
     error = cls.__new__(cls, *args)
+    error.args = args  # which an `OSError` leaves to its constructor
     vars(error).update(parts)
     return error
 
