@@ -101,8 +101,8 @@ def _keep(value: Any, info: Any) -> Any:
     return to_plain(value) if info.mode == "json" else value
 
 
-def _titled(title: str) -> dict[str, Any]:
-    return {"pydantic_js_functions": [lambda schema, handler: handler(schema) | {"title": title}]}
+def _described(**words: Any) -> dict[str, Any]:
+    return {"pydantic_js_functions": [lambda schema, handler: handler(schema) | words]}
 
 
 class _Schemas:
@@ -242,9 +242,9 @@ class _Schemas:
         )
 
     def _dict(self, fields: dict[str, Any], title: str) -> Any:
-        return self._core.typed_dict_schema(
-            fields, extra_behavior="forbid", metadata=_titled(title)
-        )
+        # pydantic itself says the latter from 2.12 on.
+        words = _described(title=title, additionalProperties=False)
+        return self._core.typed_dict_schema(fields, extra_behavior="forbid", metadata=words)
 
     def _one_of(self, choices: Sequence[tuple[str, Any]], title: str) -> Any:
         """Return the schema of a dictionary with one of these keys, with what each key holds."""
@@ -253,7 +253,7 @@ class _Schemas:
             for name, schema in choices
         }
         return self._core.tagged_union_schema(
-            dicts, discriminator=_one_key, metadata=_titled(title)
+            dicts, discriminator=_one_key, metadata=_described(title=title)
         )
 
     def _made(self, schema: Any, classes: Any, make: Callable[[Any], Any], **more: Any) -> Any:
