@@ -17,7 +17,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import uuid as _uuid
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
 __all__ = [
@@ -311,8 +311,8 @@ def _hash_with_lists(self: Any) -> int:
 class _Value(msgspec.Struct, _Described, frozen=True, gc=False):
     """What rows, structs and sums have in common (docs/rows.md)."""
 
-    __type__: ClassVar[Callable[[], Any] | None] = None
-    """Returns the shapes of the module and the type in it, once the class is part of a module."""
+    __type__: ClassVar[Any] = None
+    """A function that returns the shapes of the module and the type in it, once the class is part of a module."""
     __definition__: ClassVar[Any] = None
     """On a class of run-time bindings: what it was made from."""
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 from uuid import UUID
 
 from ..errors import EncodeError, LocalProtocolError
@@ -58,14 +58,14 @@ def _bytes_of_hex(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def type_of(cls: Any) -> tuple[Shapes, AlgebraicType]:
+def type_of(named: Any) -> tuple[Shapes, AlgebraicType]:
     """Return the type that a class of rows, structs, enums or sums has, and the types around it.
 
     Raises:
         LocalProtocolError: the class is part of no module.
     """
-    if issubclass(cls, SumValue) and cls.__tag__ >= 0:
-        cls = cls.__base__
+    is_variant = issubclass(named, SumValue) and named.__tag__ >= 0
+    cls: Any = named.__base__ if is_variant else named
     find = getattr(cls, "__type__", None)
     if find is None:
         definition = getattr(cls, "__definition__", None)
@@ -166,6 +166,8 @@ class PlainReader:
                 return self._sum(shape, value)
             case ProductShape():
                 return self._product(shape, value)
+            case _:
+                assert_never(shape)
 
     def _member(self, cls: Any, members: Any, value: Any) -> Any:
         if isinstance(value, cls):

@@ -8,7 +8,7 @@ read by `from_plain`, and everything is written by `plain`. So the dictionaries 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 from ..errors import EncodeError
 from ..types import ConnectionId, Err, Identity, Ok, Some, TimeDuration, Timestamp, Uuid
@@ -133,16 +133,18 @@ class _Schemas:
                 _, index = self._shapes.resolve(ty)
                 ref = f"spacetimedb.Type{index}:{id(self._shapes)}"
                 return self._defined(ref, lambda: self._container(shape) | {"ref": ref})
-            case EnumShape(cls) | SumShape(cls) | ProductShape(cls):
-                makers: dict[Any, Any] = {
-                    EnumShape: self._enum,
-                    SumShape: self._sum,
-                    ProductShape: self._product,
-                }
-                make = makers[type(shape)]
-        assert cls is not None
+            case EnumShape(cls):
+                return self._of_class(cls, lambda ref: self._enum(ty, shape, ref))
+            case SumShape(cls):
+                return self._of_class(cls, lambda ref: self._sum(shape, ref))
+            case ProductShape(cls):
+                return self._of_class(cls, lambda ref: self._product(shape, ref))
+            case _:
+                assert_never(shape)
+
+    def _of_class(self, cls: Any, make: Callable[[str], Any]) -> Any:
         ref = f"{cls.__module__}.{cls.__qualname__}:{id(cls)}"
-        return self._defined(ref, lambda: make(ty, shape, ref))
+        return self._defined(ref, lambda: make(ref))
 
     def _defined(self, ref: str, make: Callable[[], Any]) -> Any:
         """Return a reference to a definition, which is made once: types may mention themselves."""
@@ -169,6 +171,8 @@ class _Schemas:
                     (Ok, Err),
                     lambda fields: Ok(fields["ok"]) if "ok" in fields else Err(fields["err"]),
                 )
+            case _:
+                assert_never(shape)
 
     def leaf(self, ty: AlgebraicType, name: str) -> Any:
         """Return the schema of a type whose values `from_plain` reads in one piece."""
@@ -207,7 +211,7 @@ class _Schemas:
         description = {"type": "string", "enum": names, "title": shape.cls.__name__}
         return self._read(ty, _keep, description, ref=ref)
 
-    def _product(self, ty: AlgebraicType, shape: ProductShape, ref: str) -> Any:
+    def _product(self, shape: ProductShape, ref: str) -> Any:
         fields = {
             name: self._core.typed_dict_field(self.of(ty))
             for name, ty in zip(shape.attributes, shape.types, strict=True)
@@ -221,7 +225,7 @@ class _Schemas:
             serialization=self._core.plain_serializer_function_ser_schema(_write, info_arg=True),
         )
 
-    def _sum(self, ty: AlgebraicType, shape: SumShape, ref: str) -> Any:
+    def _sum(self, shape: SumShape, ref: str) -> Any:
         variants = {variant_name(variant.cls): variant for variant in shape.variants}
         choices = [
             (name, self._core.none_schema() if variant.is_unit else self.of(variant.payload))
