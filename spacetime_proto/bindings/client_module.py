@@ -11,7 +11,7 @@ classes made at run time, for programs without generated bindings.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -25,6 +25,7 @@ from ..query.builder import Columns, Predicate, QueryPlan, TableQuery
 from ..query.builder import build_condition as _build_condition
 from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
+from ..sats.algebraic import RefType
 from ..schema.attributes import table_attributes
 from ..schema.case import python_names
 from ..unknown_names import unknown_attribute
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..client.table_handles import HandleOwner
+    from ..sats.algebraic import AlgebraicType
+    from ..sats.shapes import Shapes
     from ..schema.bound import BoundFunction, BoundModule, BoundTable
     from ..schema.model import ModuleDef
 
@@ -148,6 +151,11 @@ class Module(Generic[DbT]):
         self._relations: dict[str, Relation] = {}
         self.legacy = LegacyRegistry() if legacy is None else legacy
         self.legacy.module = self
+        for ref, cls in self._classes.items():
+            cast("Any", cls).__type__ = partial(self._type, ref)
+
+    def _type(self, ref: int) -> tuple[Shapes, AlgebraicType]:
+        return self.bound.types.shapes, RefType(ref)
 
     @cached_property
     def definition(self) -> ModuleDef:

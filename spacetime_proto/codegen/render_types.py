@@ -121,7 +121,7 @@ def _index_lines(table: TableModel) -> list[str]:
 
 def _enum_file(model: TypeModel, doc: Sequence[str]) -> SourceFile:
     file = SourceFile(doc, [model.name, *(field.attribute for field in model.fields)])
-    file.add(f"class {model.name}({file.use('enum', 'Enum')}):")
+    file.add(f"class {model.name}({file.use(BINDINGS, 'EnumValue')}):")
     file.add(
         *docstring(f"A ``{model.name}``; a member's value is its tag on the wire.", indent="    ")
     )
