@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
-from spacetime_proto.client.states import SessionState
+from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.unknown_names import unknown_attribute
 
@@ -150,7 +150,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def is_connected(self) -> bool:
         """Whether requests can be made now."""
         session = self._driver.session
-        return session is not None and session.state is SessionState.OPEN
+        is_open = session is not None and session.state is SessionState.OPEN
+        return is_open and not self._driver.is_forked
 
     @property
     def state(self) -> ClientState:
@@ -158,13 +159,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
         It is text as well: ``client.state == "waiting"``.
         """
-        return self._driver.status.state
+        driver = self._driver
+        return ClientState.CLOSED if driver.is_forked else driver.status.state
 
     @property
     def retry_in(self) -> float | None:
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
-        at = self._driver.status.retry_at
-        return None if at is None else max(0.0, at - self._driver.now())
+        return self._driver.retry_in() if self.state is ClientState.WAITING else None
 
     if not TYPE_CHECKING:  # pragma: no branch
 
@@ -216,7 +217,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
-        if driver.is_done:
+        if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
         with driver.lock:
@@ -304,14 +305,19 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         session = driver.status.session
         driver.check_process()
         waits = waits and driver.in_callback
-        if session is not None and driver.is_entered and not driver.is_done and not waits:
+        if (
+            session is not None
+            and session.state is not SessionState.CLOSED
+            and driver.is_entered
+            and not waits
+        ):
             return session
         name = getattr(call, "name", None)  # not checked yet: it may be anything
         if name is not None:
             what = f"{what} {name!r}"
         if not driver.is_entered:
             raise LocalProtocolError(f"cannot {what}: enter the client with async with first")
-        if driver.is_done:
+        if driver.is_over:
             driver.raise_over(what)
         if waits:
             driver.refuse_in_callback(what)

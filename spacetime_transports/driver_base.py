@@ -6,6 +6,7 @@ read, run callbacks and so on; a driver does it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -33,7 +34,7 @@ from .logs import ClientLog
 from .token_sources import TokenFile, refused_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.client.pending_call import PendingCall
@@ -110,6 +111,7 @@ class DriverBase(Generic[DbT]):
             target=self._target,
             url=address.url,
             connect_timeout=options.connect_timeout,
+            wait_for_server=options.wait_for_server,
             reconnect=options.reconnect,
             has_fresh_tokens=options.has_fresh_tokens,
             on_callback_error=_with_two_arguments(options.on_callback_error),
@@ -133,7 +135,11 @@ class DriverBase(Generic[DbT]):
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
-        session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
+        session.set_driver(
+            check_callback=self.check_callback,
+            change_stream=self._change_stream,
+            retry_in=self.retry_in,
+        )
         if self.options.recorder is not None:
             from .recorder import RecordingTap
 
@@ -163,6 +169,10 @@ class DriverBase(Generic[DbT]):
         def close(self) -> None:
             """Begin to close the connection, without waiting for the end."""
 
+        def _descriptors(self) -> Iterable[int]:
+            """Return the descriptors of the open sockets."""
+            raise NotImplementedError
+
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
             raise NotImplementedError
@@ -170,6 +180,11 @@ class DriverBase(Generic[DbT]):
     def now(self) -> float:
         """Return the time in seconds, on the clock that `LifeStatus.retry_at` refers to."""
         return time.monotonic()
+
+    def retry_in(self) -> float | None:
+        """Return the seconds until the next attempt to connect; None if there is none."""
+        at = self.status.retry_at
+        return None if at is None else max(0.0, at - self.now())
 
     # --- what both do ---------------------------------------------------------------------------
 
@@ -190,12 +205,32 @@ class DriverBase(Generic[DbT]):
                 " connection cannot be shared by two processes: call connect again here, in the child"
             )
 
+    def disown(self) -> None:
+        """In a forked child: let go of the connection, which is the parent's, without touching it.
+
+        To shut a socket down or to read from it would do so for both processes. So what takes the
+        place of each socket here is /dev/null, even for a C library that remembers its descriptor.
+        """
+        self.is_forked = True
+        self._renew_lock()
+        with contextlib.suppress(Exception):
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in self._descriptors():
+                if descriptor >= 0:
+                    os.dup2(null, descriptor)
+            os.close(null)
+
+    def _renew_lock(self) -> None:
+        """In a forked child: forget the lock. A thread may have held it that is not there any more."""
+        self.lock = threading.RLock()
+
     def refuse_in_callback(self, what: str) -> None:
         """Refuse to wait inside a callback of the same client, which would wait for itself.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         if self.in_callback:
             raise LocalProtocolError(
                 f"cannot {what} and wait for it inside a callback of the same client, which would"
@@ -214,6 +249,11 @@ class DriverBase(Generic[DbT]):
         if session is not None and not pending.is_done:
             with self.lock:
                 session.counters.calls_abandoned += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection any more; `is_done` follows when all is cleaned up."""
+        return self.is_done or self.status.is_closing
 
     @property
     def _is_closing(self) -> bool:
@@ -253,14 +293,12 @@ class DriverBase(Generic[DbT]):
             Disconnected: always.
         """
         self.was_told = True
-        error = self.status.error
+        error, session = self.status.error, self.status.session
+        if error is None and session is not None:
+            error = session.close_error
         if error is None:
             raise Disconnected(f"cannot {what}: this client is closed")
-        raise Disconnected(
-            f"cannot {what}: the connection is over: {error}",
-            code=getattr(error, "code", None),
-            reason=getattr(error, "reason", ""),
-        ) from error
+        raise Disconnected.because(f"cannot {what}: the connection is over", error)
 
     def outcome(self, pending: PendingCall[R]) -> R:
         """Return the value of a settled call, or raise its error."""
@@ -278,14 +316,15 @@ class DriverBase(Generic[DbT]):
                 raise mismatch from error
 
 
-def _mark_forked() -> None:
-    """In a child process: note that the parent's clients are not this process's."""
+def _disown_all() -> None:
+    """In a child process: leave the clients that have begun to connect to the parent."""
     for driver in list(_drivers):
-        driver.is_forked = True
+        if driver.is_entered:
+            driver.disown()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_mark_forked)
+    os.register_at_fork(after_in_child=_disown_all)
 
 
 def may_be_stale(error: BaseException | None) -> bool:

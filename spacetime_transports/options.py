@@ -76,6 +76,10 @@ class Options(TypedDict, total=False):
     """v1 only: less detail about other clients' transactions."""
     reconnect: bool | ReconnectPolicy
     """Whether and how to connect again after the connection was lost; default False."""
+    wait_for_server: float | None
+    """Seconds during which the first connect is repeated while the server is not there yet: nothing
+    listens, its name does not resolve, or a gateway answers 502, 503, 504 or 429. Default None: the
+    first failure is raised."""
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
@@ -122,6 +126,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenSource = None
     token_via: TokenVia = "header"
     reconnect: ReconnectPolicy | None = None
+    wait_for_server: float | None = None
     connect_timeout: float | None = 10.0
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
@@ -167,6 +172,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
+        wait_for_server=_seconds_or_none("wait_for_server", given.get("wait_for_server")),
         connect_timeout=_seconds_or_none("connect_timeout", given.get("connect_timeout", 10.0)),
         headers=_headers(given.get("headers") or ()),
         ssl_context=_ssl_context(given.get("ssl_context")),

@@ -9,12 +9,12 @@ from typing_extensions import TypeVar
 
 from ..errors import LocalProtocolError, SpacetimeError
 from ..unknown_names import unknown_attribute
+from .stats import Counters
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
     from .causes import Why
     from .pending_call import Call
-    from .stats import Counters
     from .subscriptions import Subscription
 
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
@@ -53,6 +53,32 @@ _ADVICE = {
     "timestamp": "when the change was made is ctx.event.timestamp, where the event has it",
     "subscriptionbuilder": "write ctx.subscribe(queries)",
 }
+
+
+class NoOwner:
+    """Stands for the session while there is none: before the first schema was fetched."""
+
+    wants_everything = wants_outcomes = False
+    identity: Identity | None = None
+    connection_id: ConnectionId | None = None
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+
+    @property
+    def db(self) -> Any:
+        """Nothing yet: raises LocalProtocolError, as the methods do."""
+        raise self._too_early()
+
+    def submit(self, call: Call[Any]) -> None:
+        raise self._too_early()
+
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
+        raise self._too_early()
+
+    @staticmethod
+    def _too_early() -> LocalProtocolError:
+        return LocalProtocolError("there are no tables yet: the schema could not be fetched")
 
 
 class Context(Generic[DbT]):

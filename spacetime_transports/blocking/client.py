@@ -96,7 +96,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         Inside a callback it returns at once; the end comes after the callback has returned.
         """
         driver = self._driver
-        if driver.is_done and self._thread is None:
+        if driver.is_forked or (driver.is_done and self._thread is None):
             return
         driver.shut()
         if driver.in_callback:

@@ -66,6 +66,15 @@ class BlockingDriver(DriverBase[DbT]):
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return BlockingChangeStream(table, max_buffered, self)
 
+    def _descriptors(self) -> list[int]:
+        stream = [] if self._stream is None else [self._stream.fileno()]
+        return [*stream, *self._wakeup.descriptors()]
+
+    def _renew_lock(self) -> None:
+        super()._renew_lock()
+        self._condition = threading.Condition(self.lock)
+        self._owner = None
+
     # --- for the client -----------------------------------------------------------------------
 
     @property
@@ -110,12 +119,16 @@ class BlockingDriver(DriverBase[DbT]):
             self.raise_not_up()
 
     def close(self) -> None:
+        if self.is_forked:
+            return
         with self.lock:
             self.status.close(self.now())
         self._wakeup.wake()
 
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
+        if self.is_forked:
+            return
         self.close()
         if self.in_callback:
             return
@@ -134,6 +147,8 @@ class BlockingDriver(DriverBase[DbT]):
 
     def flush(self) -> None:
         """Send what was queued: now, or by waking the owner, or in the owner after its callback."""
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is None:
                 self._send()
@@ -163,8 +178,9 @@ class BlockingDriver(DriverBase[DbT]):
             Whether the condition is met; False when the deadline passed or the client is over.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         me = threading.get_ident()
         while True:
             with self._condition:
@@ -203,6 +219,8 @@ class BlockingDriver(DriverBase[DbT]):
 
         If another thread owns the client, because it is inside a callback, this does nothing.
         """
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is not None or self.is_done:
                 return
@@ -296,6 +314,7 @@ class BlockingDriver(DriverBase[DbT]):
         stream = self._stream
         assert stream is not None
         while True:
+            self.check_process()  # a callback may have forked
             if may_wait:
                 self._send()
             try:
@@ -330,6 +349,7 @@ class BlockingDriver(DriverBase[DbT]):
         if until is None and self._errand is None:
             self._errand = self._errand_for(want)
         while True:
+            self.check_process()  # a callback may have forked
             self._wakeup.clear()
             now = time.monotonic()
             errand = self._errand

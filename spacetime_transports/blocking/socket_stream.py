@@ -48,6 +48,10 @@ class Wakeup:
             selector.register(self.receiver, _READ)
             selector.select(seconds)
 
+    def descriptors(self) -> tuple[int, int]:
+        """Return those of both ends, -1 when they are closed."""
+        return self.receiver.fileno(), self._sender.fileno()
+
     def close(self) -> None:
         """Close both ends."""
         self.receiver.close()
@@ -130,6 +134,10 @@ class SocketStream:
             self._selector.modify(self._socket, events)
             self._events = events
         self._selector.select(seconds)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket, -1 when it is closed."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Close the socket."""

@@ -82,10 +82,13 @@ class SpacetimeDBAsyncClient(Registrations):
     Attributes:
         client: holds the registered callbacks and the cache (`SpacetimeDBClient`).
         request_timeout: seconds that `call_reducer` and `close` wait.
+        wait_for_server: seconds to go on trying to connect while the server is not there yet; None:
+            the first failure counts.
         is_closing: whether `force_close` was called.
     """
 
     request_timeout: float = 5
+    wait_for_server: float | None = None
 
     def __init__(self, autogen_package: Any) -> None:
         self.client = SpacetimeDBClient(autogen_package)
@@ -106,7 +109,10 @@ class SpacetimeDBAsyncClient(Registrations):
     @property
     def is_connected(self) -> bool:
         """Whether requests can be made."""
-        return self._driver is not None and self._driver.status.is_up and not self._driver.is_done
+        driver = self._driver
+        return (
+            driver is not None and driver.status.is_up and not (driver.is_done or driver.is_forked)
+        )
 
     @property
     def identity(self) -> Identity | None:
@@ -357,6 +363,7 @@ class SpacetimeDBAsyncClient(Registrations):
         for driver in self.client.attempts(
             AsyncDriver[Any], address, database, token,
             queries=queries, on_connect=on_connect, loop=self._loop,
+            wait_for_server=self.wait_for_server,
         ):  # fmt: skip
             self._driver = driver
             driver.enter()
@@ -382,6 +389,8 @@ class SpacetimeDBAsyncClient(Registrations):
         """Close the connection, end all tasks; return what went wrong."""
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
+        if driver is not None and driver.is_forked:
+            return None  # the tasks are the parent's
         try:
             if driver is not None:
                 await driver.shut()

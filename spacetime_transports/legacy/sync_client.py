@@ -101,6 +101,9 @@ class SpacetimeDBClient(Registrations):
     """
 
     instance: ClassVar[SpacetimeDBClient | None] = None
+    wait_for_server: float | None = None
+    """Seconds to go on trying to connect while the server is not there yet; None: the first failure
+    counts. Set it before connecting, on the class for `init`."""
 
     def __init__(self, autogen_package: Any) -> None:
         SpacetimeDBClient.instance = self
@@ -237,6 +240,7 @@ class SpacetimeDBClient(Registrations):
         driver = self._driver
         if driver is None or driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
+        driver.check_process()
         assert driver.session is not None  # there are bindings from the start
         return driver, driver.session
 
@@ -264,6 +268,7 @@ class SpacetimeDBClient(Registrations):
         queries: Sequence[str] = (),
         on_connect: Callable[..., object] | None = None,
         loop: Loop | None = None,
+        wait_for_server: float | None = None,
     ) -> Iterator[DriverT]:
         """Yield a driver for each attempt, best protocols first; requests go to the last one.
 
@@ -281,7 +286,11 @@ class SpacetimeDBClient(Registrations):
             return None
 
         for protocols in PROTOCOLS:
-            options = resolve(token=token or None, protocols=protocols)
+            options = resolve(
+                token=token or None,
+                protocols=protocols,
+                wait_for_server=wait_for_server or self.wait_for_server,
+            )
             callbacks = LegacyCallbacks(
                 self._registry, self.run_callback, self._on_subscription_applied, self._on_event
             )
@@ -396,6 +405,8 @@ class SpacetimeDBClient(Registrations):
     def close(self) -> None:
         """Close the connection; ``on_disconnect`` runs before this returns."""
         driver = self._need_blocking()
+        if driver.is_forked:
+            return
         if not driver.is_done:
             driver.shut()
         if not driver.in_callback:
