@@ -217,6 +217,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
+        self._catch_up(None)
         if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
@@ -286,8 +287,16 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             )
         return session
 
+    def _catch_up(self, end: float | None) -> None:
+        """Let a client move that nobody else moves, until `end` on its clock; not in a callback."""
+
     def _ready(
-        self, what: str, call: Call[Any] | None = None, *, waits: bool = False
+        self,
+        what: str,
+        call: Call[Any] | None = None,
+        *,
+        waits: bool = False,
+        end: float | None = None,
     ) -> ClientSession[DbT]:
         """Return the session for a request.
 
@@ -295,6 +304,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             what: the request, such as "call", for the text of errors.
             call: the call, for the text of errors; None for other requests.
             waits: whether the caller is about to wait for the answer.
+            end: until when, on the clock of the driver.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
@@ -302,8 +312,9 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             Disconnected: the client is over.
         """
         driver = self._driver
-        session = driver.status.session
         driver.check_process()
+        self._catch_up(end)
+        session = driver.status.session
         waits = waits and driver.in_callback
         if (
             session is not None

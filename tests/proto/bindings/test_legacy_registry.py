@@ -237,7 +237,7 @@ def test_a_call_tells_its_outcome(registry):
     assert registry.kept.then is None
     with pytest.raises(TypeError, match=r"then is called with \(reducer_event\), but"):
         registry.call_then(lambda: None, send, "hi")
-    with pytest.raises(TypeError, match="then is a function, not int"):
+    with pytest.raises(TypeError, match="then takes a callable, not int"):
         registry.call_then(3, send, "hi")
     assert len(registry.kept.calls) == 2
 
