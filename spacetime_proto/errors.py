@@ -9,7 +9,7 @@ wire is passed through `redact` first.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,6 +63,20 @@ class SpacetimeError(Exception):
     def message(self) -> str:
         """The sentence that says what went wrong."""
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors want more than the text, so the parts are put back instead.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(
+    cls: type[SpacetimeError], args: tuple[Any, ...], parts: dict[str, Any]
+) -> SpacetimeError:
+    """Return an error that was pickled or copied."""
+    error = cls.__new__(cls, *args)
+    error.args = args  # which an `OSError` leaves to its constructor
+    vars(error).update(parts)
+    return error
 
 
 # --- getting a connection ---------------------------------------------------------------------

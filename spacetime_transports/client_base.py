@@ -8,6 +8,7 @@ from typing_extensions import TypeVar
 
 from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.unknown_names import unknown_attribute
 
 from .net.address import parse_host
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     )
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
+    from spacetime_proto.client.states import ClientState
+    from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
@@ -52,6 +55,26 @@ class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
     """``on_error(ctx, error)``, if it is refused or dies later."""
     on_end: OnEnd[DbT] | None
     """``on_end(ctx)``, after an unsubscribe."""
+
+
+_CALL = (
+    "{0} are functions of the bindings: call(module_bindings.{0}.NAME(...)); with bindings made at run"
+    " time, call(client.module.{0}.NAME(...))"
+)
+#: What to write in place of names that clients have elsewhere.
+_ADVICE = {
+    "reducers": _CALL.format("reducers"),
+    "procedures": _CALL.format("procedures"),
+    "tables": "the rows are in client.db; queries are built from module_bindings.tables",
+    "subscriptionbuilder": "write client.subscribe(queries)",
+    "builder": "write connect(host, database, module, ...)",
+    "sql": "write client.query(...), or HttpClient(host).sql(...) for statements that change rows",
+    "disconnect": "write client.close()",
+    "isactive": "write client.is_connected",
+    "oninsert": "callbacks of rows belong to tables: client.db.TABLE.on_insert(callback)",
+    "ondelete": "callbacks of rows belong to tables: client.db.TABLE.on_delete(callback)",
+    "onupdate": "callbacks of rows belong to tables: client.db.TABLE.on_update(callback)",
+}
 
 
 class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
@@ -143,6 +166,21 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def retry_in(self) -> float | None:
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
         return self._driver.retry_in() if self.state is ClientState.WAITING else None
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
+            )
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has done so far, in numbers; also from other threads, and after the end.
+
+        The numbers belong together: they are those between two messages. See `docs/observing.md`.
+        """
+        return self._driver.stats()
 
     def __repr__(self) -> str:
         driver = self._driver

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
+from spacetime_proto.client.callback_arity import callback_name, check_callback
 from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import (
     ALL_PROTOCOLS,
@@ -116,6 +117,9 @@ class Options(TypedDict, total=False):
     on_callback_error: OnCallbackError | None
     """Called with the exception that a callback raised and, if it takes a second argument, with that
     callback. Without it, a callback that raises ends the connection."""
+    slow_callback: float | None
+    """Seconds from which on a callback counts as slow, and a warning is logged; default 1, None turns
+    it off. Callbacks for rows are timed in groups."""
     recorder: RecorderTarget | None
     """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
     after the first goes to a file of its own."""
@@ -140,6 +144,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_connect_error: OnConnectError[Any] | None = None
     on_disconnect: OnDisconnect[Any] | None = None
     on_callback_error: OnCallbackError | None = None
+    slow_callback: float | None = 1.0
     recorder: RecorderTarget | None = None
 
     def __repr__(self) -> str:
@@ -176,8 +181,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
-        connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
+        wait_for_server=_seconds_or_none("wait_for_server", given.get("wait_for_server")),
+        connect_timeout=_seconds_or_none("connect_timeout", given.get("connect_timeout", 10.0)),
         waits_offline=given.get("offline") != "fail",
         keep_alive_thread=_flag("keep_alive_thread", given.get("keep_alive_thread", True)),
         headers=_headers(given.get("headers") or ()),
@@ -187,6 +192,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
         on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
+        slow_callback=_seconds_or_none("slow_callback", given.get("slow_callback", 1.0)),
         recorder=given.get("recorder"),
     )
 
@@ -228,10 +234,6 @@ def _proxy(value: str | None) -> str | None:
     return value
 
 
-def _seconds(name: str, value: float | None) -> float | None:
-    return None if value is None else check_seconds(name, value)
-
-
 def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     if value is True:
         return ReconnectPolicy()
@@ -270,17 +272,17 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
     raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
 
 
+def _seconds_or_none(name: str, value: float | None) -> float | None:
+    return None if value is None else check_seconds(name, value)
+
+
 def _callback(name: str, value: object) -> Any:
-    if value is None or callable(value):
-        return value
-    raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
-
-
-def callback_name(function: object) -> str:
-    """Return the name that a callback has in the source, for errors."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__qualname__", None) or repr(function)
+    if value is None:
+        return None
+    if not callable(value):
+        raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
+    check_callback(name, value)
+    return value
 
 
 def is_async_callable(function: object) -> bool:

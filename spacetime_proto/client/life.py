@@ -112,7 +112,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 Life: TypeAlias = Generator[
-    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | None, None
+    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | float | None, None
 ]
 
 
@@ -334,7 +334,7 @@ def _talk(status: LifeStatus[Any], attempt: Attempt | None = None) -> Generator[
     )
 
 
-def _checked(answer: Received | Answered | None) -> Answered:
+def _checked(answer: Received | Answered | float | None) -> Answered:
     """Return `answer`, or raise the error in it."""
     assert isinstance(answer, Answered)
     if answer.error is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .meaning import Greeting
     from .retry import Decision
     from .session_options import ClientOptions, Target
+    from .stats import Stats
     from .tap import Tap
 
 DbT = TypeVar("DbT")
@@ -108,6 +109,20 @@ class ClientSession(Requests, Generic[DbT]):
     def __repr__(self) -> str:
         return f"<ClientSession {self.state.value} identity={self.identity}>"
 
+    @property
+    def stats(self) -> Stats:
+        """The numbers of this session's whole life, as of its last input."""
+        return self.stats_at(self._now)
+
+    def stats_at(self, now: float) -> Stats:
+        """Return `stats`, given the time on the clock of the session's inputs."""
+        connection = self._connection
+        pending = len(self._waiting.calls)
+        if connection is not None:
+            pending += connection.calls.pending_count
+        rows, size = self.cache.count_rows()
+        return self.counters.at(now, pending=pending, rows=rows, size=size)
+
     # --- bytes and time -----------------------------------------------------------------------
 
     def start(self, now: float, target: Target) -> None:
@@ -122,6 +137,7 @@ class ClientSession(Requests, Generic[DbT]):
         """
         self._move(SessionInput.START)
         self._now = now
+        self.counters.attempts += 1
         self._failure, self.has_failed, self._is_damaged = None, False, False
         self._end_pending = self._is_told = False
         self._last_words = b""
@@ -150,6 +166,7 @@ class ClientSession(Requests, Generic[DbT]):
         """Take bytes from the stream. Errors of the server are not raised; they end in `events`."""
         self._now = now
         if self._wire is not None:
+            self.counters.read(data, now)
             self._wire.receive_data(data, now)
 
     def receive_eof(self, *, now: float) -> None:
@@ -175,19 +192,28 @@ class ClientSession(Requests, Generic[DbT]):
         """When to call `tick` at the latest; None for never."""
         return None if self._wire is None else self._wire.deadline
 
-    def data_to_send(self) -> bytes:
-        """Return the bytes to write, in one piece, and forget them; empty if there are none."""
+    def data_to_send(self, *, now: float | None = None) -> bytes:
+        """Return the bytes to write, in one piece, and forget them; empty if there are none.
+
+        Args:
+            now: the time, from which `stats` counts how long a reply takes; by default, that of
+                the last input.
+        """
+        if now is not None:
+            self._now = now
         wire = self._wire
         if wire is None:
-            last_words, self._last_words = self._last_words, b""
-            return last_words
-        self._flush(wire)
-        return wire.data_to_send()
+            data, self._last_words = self._last_words, b""
+        else:
+            self._flush(wire)
+            data = wire.data_to_send()
+        self.counters.bytes_sent += len(data)
+        return data
 
     def _flush(self, wire: ClientWebSocket) -> None:
         """Pass the queued messages of the connection to the WebSocket."""
         if self._connection is not None and wire.state is State.OPEN:
-            payloads = self._connection.payloads_to_send()
+            payloads = self._connection.payloads_to_send(self._now)
             if self.has_failed:
                 return  # the tap could not take one
             for payload in payloads:
@@ -340,6 +366,7 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
+        self.counters.greeted(self._now)
         self.close_error = None
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
@@ -358,6 +385,7 @@ class ClientSession(Requests, Generic[DbT]):
 
     def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: give pending requests their outcome, then tell of the end."""
+        self.counters.ended(self._now)
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False

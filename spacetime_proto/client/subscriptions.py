@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError, SpacetimeError
+from .callback_arity import check_callback
 from .states import SubscriptionInput, SubscriptionState, next_subscription_state
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Subscription:
         """Set by a driver that waits for this subscription; runs in plan order."""
         self._state = SubscriptionState.PENDING
         self._unsubscribe: Callable[[Subscription], None] | None = None
+        self._driver_check: Callable[[Callable[..., Any]], object] | None = None
 
     @property
     def state(self) -> SubscriptionState:
@@ -87,9 +89,19 @@ class Subscription:
         """Whether it is over, in whichever way."""
         return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
 
-    def bind(self, unsubscribe: Callable[[Subscription], None]) -> None:
-        """Set the function that asks the session for the end (called by the session)."""
+    def bind(
+        self,
+        unsubscribe: Callable[[Subscription], None],
+        driver_check: Callable[[Callable[..., Any]], object] | None = None,
+    ) -> None:
+        """Set what the session does for it (called by the session).
+
+        Args:
+            unsubscribe: asks the session for the end.
+            driver_check: refuses callbacks that the driver cannot run.
+        """
         self._unsubscribe = unsubscribe
+        self._driver_check = driver_check
 
     def move(self, event: SubscriptionInput) -> None:
         """Go to the next state (called by the connection).
@@ -106,11 +118,15 @@ class Subscription:
         Before the request for it was sent, it is cancelled silently: `on_applied` never runs.
 
         Raises:
+            TypeError: `on_end` does not take ``(ctx)``.
             LocalProtocolError: it is over, or this was called before.
         """
         if self._unsubscribe is None:
             raise LocalProtocolError("this subscription belongs to no session")
         if on_end is not None:
+            check_callback("on_end", on_end)
+            if self._driver_check is not None:
+                self._driver_check(on_end)
             self.on_end = on_end
         self._unsubscribe(self)
 

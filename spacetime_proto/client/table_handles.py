@@ -14,6 +14,7 @@ import msgspec
 
 from ..cache.views import TableView
 from ..errors import LocalProtocolError
+from .callback_arity import check_callback, refuse_coroutine
 from .context import DbT
 
 if TYPE_CHECKING:
@@ -144,8 +145,7 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
         self.listeners = NO_LISTENERS
 
     def _add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
-        if not callable(callback):
-            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        check_callback(f"on_{kind}", callback)
         if self._owner is not None:
             self._owner.check_callback(callback)
         registered = (*getattr(self.listeners, kind), callback)
@@ -177,6 +177,7 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
         Always a plain function: a coroutine would let other tasks run before the change. If it
         raises, the connection ends with nothing of that message applied.
         """
+        refuse_coroutine("on_before_delete", callback)
         return self._add("before_delete", callback)
 
     def remove_on_insert(self, callback: CallbackHandle | Callable[..., Any]) -> None:

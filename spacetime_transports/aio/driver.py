@@ -195,8 +195,9 @@ class AsyncDriver(DriverBase[DbT]):
         """
         lock, send, mark, status = self.lock, living.send, _current_dispatch.set, self.status
         outer = _current_dispatch.get()
-        answer: Received | Answered | None = None
+        answer: Received | Answered | float | None = None
         error: Exception | None = None
+        clock = time.perf_counter
         until_checkpoint = CALLBACKS_PER_CHECKPOINT
         is_up = False
         try:
@@ -224,6 +225,7 @@ class AsyncDriver(DriverBase[DbT]):
                 else:
                     answer = await self._answer(want)  # type: ignore[arg-type]  # what is left
                     continue
+                started = clock()
                 for function, args in calls:
                     # The hot path of every row callback. The context variable is not reset after
                     # each call, which costs as much as setting it: the old mark stays there, and
@@ -245,7 +247,11 @@ class AsyncDriver(DriverBase[DbT]):
                     until_checkpoint -= 1
                     if not until_checkpoint:
                         until_checkpoint = CALLBACKS_PER_CHECKPOINT
+                        paused = clock()
                         await anyio.lowlevel.checkpoint()
+                        started += clock() - paused  # other tasks had that time
+                else:
+                    answer = clock() - started
         finally:
             mark(outer)
 
@@ -292,9 +298,10 @@ class AsyncDriver(DriverBase[DbT]):
     async def _write(self, stream: ByteStream, session: ClientSession[Any]) -> None:
         """Send what the session has queued, whenever there is something, until cancelled."""
         try:
+            now = self._clock
             with self._writer or anyio.CancelScope():
                 while True:
-                    while data := session.data_to_send():
+                    while data := session.data_to_send(now=now()):
                         await stream.send(data)
                     # There is no await since `data_to_send` was empty, so nothing was queued in
                     # between: `flush` after the next request finds this new waiter and wakes it.

@@ -131,7 +131,7 @@ class BlockingDriver(OwnedDriver[DbT]):
         session = self.status.session
         if self.stream is not None and session is not None:
             with self.lock:
-                data = session.data_to_send()
+                data = session.data_to_send(now=time.monotonic())
             self.stream.send(data)
 
     def move(self, deadline: float | None = None) -> None:
@@ -234,7 +234,7 @@ class BlockingDriver(OwnedDriver[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        answer: Received | Answered | None = None
+        answer: Received | Answered | float | None = None
         error: Exception | None = None
         lock, status, clock = self.lock, self.status, time.monotonic
         living: Any = self._living
@@ -258,6 +258,7 @@ class BlockingDriver(OwnedDriver[DbT]):
                         is_met, deadline = _never, None  # the end comes at once, and is waited for
                     error = None
             if type(want) is Invoke:
+                started = clock()
                 try:
                     result = want.function(*want.args)
                     if result is not None:
@@ -265,7 +266,9 @@ class BlockingDriver(OwnedDriver[DbT]):
                 except Exception as raised:
                     error = raised
                 else:
-                    if deadline is not None and clock() >= deadline:
+                    ended = clock()
+                    answer = ended - started
+                    if deadline is not None and ended >= deadline:
                         self.messages += 1
                         return
             elif want is MESSAGE_DONE:
@@ -281,6 +284,7 @@ class BlockingDriver(OwnedDriver[DbT]):
                     return
             elif type(want) is InvokeEach:
                 self._want = want  # after Ctrl-C between two callbacks the others still run
+                started = clock()
                 try:
                     for function, args in want.calls:
                         result = function(*args)
@@ -289,6 +293,7 @@ class BlockingDriver(OwnedDriver[DbT]):
                         if deadline is not None and clock() >= deadline:
                             self.messages += 1
                             return
+                    answer = clock() - started
                 except Exception as raised:
                     error = raised
                 self._want = None

@@ -157,6 +157,10 @@ class LegacyCallbacks(Callbacks):
         """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
         return bool(self._event or self.expected), True
 
+    @interests.setter
+    def interests(self, _: tuple[bool, bool]) -> None:
+        """Ignored: the lists above say what is wanted."""
+
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
         if isinstance(event, ev.TableChanged):

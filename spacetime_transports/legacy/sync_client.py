@@ -7,11 +7,20 @@ own calls.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, old_arguments
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
-from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
+from spacetime_proto.errors import (
+    Disconnected,
+    HandshakeError,
+    InternalError,
+    LocalProtocolError,
+    SpacetimeError,
+)
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity
 
@@ -25,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.bindings.legacy_registry import Then
     from spacetime_proto.cache.views import TableView
+    from spacetime_proto.client.pending_call import PendingCall
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.subscriptions import Subscription
 
@@ -60,6 +71,7 @@ class Registrations:
 
     def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
         """Call ``callback()`` whenever the rows of a subscription have come."""
+        check_callback("on_subscription_applied", callback, ())
         self._on_subscription_applied.append(callback)
 
     def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
@@ -68,6 +80,7 @@ class Registrations:
 
     def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
         """Call ``callback(message)`` for every transaction."""
+        check_callback("on_event", callback, ("message",))
         self._on_event.append(callback)
 
     def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
@@ -159,33 +172,59 @@ class SpacetimeDBClient(Registrations):
         if not isinstance(error, Disconnected):
             raise error
 
-    def _reducer_call(self, reducer: str, *args: Any) -> None:
-        self.legacy_call(Call("reducer", find_reducer(self.module.bound, reducer), args))
+    def _reducer_call(self, reducer: str, *args: Any, then: Then | None = None) -> None:
+        self.legacy_call(Call("reducer", find_reducer(self.module.bound, reducer), args), then)
 
-    def legacy_call(self, call: Call[Any]) -> None:
+    def legacy_call(self, call: Call[Any], then: Then | None = None) -> None:
         """Send a reducer call without waiting for its outcome (used by generated code).
+
+        Args:
+            call: structs among its arguments may be dicts by field name, or lists.
+            then: ``then(reducer_event)`` is called with the outcome, also when the connection is lost
+                before one is known: that counts as failed.
 
         Raises:
             LocalProtocolError: there is no connection, or the arguments do not fit.
         """
         what = f"call {call.name!r}"
         (driver, session), loop = self._need_driver(what), self._loop
+        call = old_arguments(self.module, call)
+
+        def answered(pending: PendingCall[Any]) -> object:
+            assert then is not None
+            return self.run_callback(then, self._outcome(pending))
+
+        def send() -> None:
+            session.call(call, on_done=None if then is None else answered)
+            driver.flush()
+
         if loop is None or loop.is_here:
             with driver.lock:
-                session.submit(call)
-            driver.flush()
+                send()
             return
         # Arguments that do not fit are refused here, in the caller's thread, not in the event loop.
         self.module.bound.reducers[call.name].encode_args(call.args)
 
-        def submit() -> None:
-            try:
-                session.submit(call)
-            except SpacetimeError:
-                return  # the connection has ended meanwhile
-            driver.flush()
+        def send_if_connected() -> None:
+            with contextlib.suppress(SpacetimeError):  # the connection may have ended meanwhile
+                send()
 
-        loop.call_soon(submit)
+        loop.call_soon(send_if_connected)
+
+    def _outcome(self, pending: PendingCall[Any]) -> LegacyReducerEvent:
+        """Return the outcome of an own call as `then` gets it."""
+        error = pending.error
+        status = "committed" if error is None else "failed"
+        if isinstance(error, InternalError) and "ran out of energy" in error.message:
+            status = "outofenergy"
+        return LegacyReducerEvent(
+            caller_identity=self.identity,
+            caller_connection_id=self.address,
+            reducer_name=pending.name,
+            status=status,
+            message="" if error is None else str(error),
+            args=None if pending.call is None else list(pending.call.args),
+        )
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the view of a table in the cache (used by generated code)."""
@@ -312,9 +351,18 @@ class SpacetimeDBClient(Registrations):
 
         Raises:
             SpacetimeDBException: no connection, and there is no `on_error`.
+            TypeError: a callback does not take its arguments.
         """
         from ..blocking.driver import BlockingDriver
 
+        for name, callback, *takes in (
+            ("on_connect", on_connect),
+            ("on_disconnect", on_disconnect, "message"),
+            ("on_identity", on_identity, "auth_token", "identity", "address"),
+            ("on_error", on_error, "message"),
+        ):
+            if callback is not None:
+                check_callback(name, callback, tuple(takes))
         self._on_disconnect = on_disconnect
         self._on_identity = on_identity
         self._on_error = on_error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ..logs import HttpLog
 from .async_stream import open_stream
 from .exchange import READ_SIZE, Exchange
 from .failures import timeout_failure
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
     """Send `request` and return the whole response; arguments and errors as in `blocking_exchange`."""
-    running = _Exchange(route, request, stream=False)
-    try:
-        await running.start()
-        while not running.machine.done:
-            await running.receive()
-    finally:
-        await running.close()
+    log = HttpLog(request, route)
+    running = _Exchange(route, request, stream=False, log=log)
+    with log.failing():
+        try:
+            await running.start()
+            while not running.machine.done:
+                await running.receive()
+        finally:
+            await running.close()
     assert running.machine.response is not None
     return running.machine.response
 
@@ -44,29 +47,31 @@ async def exchange_stream(
     """
     # No cancel scope may be open at a `yield`: a scope belongs to one task, and a generator may be
     # resumed by another.
-    running = _Exchange(route, request, stream=True)
+    log = HttpLog(request, route)
+    running = _Exchange(route, request, stream=True, log=log)
     machine = running.machine
-    try:
-        await running.start()
-        while machine.response is None:
-            await running.receive()
-        yield machine.response
-        running.deadline = float("inf")
-        while True:
-            for piece in machine.body_pieces():
-                yield piece
-            if machine.done:
-                return
-            await running.receive()
-    finally:
-        await running.close()
+    with log.failing():
+        try:
+            await running.start()
+            while machine.response is None:
+                await running.receive()
+            yield machine.response
+            running.deadline = float("inf")
+            while True:
+                for piece in machine.body_pieces():
+                    yield piece
+                if machine.done:
+                    return
+                await running.receive()
+        finally:
+            await running.close()
 
 
 class _Exchange(Exchange):
     """An exchange on a stream."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
-        super().__init__(route, request, stream=stream)
+    def __init__(self, route: Route, request: HttpRequest, *, stream: bool, log: HttpLog) -> None:
+        super().__init__(route, request, stream=stream, log=log)
         timeout = route.timeout
         self.deadline = float("inf") if timeout is None else anyio.current_time() + timeout
         self._stream: ByteStream | None = None

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from ..logs import HttpLog
 from .blocking_stream import open_socket
 from .exchange import READ_SIZE, Exchange
 
@@ -30,7 +31,8 @@ def exchange(route: Route, request: HttpRequest) -> HttpResponse:
         Disconnected: the server hung up before its answer was complete.
         ProtocolError: the answer is not HTTP, or too long (LimitExceeded).
     """
-    with _Exchange(route, request, stream=False) as running:
+    log = HttpLog(request, route)
+    with log.failing(), _Exchange(route, request, stream=False, log=log) as running:
         machine = running.machine
         while not machine.done:
             running.receive()
@@ -46,7 +48,8 @@ def exchange_stream(
     An error response is yielded whole, with its body. The time limit ends with the headers. Closing
     the iterator closes the connection. Errors as `exchange`.
     """
-    with _Exchange(route, request, stream=True) as running:
+    log = HttpLog(request, route)
+    with log.failing(), _Exchange(route, request, stream=True, log=log) as running:
         machine = running.machine
         while machine.response is None:
             running.receive()
@@ -62,9 +65,9 @@ def exchange_stream(
 class _Exchange(Exchange):
     """An exchange on a socket, as a context that closes it."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+    def __init__(self, route: Route, request: HttpRequest, *, stream: bool, log: HttpLog) -> None:
         # The request is checked before a socket is opened.
-        super().__init__(route, request, stream=stream)
+        super().__init__(route, request, stream=stream, log=log)
         timeout = route.timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self._socket = open_socket(

@@ -10,6 +10,7 @@ from spacetime_proto.wire.http_exchange import HttpExchange
 if TYPE_CHECKING:
     from spacetime_proto.wire.http_exchange import HttpRequest
 
+    from ..logs import HttpLog
     from .route import Route
 
 READ_SIZE = 256 * 1024
@@ -23,7 +24,7 @@ class Exchange:
         route: the way to the server; its time limit is for everything together.
     """
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+    def __init__(self, route: Route, request: HttpRequest, *, stream: bool, log: HttpLog) -> None:
         """Make the machine and give it the request.
 
         Raises:
@@ -31,6 +32,7 @@ class Exchange:
         """
         self.machine = HttpExchange(stream=stream)
         self.route = route
+        self._log: HttpLog | None = log
         self._what = f"{request.method} {request.path} of {route.address.authority}"
         self.machine.start(request, host_header=route.address.host_header)
 
@@ -42,6 +44,9 @@ class Exchange:
             self.machine.receive_eof()
         if self.machine.failure is not None:
             raise self.machine.failure
+        if self.machine.response is not None and self._log is not None:
+            self._log.answered(self.machine.response.status)
+            self._log = None
 
     def too_late(self) -> CallTimeout:
         """Return the error for a time limit that has passed."""

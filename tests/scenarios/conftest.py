@@ -66,7 +66,7 @@ def server(waiting: threading.Event) -> Iterator[ThreadServer]:
 def kit(driver: str, frames: str, server: ThreadServer) -> Iterator[Kit]:
     """Return the driver's kit; afterwards no thread of a client may be left."""
     yield Kit(driver, server, frames)
-    left = [t for t in threading.enumerate() if t.name.startswith("spacetime")]
-    for thread in left:  # one that has just told its news may be about to end
-        thread.join(PATIENCE)
-    assert not [thread.name for thread in left if thread.is_alive()]
+    for thread in threading.enumerate():
+        if thread.name.startswith("spacetime"):
+            thread.join(PATIENCE)  # it may be about to end
+            assert not thread.is_alive(), thread.name

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +13,10 @@ import pytest
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
 from tests.support.patience import PATIENCE
-from tests.support.processes import ended
+from tests.support.processes import ended, python, type_line, wait_for
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
@@ -31,38 +30,7 @@ def server() -> Iterator[ThreadServer]:
 
 
 def start(*arguments: str, home: Path, url: str = "") -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "SPACETIMEDB_URL": url,
-        "SPACETIMEDB_DATABASE": "chat",
-    }
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """Read the output of `process` until a line holds `text`."""
-    assert process.stdout is not None
-    seen = ""
-    for line in process.stdout:
-        seen += line
-        if text in line:
-            return seen
-    pytest.fail(f"it ended without saying {text!r}:\n{seen}")
-
-
-def type_line(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
+    return python(*arguments, HOME=str(home), SPACETIMEDB_URL=url, SPACETIMEDB_DATABASE="chat")
 
 
 def test_the_original_quickstart_between_two_terminals(

@@ -843,3 +843,36 @@ def test_the_signatures_of_0_7() -> None:
         "on_identity", "on_error",
     ]  # fmt: skip
     assert SimpleNamespace(**vars(SpacetimeDBAsyncClient)).request_timeout == 5
+
+
+def test_callbacks_take_what_they_are_called_with(mb: Any) -> None:
+    def wrong(
+        one: Any, two: Any, three: Any, four: Any, five: Any, six: Any, seven: Any
+    ) -> None: ...
+
+    client = SpacetimeDBAsyncClient(mb)
+    plain = SpacetimeDBClient(mb)
+    places: list[tuple[Callable[[], object], str]] = [
+        (
+            lambda: mb.user.User.register_row_update(wrong),
+            r"row callback is called with \(operation",
+        ),
+        (lambda: client.register_on_event(wrong), r"on_event is called with \(message\)"),
+        (lambda: client.register_on_subscription_applied(wrong), r"is called with \(\), but"),
+        (
+            lambda: asyncio.run(client.run(None, "localhost:1", "chat", False, wrong, [])),
+            r"on_connect is called with \(auth_token, identity\)",
+        ),
+        *(
+            (
+                lambda name=name: plain.connect(
+                    None, "localhost:1", "chat", False, **{name: wrong}
+                ),  # type: ignore[misc]
+                rf"{name} is called with \(",
+            )
+            for name in ("on_connect", "on_disconnect", "on_identity", "on_error")
+        ),
+    ]
+    for register, words in places:
+        with pytest.raises(TypeError, match=words):
+            register()

@@ -11,6 +11,7 @@ from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
+from spacetime_transports import blocking, connect
 from spacetime_transports import options as options_module
 from spacetime_transports.options import is_async_callable, resolve
 
@@ -116,6 +117,37 @@ def test_a_callable_gives_fresh_tokens() -> None:
     assert resolve(token=lambda: "t").has_fresh_tokens
 
 
+def test_callbacks_take_what_they_are_called_with() -> None:
+    takes = {
+        "on_connect": 3, "on_connect_error": 2, "on_disconnect": 2, "on_callback_error": 2, "token": 0,
+    }  # fmt: skip
+    options: dict[str, Any] = {}
+    for name, number in takes.items():
+        for wrong in range(6):
+            if wrong == number or (name, wrong) == ("on_callback_error", 1):
+                continue
+            words = rf"{name} is called with \(.*\), but .* takes \("
+            with pytest.raises(TypeError, match=words):
+                resolve(**{name: function_of(wrong)})
+        options[name] = function_of(number)
+    resolve(**options)
+    resolve(on_callback_error=function_of(1))
+    with pytest.raises(TypeError, match=r"on_disconnect: .* is a generator function"):
+        resolve(on_disconnect=generator)
+
+
+def function_of(number: int) -> Any:
+    """Return a function with that many parameters."""
+    return (
+        lambda: None, lambda a: a, lambda a, b: a, lambda a, b, c: a, lambda a, b, c, d: a,
+        lambda a, b, c, d, e: a,
+    )[number]  # fmt: skip
+
+
+def generator(ctx: Any, error: Any) -> Any:
+    yield
+
+
 def test_async_callables_are_found_behind_wrappers() -> None:
     async def plain() -> None: ...
 
@@ -127,3 +159,11 @@ def test_async_callables_are_found_behind_wrappers() -> None:
     assert is_async_callable(Callable())
     assert not is_async_callable(lambda: None)
     assert not is_async_callable(print)
+
+
+def test_a_blocking_client_takes_no_async_handler_of_errors() -> None:
+    async def handler(error: Exception) -> None: ...
+
+    with pytest.raises(TypeError, match="handler is an async function"):
+        blocking.connect("localhost:1", "x", on_callback_error=handler)
+    connect("localhost:1", "x", on_callback_error=handler)

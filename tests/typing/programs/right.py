@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -10,7 +11,7 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, SpacetimeError, Timestamp
+from spacetime_proto import Context, Identity, SpacetimeError, Timestamp, json_default
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
@@ -53,6 +54,20 @@ def values(user: mb.User, shape: mb.Shape) -> None:
                    shape=mb.Shape.Empty(), since=Timestamp(0))  # fmt: skip
     assert_type(made, mb.User)
     assert_type(UserFromItsFile, type[mb.User])
+    assert_type(made.to_dict(), dict[str, Any])
+    assert_type(made.to_dict(values="python"), dict[str, Any])
+    assert_type(mb.User.from_dict({}), mb.User)
+    assert_type(mb.Shape.from_dict({}), mb.Shape)
+    assert_type(dict(made), dict[str, Any])
+    json.dumps(made, default=json_default)
+
+
+def color_name(color: mb.Color) -> str:
+    match color:
+        case mb.Color.red:
+            return "r"
+        case mb.Color.green:
+            return "g"
 
 
 # --- the cache ----------------------------------------------------------------------------------
