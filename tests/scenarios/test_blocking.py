@@ -210,7 +210,7 @@ async def test_what_a_callback_raised_comes_out_where_it_ran(
         explode_at_the_next_row(client, other)
         with pytest.raises(MineError) as caught:
             request_of(client)
-        assert not client.raw.is_connected
+        assert not client.raw.is_connected and client.raw.state == "closed"
         with pytest.raises(Disconnected, match="the connection is over") as again:
             client.raw.call(client.reducers.nothing())
         assert again.value.__cause__ is caught.value
