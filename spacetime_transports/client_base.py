@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
-from spacetime_proto.client.states import SessionState
+from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
 
 from .net.address import parse_host
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     )
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
-    from spacetime_proto.client.states import ClientState
     from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
@@ -142,8 +141,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     @property
     def retry_in(self) -> float | None:
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
-        at = self._driver.status.retry_at
-        return None if at is None else max(0.0, at - self._driver.now())
+        return self._driver.retry_in() if self.state is ClientState.WAITING else None
 
     @property
     def stats(self) -> Stats:
@@ -188,7 +186,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
-        if driver.is_done:
+        if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
         with driver.lock:
@@ -276,14 +274,19 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         session = driver.status.session
         driver.check_process()
         waits = waits and driver.in_callback
-        if session is not None and driver.is_entered and not driver.is_done and not waits:
+        if (
+            session is not None
+            and session.state is not SessionState.CLOSED
+            and driver.is_entered
+            and not waits
+        ):
             return session
         name = getattr(call, "name", None)  # not checked yet: it may be anything
         if name is not None:
             what = f"{what} {name!r}"
         if not driver.is_entered:
             raise LocalProtocolError(f"cannot {what}: enter the client with async with first")
-        if driver.is_done:
+        if driver.is_over:
             driver.raise_over(what)
         if waits:
             driver.refuse_in_callback(what)

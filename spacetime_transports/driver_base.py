@@ -110,6 +110,7 @@ class DriverBase(Generic[DbT]):
             target=self._target,
             url=address.url,
             connect_timeout=options.connect_timeout,
+            wait_for_server=options.wait_for_server,
             reconnect=options.reconnect,
             has_fresh_tokens=options.has_fresh_tokens,
             on_callback_error=_with_two_arguments(options.on_callback_error),
@@ -130,7 +131,11 @@ class DriverBase(Generic[DbT]):
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
-        session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
+        session.set_driver(
+            check_callback=self.check_callback,
+            change_stream=self._change_stream,
+            retry_in=self.retry_in,
+        )
         if self.options.recorder is not None:
             from .recorder import RecordingTap
 
@@ -167,6 +172,11 @@ class DriverBase(Generic[DbT]):
     def now(self) -> float:
         """Return the time in seconds, on the clock that `LifeStatus.retry_at` refers to."""
         return time.monotonic()
+
+    def retry_in(self) -> float | None:
+        """Return the seconds until the next attempt to connect; None if there is none."""
+        at = self.status.retry_at
+        return None if at is None else max(0.0, at - self.now())
 
     # --- what both do ---------------------------------------------------------------------------
 
@@ -205,12 +215,17 @@ class DriverBase(Generic[DbT]):
             session = self.status.session
             return Stats() if session is None else session.stats_at(self.now())
 
-    def abandon(self, pending: PendingCall[Any]) -> None:
-        """Note that nobody waits any more for a call or query, if it has no outcome yet."""
+    def abandon(self) -> None:
+        """Note that nobody waits any more for a call or query that has no outcome yet."""
         session = self.status.session
-        if session is not None and not pending.is_done:
+        if session is not None:
             with self.lock:
                 session.counters.calls_abandoned += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection any more; `is_done` follows when all is cleaned up."""
+        return self.is_done or self.status.is_closing
 
     @property
     def _is_closing(self) -> bool:
@@ -250,14 +265,12 @@ class DriverBase(Generic[DbT]):
             Disconnected: always.
         """
         self.was_told = True
-        error = self.status.error
+        error, session = self.status.error, self.status.session
+        if error is None and session is not None:
+            error = session.close_error
         if error is None:
             raise Disconnected(f"cannot {what}: this client is closed")
-        raise Disconnected(
-            f"cannot {what}: the connection is over: {error}",
-            code=getattr(error, "code", None),
-            reason=getattr(error, "reason", ""),
-        ) from error
+        raise Disconnected.because(f"cannot {what}: the connection is over", error)
 
     def outcome(self, pending: PendingCall[R]) -> R:
         """Return the value of a settled call, or raise its error."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from spacetime_proto.client.context import Context
-    from spacetime_proto.client.life import LifeStatus
+    from spacetime_proto.client.life_status import LifeStatus
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.tap import Tap
     from spacetime_proto.types import Identity

@@ -75,6 +75,10 @@ class Options(TypedDict, total=False):
     """v1 only: less detail about other clients' transactions."""
     reconnect: bool | ReconnectPolicy
     """Whether and how to connect again after the connection was lost; default False."""
+    wait_for_server: float | None
+    """Seconds during which the first connect is repeated while the server is not there yet: nothing
+    listens, its name does not resolve, or a gateway answers 502, 503, 504 or 429. Default None: the
+    first failure is raised."""
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
@@ -121,6 +125,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenSource = None
     token_via: TokenVia = "header"
     reconnect: ReconnectPolicy | None = None
+    wait_for_server: float | None = None
     connect_timeout: float | None = 10.0
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
@@ -166,7 +171,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        connect_timeout=_seconds_or_none("connect_timeout", given.get("connect_timeout", 10.0)),
+        wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
+        connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
         headers=_headers(given.get("headers") or ()),
         ssl_context=_ssl_context(given.get("ssl_context")),
         proxy=_proxy(given.get("proxy")),
@@ -174,7 +180,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
         on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
-        slow_callback=_seconds_or_none("slow_callback", given.get("slow_callback", 1.0)),
+        slow_callback=_seconds("slow_callback", given.get("slow_callback", 1.0)),
         recorder=given.get("recorder"),
     )
 
@@ -216,6 +222,10 @@ def _proxy(value: str | None) -> str | None:
     return value
 
 
+def _seconds(name: str, value: float | None) -> float | None:
+    return None if value is None else check_seconds(name, value)
+
+
 def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     if value is True:
         return ReconnectPolicy()
@@ -246,10 +256,6 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
     if value is None or isinstance(value, ssl.SSLContext):
         return value
     raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
-
-
-def _seconds_or_none(name: str, value: float | None) -> float | None:
-    return None if value is None else check_seconds(name, value)
 
 
 def _callback(name: str, value: object) -> Any:

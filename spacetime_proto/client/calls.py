@@ -309,13 +309,16 @@ class Calls:
 
     # --- the end ------------------------------------------------------------------------------
 
-    def end(self, cause: BaseException | None, ctx: Context[Any]) -> Iterator[Event]:
+    def end(
+        self, cause: BaseException | None, ctx: Context[Any], *, for_good: bool
+    ) -> Iterator[Event]:
         """Settle all that waits: the connection is gone."""
         for pending in self._waiting.values():
             is_unknown = pending.sent and pending.call is not None
             what = "sent but not answered, its outcome is unknown" if is_unknown else "not answered"
-            error = Disconnected.because(f"{pending.name} was {what}", cause)
-            error.outcome_unknown = is_unknown
+            error = Disconnected.because(
+                f"{pending.name} was {what}", cause, outcome_unknown=is_unknown, is_final=for_good
+            )
             pending.settle(error=error)
             self._counters.unanswered(pending)
             yield CallDone(ctx, pending)

@@ -168,7 +168,7 @@ class Connection:
             for_good: no other connection will take the subscriptions over.
         """
         ctx = self.updates.transaction_context
-        yield from self.calls.end(cause, ctx)
+        yield from self.calls.end(cause, ctx, for_good=for_good)
         yield from self.sets.end(cause, ctx, for_good=for_good)
 
 
@@ -187,6 +187,6 @@ def before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
         )
     else:
         text = f"the connection was lost during the handshake: {cause}"
-    error = ConnectError(text)
+    error = ConnectError(text, is_transient=not accepted)
     error.__cause__ = cause
     return error

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 from typing_extensions import TypeVar
 
 from ..errors import LocalProtocolError, SpacetimeError
+from .stats import Counters
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
     from .causes import Why
     from .pending_call import Call
-    from .stats import Counters
     from .subscriptions import Subscription
 
 # With a default, callbacks may be annotated with a bare `Context` in strictly checked code.
@@ -41,6 +41,30 @@ class ContextOwner(Protocol):
     def submit(self, call: Call[Any]) -> None: ...
 
     def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
+
+
+class NoOwner:
+    """Stands for the session while there is none: before the first schema was fetched."""
+
+    wants_everything = wants_outcomes = False
+    counters = Counters()
+    identity: Identity | None = None
+    connection_id: ConnectionId | None = None
+
+    @property
+    def db(self) -> Any:
+        """Nothing yet: raises LocalProtocolError, as the methods do."""
+        raise self._too_early()
+
+    def submit(self, call: Call[Any]) -> None:
+        raise self._too_early()
+
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
+        raise self._too_early()
+
+    @staticmethod
+    def _too_early() -> LocalProtocolError:
+        return LocalProtocolError("there are no tables yet: the schema could not be fetched")
 
 
 class Context(Generic[DbT]):

@@ -50,6 +50,10 @@ class Requests:
         self.wants_outcomes = True
         """Whether there is a `ReducerCompleted` event for each call besides `CallDone`. The pump turns
         it off, unless a callback wants those."""
+        self._failure: BaseException | None = None
+        """What is about to end the current connection."""
+        self._is_damaged = False
+        """Whether `_failure` is one that another connection would not mend."""
         self._connection: Connection | None = None
         self._was_open = False
         self._end_pending = False
@@ -58,6 +62,7 @@ class Requests:
         """Events to report before the next message."""
         self._callback_check: Callable[[Callable[..., object]], None] | None = None
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
+        self._retry_in: Callable[[], float | None] | None = None
 
     # --- HandleOwner: what table handles use --------------------------------------------------
 
@@ -66,10 +71,13 @@ class Requests:
         *,
         check_callback: Callable[[Callable[..., object]], None],
         change_stream: Callable[[TableHandle[Any], int], ChangeStream[Any]],
+        retry_in: Callable[[], float | None] | None = None,
     ) -> None:
-        """Set what depends on the driver: which callbacks it can run, and its change streams."""
+        """Set what depends on the driver: which callbacks it can run, its change streams, and how
+        many seconds it is to the next attempt to connect."""
         self._callback_check = check_callback
         self._stream_factory = change_stream
+        self._retry_in = retry_in
 
     def check_callback(self, callback: Callable[..., object]) -> None:
         """Refuse a callback that the driver cannot run (TypeError)."""
@@ -156,7 +164,7 @@ class Requests:
         subscription.bind(self._unsubscribe)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
             # Not LocalProtocolError: the connection may have been lost a moment before the call.
-            raise Disconnected("cannot subscribe: the connection is closed") from self.close_error
+            raise self._over("subscribe")
         if self.state is SessionState.OPEN:
             assert self._connection is not None
             self._connection.sets.subscribe(subscription)
@@ -189,7 +197,7 @@ class Requests:
         if pending.call is not None:
             what = f"{what} {pending.name!r}"
         if state is SessionState.CLOSED or state is SessionState.CLOSING:
-            raise Disconnected(f"cannot {what}: the connection is closed") from self.close_error
+            raise self._over(what)
         # `on_connect` runs while the subscriptions are being replayed. Calls made in it are sent
         # after those, so that their rows come after the difference was reported.
         is_replaying = state is SessionState.REPLAYING and not self._end_pending
@@ -197,5 +205,27 @@ class Requests:
             self._waiting.calls.append(pending)
             return pending
         if self._was_open:
-            raise Disconnected(f"cannot {what}: the connection is lost and not back yet")
-        raise LocalProtocolError(f"cannot {what}: the session is {state.value}, not open")
+            raise self._lost(what)
+        raise LocalProtocolError(
+            f"cannot {what}: the session is {state.value}, not open{self._next_attempt()}"
+        )
+
+    def _over(self, what: str) -> Disconnected:
+        """Return the error for a request that comes after the end."""
+        closed = f"cannot {what}: the connection is closed"
+        cause = self.close_error
+        return Disconnected(closed) if cause is None else Disconnected.because(closed, cause)
+
+    def _lost(self, what: str) -> Disconnected:
+        """Return the error for a request that comes while a connection is lost."""
+        lost = f"cannot {what}: the connection is lost and not back yet{self._next_attempt()}"
+        # Before the end was told, nobody knows whether another attempt follows.
+        cause = self._failure or self.close_error
+        return Disconnected.because(lost, cause, is_final=self._is_damaged)
+
+    def _next_attempt(self) -> str:
+        """Return what a text says of the next attempt."""
+        if self.state is SessionState.CONNECTING:
+            return " (connecting)"
+        retry_in = None if self._retry_in is None else self._retry_in()
+        return "" if retry_in is None else f" (waiting, next attempt in {retry_in:.1f} s)"

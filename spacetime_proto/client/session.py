@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .db import Db
     from .events import Event
     from .meaning import Greeting
+    from .retry import Decision
     from .session_options import ClientOptions, Target
     from .stats import Stats
     from .tap import Tap
@@ -62,9 +63,10 @@ class ClientSession(Requests, Generic[DbT]):
         """The cache that `db` shows."""
         self.token: str | None = None
         """The token in the server's first greeting: a new one, or the one that was sent."""
-        self.will_reconnect = False
-        """Set by the driver: whether another `start` follows if the connection is lost. Subscriptions
-        are kept then."""
+        self.decide: Callable[[BaseException, float], Decision] | None = None
+        """Set by the driver: called as ``decide(error, now)`` when a connection or an attempt has
+        ended with `error`, it says whether and when another `start` follows. Subscriptions are kept
+        then. Without it, every end is final."""
         self.has_failed = False
         """Whether an error is about to end the current connection."""
         self.tap: Tap | None = None
@@ -73,8 +75,9 @@ class ClientSession(Requests, Generic[DbT]):
         self._tables = cast("Db", self.db)
         self._tables.attach(self.cache)
         self._wire: ClientWebSocket | None = None
-        self._failure: BaseException | None = None
         self._closing_by_user = False
+        self._is_told = False
+        """Whether an event has told of the end of the last attempt."""
         self._last_words = b""
         self._token_hint = ""
         self._now = 0.0
@@ -133,8 +136,8 @@ class ClientSession(Requests, Generic[DbT]):
         self._move(SessionInput.START)
         self._now = now
         self.counters.attempts += 1
-        self._failure, self.has_failed = None, False
-        self._end_pending = False
+        self._failure, self.has_failed, self._is_damaged = None, False, False
+        self._end_pending = self._is_told = False
         self._last_words = b""
         self._token_hint = target.token_hint if target.token or target.query_token else ""
         self._connection = None
@@ -173,6 +176,7 @@ class ClientSession(Requests, Generic[DbT]):
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
         """Note that the stream broke, or could not be opened, because of `cause`."""
         self._now = now
+        self._is_told = False
         self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
@@ -220,7 +224,6 @@ class ClientSession(Requests, Generic[DbT]):
         if self.state is SessionState.CLOSED:
             return
         self._closing_by_user = True
-        self.will_reconnect = False
         self._move(SessionInput.CLOSE)
         if self._wire is None or self._end_pending:
             self._end_pending = True
@@ -230,22 +233,24 @@ class ClientSession(Requests, Generic[DbT]):
             self._wire.close(code, reason, now=self._now)
 
     def fail(self, error: BaseException) -> None:
-        """End the connection because of an error on this side, such as a raising callback."""
+        """End the client because of an error on this side, such as a raising callback."""
+        if self._is_told and error.__context__ is None:  # raised by a callback that heard of an end
+            error.__context__ = self.close_error
         self._on_damage(error)
         self._current = None
         if self._wire is not None and self._wire.state is State.OPEN:
             self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
     def _on_damage(self, error: BaseException) -> None:
-        """End the connection: a row that was read does not decode, so the cache cannot be trusted."""
+        """End the client: a row that was read does not decode, so the cache cannot be trusted."""
         self._fail_with(error)
-        self.will_reconnect = False
+        self._is_damaged = True
 
     def _fail_with(self, error: BaseException) -> None:
         """Let an error end the connection; the first one counts."""
-        if not self.has_failed:
-            self._failure, self.has_failed = error, True
-        self._end_pending = True
+        if self._failure is None:
+            self._failure = error
+        self.has_failed = self._end_pending = True
 
     @property
     def is_over(self) -> bool:
@@ -352,6 +357,7 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
+        self.close_error = None
         self.counters.greeted(self._now)
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
@@ -374,8 +380,10 @@ class ClientSession(Requests, Generic[DbT]):
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False
+        is_told, self._is_told = self._is_told, True
         self._last_words = b"" if wire is None else wire.data_to_send()
-        cause = self._failure
+        # A callback that is about to hear of this end may raise, and so end the client by itself.
+        cause, self._failure = self._failure, None
         if cause is None and wire is not None:
             cause = wire.failure
         if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
@@ -389,11 +397,16 @@ class ClientSession(Requests, Generic[DbT]):
             cause = before_greeting(cause, accepted=connection is not None)
         if isinstance(cause, AuthError):
             cause = cause.with_hint(self._token_hint)
+        retry_in: float | None = None
+        may_retry = not (self._is_damaged or self._closing_by_user)
+        if cause is not None and may_retry and self.decide is not None:
+            cause, retry_in = self.decide(cause, self._now)
+        for_good = retry_in is None
         self.close_error = cause
-        for_good = not self.will_reconnect or self._closing_by_user
+        _mark(cause, is_final=for_good)
         if self.state is not SessionState.CLOSED:
             self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
-        ctx = Context(self, ev.DisconnectedEvent(cause))
+        ctx = Context(self, ev.DisconnectedEvent(cause, not for_good, retry_in))
         if connection is not None:
             kept = [] if for_good else connection.sets.subscriptions
             yield from connection.end(cause, for_good=for_good)
@@ -401,15 +414,24 @@ class ClientSession(Requests, Generic[DbT]):
         if for_good:
             yield from self._waiting.drop(cause, ctx)
         elif self.options.offline == "fail":
-            yield from self._waiting.drop_calls(cause, ctx)
+            yield from self._waiting.drop_calls(cause, ctx, for_good=False)
         if greeted:
             yield ev.Ended(ctx, cause)
-        elif cause is not None:
+        elif cause is not None and not is_told:
             yield ev.ConnectFailed(ctx, cause)
 
     def give_up(self, cause: BaseException) -> None:
         """Close the session because of `cause`, since no further attempt will be made."""
         if self.state is SessionState.CLOSED:
             return
-        self.has_failed = False  # so that `cause` replaces what ended the last connection
+        self._failure = None  # so that `cause` replaces what ended the last connection
+        self._is_told = False
         self._on_damage(cause)
+
+
+def _mark(error: BaseException | None, *, is_final: bool) -> None:
+    """Let an error, and those that caused it, say whether the client is over."""
+    while error is not None:
+        if isinstance(error, Disconnected):
+            error.is_final = is_final
+        error = error.__cause__

@@ -105,7 +105,11 @@ def refusal(
     if location is not None:
         said = f", a redirect; connect to {location.partition('?')[0]}"
     message = f"{host} answered the WebSocket upgrade with {status}{said}"
-    return HandshakeError(message, status=status, body=body)
+    error = HandshakeError(message, status=status, body=body)
+    wait = "" if headers is None else headers.get("retry-after") or ""
+    if wait.isdecimal() and wait.isascii():  # the other form is a date, and there is no clock here
+        error.retry_after = float(wait)
+    return error
 
 
 def upgrade_problem(request: HttpRequest) -> tuple[int, str] | None:
@@ -252,14 +256,18 @@ class ClientHandshake:
         elif self._first:
             self._fail("closed the connection in the middle of its answer")
         else:
-            self._fail("closed the connection without an answer")
+            # A port forwarder accepts connections before there is anything behind it.
+            self._fail("closed the connection without an answer", is_transient=True)
 
     def timed_out(self, seconds: float) -> None:
         """Give up after `seconds`. Do not call this when `done`."""
         if self._response is not None:
             self._refuse()
         else:
-            self._fail(f"did not answer within {seconds:g} s (limit handshake_time = {seconds:g})")
+            self._fail(
+                f"did not answer within {seconds:g} s (limit handshake_time = {seconds:g})",
+                is_transient=True,
+            )
 
     def _advance(self) -> None:
         try:
@@ -332,5 +340,7 @@ class ClientHandshake:
         size = self._header_size
         self._fail(f"sent more than {size} bytes of HTTP headers (limit header_size = {size})")
 
-    def _fail(self, problem: str) -> None:
-        self.failure = HandshakeError(f"WebSocket handshake: {self._host} {problem}")
+    def _fail(self, problem: str, *, is_transient: bool = False) -> None:
+        self.failure = HandshakeError(
+            f"WebSocket handshake: {self._host} {problem}", is_transient=is_transient
+        )

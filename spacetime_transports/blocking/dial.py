@@ -126,5 +126,5 @@ def _seconds_until(deadline: float | None) -> float | None:
         return None
     left = deadline - time.monotonic()
     if left <= 0:
-        raise ConnectError("no time is left to connect")
+        raise ConnectError("no time is left to connect", is_transient=True)
     return left

@@ -54,4 +54,4 @@ class Exchange:
 
     def broken(self, cause: object) -> Disconnected:
         """Return the error for a connection that broke."""
-        return Disconnected(f"{self._what}: the connection broke ({cause})")
+        return Disconnected(f"{self._what}: the connection broke ({cause})", is_final=False)

@@ -263,8 +263,8 @@ async def serve(
     failure: BaseException | None = None
     async with listener, anyio.create_task_group() as tasks:
         server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        shown = f"[{host}]" if ":" in host else host
-        server.url = f"{'https' if ssl_context else 'http'}://{shown}:{server.port}"
+        literal = f"[{host}]" if ":" in host else host
+        server.url = f"{'https' if ssl_context else 'http'}://{literal}:{server.port}"
         log = logger("server")
         if log is not None:
             log.info("serving %s at %s", shown(database), server.url)

@@ -125,3 +125,18 @@ def test_the_value_of_a_reducer_error_is_its_text_unless_there_is_another() -> N
     assert ReducerError("no name").value == "no name"
     error = ReducerError("failed", name="set_name", value={"code": 3})
     assert (error.name, error.value) == ("set_name", {"code": 3})
+
+
+def test_what_caused_a_loss_is_in_its_text() -> None:
+    class Odd(ValueError):
+        code = "x"
+        reason = None
+
+    error = Disconnected.because("x was not sent", Odd("mine"), is_final=False)
+    assert str(error) == "x was not sent: Odd: mine"
+    assert (error.code, error.reason, error.is_final) == (None, "", False)
+    assert str(Disconnected.because("x", OSError())) == "x: OSError"
+    cause = Disconnected("it went", code=1011, reason="no")
+    error = Disconnected.because("x", cause, outcome_unknown=True)
+    assert (str(error), error.code, error.reason) == ("x: it went", 1011, "no")
+    assert error.__cause__ is cause and error.outcome_unknown and error.is_final

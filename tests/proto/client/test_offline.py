@@ -76,14 +76,14 @@ def test_calls_that_were_never_sent_say_so() -> None:
     script = Script()
     waiting.calls += [pending("Ada"), pending("Eve")]
     cause = ConnectError("no route")
-    first, second = waiting.drop_calls(cause, context(script))
+    first, second = waiting.drop_calls(cause, context(script), for_good=False)
     assert isinstance(first, ev.CallDone)
     assert isinstance(second, ev.CallDone)
     error = first.pending.error
     assert isinstance(error, Disconnected)
     assert str(error) == "set_name was not sent: no route"
     assert error.__cause__ is cause
-    assert not error.outcome_unknown
+    assert not error.outcome_unknown and not error.is_final
     assert waiting.calls == []
 
 
@@ -97,5 +97,6 @@ def test_closing_settles_everything() -> None:
     done = events[0]
     assert isinstance(done, ev.CallDone)
     assert str(done.pending.error) == "set_name was not sent: this client was closed"
+    assert isinstance(done.pending.error, Disconnected) and done.pending.error.is_final
     assert subscription.state is SubscriptionState.FAILED
     assert waiting.sets == []

@@ -163,6 +163,28 @@ def test_a_stream_that_cannot_be_made_is_reported() -> None:
     assert script.session.state is SessionState.CLOSED
 
 
+def test_a_request_after_an_error_names_it() -> None:
+    script = Script()
+    script.open()
+    error = ZeroDivisionError("mine")
+    script.session.fail(error)  # its end was not told yet
+    with pytest.raises(Disconnected, match="not back yet: ZeroDivisionError: mine") as caught:
+        script.session.query("SELECT * FROM user")
+    assert caught.value.is_final
+    script.events()
+    with pytest.raises(Disconnected, match="closed: ZeroDivisionError: mine") as caught:
+        script.session.query("SELECT * FROM user")
+    assert caught.value.__cause__ is error and caught.value.is_final
+    script = Script()
+    script.session.set_driver(
+        check_callback=lambda callback: None,
+        change_stream=lambda table, limit: pytest.fail("none"),
+        retry_in=lambda: 2.5,
+    )
+    with pytest.raises(LocalProtocolError, match=r"not open \(waiting, next attempt in 2.5 s\)"):
+        script.session.query("SELECT * FROM user")
+
+
 def test_the_first_loss_is_the_cause() -> None:
     script = Script()
     script.open()
@@ -596,8 +618,13 @@ def test_calls_in_flight_end_with_the_outcome_unknown() -> None:
 
 def test_calls_while_offline_fail_or_wait() -> None:
     script = connected_with_rows(1)
-    script.lose()
-    with pytest.raises(Disconnected, match="lost"):
+    (ended,) = script.lose()
+    assert isinstance(ended, ev.Ended)
+    with pytest.raises(Disconnected, match="lost") as caught:
+        script.session.call(script.module.reducers.set_name("x"))
+    assert caught.value.__cause__ is ended.error and not caught.value.is_final
+    script.start()
+    with pytest.raises(Disconnected, match=r"not back yet \(connecting\): .* without a close"):
         script.session.call(script.module.reducers.set_name("x"))
     script = connected_with_rows(1, offline="wait")
     script.lose()

@@ -181,6 +181,25 @@ def test_what_is_no_answer(data: bytes, words: str) -> None:
     failure = fail(data)
     assert type(failure) is HandshakeError
     assert words in str(failure)
+    assert failure.is_transient is (data == b"")  # as a port forwarder does without a server
+
+
+@pytest.mark.parametrize(
+    ("status", "is_transient"),
+    [(429, True), (502, True), (503, True), (504, True), (500, False), (200, False), (404, False)],
+)
+def test_which_refusals_may_pass(status: int, is_transient: bool) -> None:
+    assert refusal(status, "", host="h").is_transient is is_transient
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7.0), ("", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
+)
+def test_how_long_a_server_asks_to_wait(said: str, seconds: float | None) -> None:
+    headers = Headers([("Retry-After", said)])
+    assert refusal(503, "", host="h", headers=headers).retry_after == seconds
+    assert refusal(503, "", host="h").retry_after is None
 
 
 def test_a_tls_port_is_recognised() -> None:
