@@ -128,7 +128,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def is_connected(self) -> bool:
         """Whether requests can be made now."""
         session = self._driver.session
-        return session is not None and session.state is SessionState.OPEN
+        is_open = session is not None and session.state is SessionState.OPEN
+        return is_open and not self._driver.is_forked
 
     @property
     def state(self) -> ClientState:
@@ -136,7 +137,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
         It is text as well: ``client.state == "waiting"``.
         """
-        return self._driver.status.state
+        driver = self._driver
+        return ClientState.CLOSED if driver.is_forked else driver.status.state
 
     @property
     def retry_in(self) -> float | None:
@@ -186,6 +188,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
+        self._catch_up(None)
         if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
@@ -255,8 +258,16 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             )
         return session
 
+    def _catch_up(self, end: float | None) -> None:
+        """Let a client move that nobody else moves, until `end` on its clock; not in a callback."""
+
     def _ready(
-        self, what: str, call: Call[Any] | None = None, *, waits: bool = False
+        self,
+        what: str,
+        call: Call[Any] | None = None,
+        *,
+        waits: bool = False,
+        end: float | None = None,
     ) -> ClientSession[DbT]:
         """Return the session for a request.
 
@@ -264,6 +275,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             what: the request, such as "call", for the text of errors.
             call: the call, for the text of errors; None for other requests.
             waits: whether the caller is about to wait for the answer.
+            end: until when, on the clock of the driver.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
@@ -271,8 +283,9 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             Disconnected: the client is over.
         """
         driver = self._driver
-        session = driver.status.session
         driver.check_process()
+        self._catch_up(end)
+        session = driver.status.session
         waits = waits and driver.in_callback
         if (
             session is not None

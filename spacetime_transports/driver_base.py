@@ -6,6 +6,7 @@ read, run callbacks and so on; a driver does it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import threading
@@ -33,7 +34,7 @@ from .logs import ClientLog
 from .token_sources import TokenFile, refused_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.client.pending_call import PendingCall
@@ -165,6 +166,10 @@ class DriverBase(Generic[DbT]):
         def close(self) -> None:
             """Begin to close the connection, without waiting for the end."""
 
+        def _descriptors(self) -> Iterable[int]:
+            """Return the descriptors of the open sockets."""
+            raise NotImplementedError
+
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
             raise NotImplementedError
@@ -197,12 +202,32 @@ class DriverBase(Generic[DbT]):
                 " connection cannot be shared by two processes: call connect again here, in the child"
             )
 
+    def disown(self) -> None:
+        """In a forked child: let go of the connection, which is the parent's, without touching it.
+
+        To shut a socket down or to read from it would do so for both processes. So what takes the
+        place of each socket here is /dev/null, even for a C library that remembers its descriptor.
+        """
+        self.is_forked = True
+        self._renew_lock()
+        with contextlib.suppress(Exception):
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in self._descriptors():
+                if descriptor >= 0:
+                    os.dup2(null, descriptor)
+            os.close(null)
+
+    def _renew_lock(self) -> None:
+        """In a forked child: forget the lock. A thread may have held it that is not there any more."""
+        self.lock = threading.RLock()
+
     def refuse_in_callback(self, what: str) -> None:
         """Refuse to wait inside a callback of the same client, which would wait for itself.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         if self.in_callback:
             raise LocalProtocolError(
                 f"cannot {what} and wait for it inside a callback of the same client, which would"
@@ -288,14 +313,15 @@ class DriverBase(Generic[DbT]):
                 raise mismatch from error
 
 
-def _mark_forked() -> None:
-    """In a child process: note that the parent's clients are not this process's."""
+def _disown_all() -> None:
+    """In a child process: leave the clients that have begun to connect to the parent."""
     for driver in list(_drivers):
-        driver.is_forked = True
+        if driver.is_entered:
+            driver.disown()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_mark_forked)
+    os.register_at_fork(after_in_child=_disown_all)
 
 
 def may_be_stale(error: BaseException | None) -> bool:

@@ -67,6 +67,7 @@ class SubscriptionBase:
         Raises:
             LocalProtocolError: it is over, or this was called before.
         """
+        self._owner.check_process()
         with self._owner.lock:
             self._subscription.unsubscribe(on_end)
         self._owner.wake()

@@ -80,14 +80,20 @@ class Options(TypedDict, total=False):
     listens, its name does not resolve, or a gateway answers 502, 503, 504 or 429. Default None: the
     first failure is raised."""
     offline: Literal["fail", "wait"]
-    """What calls do while there is no connection but one may come back; default ``"fail"``."""
+    """What calls do while there is no connection but one may come back; default ``"fail"``. Those of
+    a blocking client that wait for an answer anyway (`call`, `query`, `subscribe`) also wait for the
+    connection, as long as their timeout allows, unless ``"fail"`` is given."""
     connect_timeout: float | None
-    """Seconds that connecting may take, from the
-    token (the first time from asking for the schema) to the server's greeting; default 10."""
+    """Seconds that connecting may take, from the token (the first time from asking for the schema)
+    to the server's greeting; default 10."""
     keepalive: tuple[float, float] | None
     """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
     close_timeout: float
     """Seconds to wait for the server's side of a close; default 5."""
+    keep_alive_thread: bool
+    """Blocking client only: whether a thread answers the server's pings, and takes what arrives up to
+    4 MiB, while the program does not run the client; it runs no callbacks. Default True. Without it
+    the server drops an idle client after 30 seconds. The async client ignores it."""
     headers: Mapping[str, str] | Iterable[tuple[str, str]]
     """Further headers of the upgrade request."""
     ssl_context: ssl.SSLContext | None
@@ -127,6 +133,9 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     reconnect: ReconnectPolicy | None = None
     wait_for_server: float | None = None
     connect_timeout: float | None = 10.0
+    waits_offline: bool = True
+    """Whether the waiting requests of a blocking client wait for a lost connection, too."""
+    keep_alive_thread: bool = True
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
     proxy: str | None = None
@@ -173,6 +182,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         reconnect=_reconnect(given.get("reconnect", False)),
         wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
         connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
+        waits_offline=given.get("offline") != "fail",
+        keep_alive_thread=_flag("keep_alive_thread", given.get("keep_alive_thread", True)),
         headers=_headers(given.get("headers") or ()),
         ssl_context=_ssl_context(given.get("ssl_context")),
         proxy=_proxy(given.get("proxy")),
@@ -234,6 +245,12 @@ def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     if isinstance(value, ReconnectPolicy):
         return value
     raise LocalProtocolError(f"reconnect must be a bool or a ReconnectPolicy, not {value!r}")
+
+
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise LocalProtocolError(f"{name} must be True or False, not {value!r}")
 
 
 def _headers(

@@ -64,6 +64,14 @@ class Requests:
         self._stream_factory: Callable[[TableHandle[Any], int], ChangeStream[Any]] | None = None
         self._retry_in: Callable[[], float | None] | None = None
 
+    @property
+    def has_connection(self) -> bool:
+        """Whether the server has greeted, and nothing has ended the connection since."""
+        state = self.state
+        return not self._end_pending and (
+            state is SessionState.OPEN or state is SessionState.REPLAYING
+        )
+
     # --- HandleOwner: what table handles use --------------------------------------------------
 
     def set_driver(

@@ -109,6 +109,8 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
             SchemaMismatch: in place of an error that bindings explain which no longer fit.
         """
         driver = self._driver
+        if driver.is_forked:
+            return
         try:
             # If the block was cancelled there is no waiting for the close handshake.
             if error is None or isinstance(error, Exception):
@@ -129,9 +131,12 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
 
         Inside a callback it returns at once; the end comes after the callback has returned.
         """
-        self._driver.close()
-        if self._driver.is_entered and not self._driver.in_callback:
-            await self._driver.done.wait()
+        driver = self._driver
+        if driver.is_forked:
+            return
+        driver.close()
+        if driver.is_entered and not driver.in_callback:
+            await driver.done.wait()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is over, for whatever reason; does not end it.

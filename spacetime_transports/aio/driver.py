@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.lowlevel
 import msgspec
+from anyio.abc import SocketAttribute
 
 from spacetime_proto.client.life import LAST_WORDS, Answered, Bindings, Dial, HangUp, Token, life
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
@@ -93,6 +94,10 @@ class AsyncDriver(DriverBase[DbT]):
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return AsyncChangeStream(table, max_buffered, self)
 
+    def _descriptors(self) -> list[int]:
+        stream = self._stream
+        return [] if stream is None else [stream.extra(SocketAttribute.raw_socket).fileno()]
+
     # --- for the client -----------------------------------------------------------------------
 
     def enter(self) -> None:
@@ -104,15 +109,16 @@ class AsyncDriver(DriverBase[DbT]):
         self._clock = clock()
 
     def close(self) -> None:
-        self.status.close(self.now())
-        self.wake()
+        if not self.is_forked:
+            self.status.close(self.now())
+            self.wake()
 
     def now(self) -> float:
         return self._clock()
 
     async def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows."""
-        if not self.is_done:
+        if not self.is_done and not self.is_forked:
             self.close()
             # The session itself gives up the close handshake in time. This longer limit is for a
             # callback that does not return.
@@ -312,6 +318,7 @@ class AsyncDriver(DriverBase[DbT]):
 
     async def _read(self, deadline: float | None) -> Received:
         """Wait for bytes, the end of the stream, a deadline, or a wake-up."""
+        self.check_process()  # a callback may have forked
         self._wake_writer()
         assert self._stream is not None
         data = b""

@@ -43,8 +43,13 @@ class BlockingSubscription(SubscriptionBase):
             CallTimeout: not within `timeout` seconds.
             LocalProtocolError: this is a callback, or it was unsubscribed before.
         """
-        self._owner.refuse_in_callback("subscribe")
-        if not self._owner.pump_until(self._was_answered, end_of(timeout)):
+        owner = self._owner
+        owner.refuse_in_callback("subscribe")
+        was_answered = owner.pump_until(self._was_answered, end_of(timeout))
+        owner.surface()
+        if not was_answered:
+            if owner.is_done:
+                owner.raise_over("subscribe")
             raise CallTimeout(f"the subscription was not applied within {timeout or 0:g} s")
         self._check_applied()
 
@@ -58,6 +63,7 @@ class BlockingSubscription(SubscriptionBase):
         """
         self._owner.refuse_in_callback("wait for the end of a subscription")
         ended = self._owner.pump_until(lambda: self.is_ended, end_of(timeout))
+        self._owner.surface()
         if not ended and not self._owner.is_done:
             raise CallTimeout(f"the subscription did not end within {timeout or 0:g} s")
         self._check_alive()
@@ -108,7 +114,9 @@ class BlockingChangeStream(ChangeStreamBase[Row]):
             if change is not None or self._is_over:
                 return change
             self._owner.refuse_in_callback("read a change stream")
-            if not self._owner.pump_until(self._has_news, end):
+            has_news = self._owner.pump_until(self._has_news, end)
+            self._owner.surface()
+            if not has_news:
                 return None
 
     def _has_news(self) -> bool:

@@ -104,7 +104,10 @@ class SpacetimeDBAsyncClient(Registrations):
     @property
     def is_connected(self) -> bool:
         """Whether requests can be made."""
-        return self._driver is not None and self._driver.status.is_up and not self._driver.is_done
+        driver = self._driver
+        return (
+            driver is not None and driver.status.is_up and not (driver.is_done or driver.is_forked)
+        )
 
     @property
     def identity(self) -> Identity | None:
@@ -376,6 +379,8 @@ class SpacetimeDBAsyncClient(Registrations):
         """Close the connection, end all tasks; return what went wrong."""
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
+        if driver is not None and driver.is_forked:
+            return None  # the tasks are the parent's
         try:
             if driver is not None:
                 await driver.shut()

@@ -198,6 +198,7 @@ class SpacetimeDBClient(Registrations):
         driver = self._driver
         if driver is None or driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
+        driver.check_process()
         assert driver.session is not None  # there are bindings from the start
         return driver, driver.session
 
@@ -348,6 +349,8 @@ class SpacetimeDBClient(Registrations):
     def close(self) -> None:
         """Close the connection; ``on_disconnect`` runs before this returns."""
         driver = self._need_blocking()
+        if driver.is_forked:
+            return
         if not driver.is_done:
             driver.shut()
         if not driver.in_callback:

@@ -483,7 +483,7 @@ async def test_coming_back_to_the_same_rows_tells_nothing(kit: Kit) -> None:
 
 async def test_calls_while_offline_fail(kit: Kit) -> None:
     slow = ReconnectPolicy(first_delay=30)
-    async with kit.connect(reconnect=slow) as client:
+    async with kit.connect(reconnect=slow, offline="fail") as client:
         kit.server.drop_connections()
         await client.until(lambda: not client.raw.is_connected)
         with pytest.raises(Disconnected, match="not back yet"):

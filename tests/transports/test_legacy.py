@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import inspect
+import os
 import socket
 import sys
 import threading
@@ -30,6 +31,7 @@ from spacetime_transports.bindings_writer import generate_package, write_package
 from spacetime_transports.legacy.sync_client import offers_no_protocol, server_address
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
+from tests.support.forking import in_child
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -652,6 +654,53 @@ def update_until(client: SpacetimeDBClient, is_so: Callable[[], bool]) -> None:
         assert time.monotonic() < end
         client.update()
         time.sleep(0.002)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_process_leaves_the_connection_to_its_parent(mb: Any, server: ThreadServer) -> None:
+    told: list[str] = []
+    client = SpacetimeDBClient(mb)
+    client.connect(None, server.url, "chat", False, on_disconnect=told.append)
+    client.subscribe(QUERIES)
+    update_until(client, lambda: bool(list(mb.user.User.iter())))
+    found = in_child(
+        {
+            "update": client.update,
+            "call": lambda: client._reducer_call("set_name", "Eve"),
+            "subscribe": lambda: client.subscribe(QUERIES),
+            "close": client.close,
+            "told": lambda: told,
+        }
+    )
+    for what in ("update", "call", "subscribe"):
+        assert found[what].startswith("LocalProtocolError: the client of 'chat' belongs to")
+    assert (found["close"], found["told"]) == ("returned None", "returned []")
+    client._reducer_call("set_name", "Ada")
+    update_until(client, lambda: [user.name for user in mb.user.User.iter()] == ["Ada"])
+    client.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_child_process_of_an_async_program(mb: Any, server: ThreadServer, runner: str) -> None:
+    async def main() -> None:
+        client = SpacetimeDBAsyncClient(mb)
+        await client.connect(None, server.url, "chat", False, QUERIES)
+        found = in_child(
+            {
+                "call": lambda: client.call_reducer("set_name", "Eve"),
+                "set_name": lambda: mb.set_name_reducer.set_name("Eve"),
+                "is_connected": lambda: client.is_connected,
+                "close": client.close,
+            }
+        )
+        assert found.pop("call").startswith("LocalProtocolError: the client of 'chat' belongs to")
+        assert found.pop("set_name").startswith("LocalProtocolError: the client of 'chat'")
+        assert found == {"is_connected": "returned False", "close": "returned None"}
+        assert await client.call_reducer("set_name", "Ada") is not None
+        await client.close()
+
+    run(runner, main)
 
 
 def test_a_callback_that_raises_comes_out_of_update(mb: Any, server: ThreadServer) -> None:
