@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spacetime_proto.client.pending_call import Call
+from spacetime_proto.client.stats import Stats
 from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity
@@ -183,6 +184,11 @@ class SpacetimeDBClient(Registrations):
             driver.flush()
 
         loop.call_soon(submit)
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done so far on its connection, in numbers."""
+        return Stats() if self._driver is None else self._driver.stats()
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the view of a table in the cache (used by generated code)."""

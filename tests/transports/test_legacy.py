@@ -809,3 +809,15 @@ def test_the_signatures_of_0_7() -> None:
         "on_identity", "on_error",
     ]  # fmt: skip
     assert SimpleNamespace(**vars(SpacetimeDBAsyncClient)).request_timeout == 5
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_its_numbers(mb: Any, server: ThreadServer, runner: str) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    assert client.stats.callbacks_run == 0
+    mb.user.User.register_row_update(lambda op, old, new, event: client.force_close())
+    run(runner, client.run, None, server.url, "chat", False, None, QUERIES)
+    stats = client.stats
+    assert (stats.connections, stats.rows_inserted) == (1, 1)
+    assert stats.callbacks_run >= 1
+    assert 0 < stats.callback_seconds < stats.connected_seconds
