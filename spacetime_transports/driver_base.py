@@ -243,10 +243,10 @@ class DriverBase(Generic[DbT]):
             session = self.status.session
             return Stats() if session is None else session.stats_at(self.now())
 
-    def abandon(self, pending: PendingCall[Any]) -> None:
-        """Note that nobody waits any more for a call or query, if it has no outcome yet."""
+    def abandon(self) -> None:
+        """Note that nobody waits any more for a call or query that has no outcome yet."""
         session = self.status.session
-        if session is not None and not pending.is_done:
+        if session is not None:
             with self.lock:
                 session.counters.calls_abandoned += 1
 

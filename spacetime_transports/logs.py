@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from spacetime_proto.client.callbacks import SlowCallback
-from spacetime_proto.errors import Disconnected, ProtocolError, redact
+from spacetime_proto.client.causes import DisconnectedEvent
+from spacetime_proto.errors import Disconnected, ProtocolError, SpacetimeError, redact
 
 from .options import callback_name
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from spacetime_proto.client.context import Context
-    from spacetime_proto.client.life import LifeStatus
+    from spacetime_proto.client.life_status import LifeStatus
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.tap import Tap
     from spacetime_proto.types import Identity
@@ -127,12 +128,11 @@ class ClientLog:
     def _ended(self, ctx: Context[Any], what: str, error: BaseException | None) -> None:
         self._choose_tap()  # the level may have changed
         log, why = logger("client"), ctx.event
-        if log is None or error is None:
-            return
-        retry_in = getattr(why, "retry_in", None)
-        if retry_in is not None:
+        if log is None or not isinstance(error, (SpacetimeError, OSError)):
+            return  # of what a callback raised, `over` tells
+        if isinstance(why, DisconnectedEvent) and why.retry_in is not None:
             log.warning(
-                "%s %s: %s; next attempt in %.1f s", what, self._where, _named(error), retry_in
+                "%s %s: %s; next attempt in %.1f s", what, self._where, _named(error), why.retry_in
             )
             return
         self._is_told = True
@@ -145,7 +145,8 @@ class ClientLog:
         log, error = logger("client"), self._status.error
         if log is None or self._is_told:
             return
-        if error is None or isinstance(error, Disconnected):  # it was closed, or cancelled
+        if not isinstance(error, Exception) or isinstance(error, Disconnected):
+            # It was closed, or cancelled.
             log.info("closed the client of %s", self._where)
         else:
             log.error("the client of %s has failed: %s", self._where, _named(error))

@@ -24,7 +24,6 @@ from spacetime_proto.client.session_options import (
     ClientOptions,
     Compression,
     FrameParser,
-    check_seconds,
 )
 from spacetime_proto.errors import LocalProtocolError
 
@@ -181,8 +180,8 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        wait_for_server=_seconds_or_none("wait_for_server", given.get("wait_for_server")),
-        connect_timeout=_seconds_or_none("connect_timeout", given.get("connect_timeout", 10.0)),
+        wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
+        connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
         waits_offline=given.get("offline") != "fail",
         keep_alive_thread=_flag("keep_alive_thread", given.get("keep_alive_thread", True)),
         headers=_headers(given.get("headers") or ()),
@@ -192,7 +191,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
         on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
-        slow_callback=_seconds_or_none("slow_callback", given.get("slow_callback", 1.0)),
+        slow_callback=_seconds("slow_callback", given.get("slow_callback", 1.0)),
         recorder=given.get("recorder"),
     )
 
@@ -272,7 +271,7 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
     raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
 
 
-def _seconds_or_none(name: str, value: float | None) -> float | None:
+def _seconds(name: str, value: float | None) -> float | None:
     return None if value is None else check_seconds(name, value)
 
 

@@ -59,6 +59,7 @@ class NoOwner:
     """Stands for the session while there is none: before the first schema was fetched."""
 
     wants_everything = wants_outcomes = False
+    counters = Counters()
     identity: Identity | None = None
     connection_id: ConnectionId | None = None
 

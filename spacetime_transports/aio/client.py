@@ -204,6 +204,8 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
                     raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
         finally:
             driver.waiting.discard(waiter)
+            if not pending.is_done:
+                driver.abandon()
         return driver.outcome(pending)
 
     async def subscribe(

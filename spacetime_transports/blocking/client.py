@@ -327,7 +327,11 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     ) -> None:
         """Wait for the outcome of a request that was queued."""
         driver = self._driver
-        driver.pump_until(lambda: pending.is_done, end)
+        try:
+            driver.pump_until(lambda: pending.is_done, end)
+        finally:
+            if not pending.is_done:
+                driver.abandon()
         driver.surface()
         if not pending.is_done:
             if driver.is_done:

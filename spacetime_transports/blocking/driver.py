@@ -62,6 +62,8 @@ class BlockingDriver(OwnedDriver[DbT]):
         one left because of Ctrl-C, or because it had what it waited for."""
         self._is_drained = False
         """Whether the last read before this one found nothing and did not wait."""
+        self._spent: float | None = None
+        """Seconds that callbacks took whose time `life` was not told yet."""
         self._is_torn = False
         """Whether bytes were taken from the socket and the session does not have them yet."""
 
@@ -234,7 +236,9 @@ class BlockingDriver(OwnedDriver[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        answer: Received | Answered | float | None = None
+        # Left in the middle of callbacks, it goes on with the time that they have taken.
+        answer: Received | Answered | float | None = self._spent
+        self._spent = None
         error: Exception | None = None
         lock, status, clock = self.lock, self.status, time.monotonic
         living: Any = self._living
@@ -266,9 +270,10 @@ class BlockingDriver(OwnedDriver[DbT]):
                 except Exception as raised:
                     error = raised
                 else:
-                    ended = clock()
-                    answer = ended - started
-                    if deadline is not None and ended >= deadline:
+                    now = clock()
+                    answer = now - started
+                    if deadline is not None and now >= deadline:
+                        self._spent = answer
                         self.messages += 1
                         return
             elif want is MESSAGE_DONE:
@@ -284,18 +289,21 @@ class BlockingDriver(OwnedDriver[DbT]):
                     return
             elif type(want) is InvokeEach:
                 self._want = want  # after Ctrl-C between two callbacks the others still run
-                started = clock()
+                started = clock() - (answer if type(answer) is float else 0.0)
+                answer = None
                 try:
                     for function, args in want.calls:
                         result = function(*args)
                         if result is not None:
                             refuse_async_result(result, function)
-                        if deadline is not None and clock() >= deadline:
+                        if deadline is not None and (now := clock()) >= deadline:
+                            self._spent = now - started
                             self.messages += 1
                             return
-                    answer = clock() - started
                 except Exception as raised:
                     error = raised
+                else:
+                    answer = clock() - started
                 self._want = None
             else:
                 self._want = want

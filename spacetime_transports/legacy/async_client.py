@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from spacetime_proto.client.pending_call import PendingCall
+    from spacetime_proto.client.stats import Stats
 
 __all__ = [
     "Address",
@@ -125,6 +126,11 @@ class SpacetimeDBAsyncClient(Registrations):
         return self.client.address
 
     # --- requests -----------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done so far on its connection, in numbers."""
+        return self.client.stats
 
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference."""

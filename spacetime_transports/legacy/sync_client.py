@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, old_arguments
 from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
+from spacetime_proto.client.stats import Stats
 from spacetime_proto.errors import (
     Disconnected,
     HandshakeError,
@@ -225,6 +226,11 @@ class SpacetimeDBClient(Registrations):
             message="" if error is None else str(error),
             args=None if pending.call is None else list(pending.call.args),
         )
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done so far on its connection, in numbers."""
+        return Stats() if self._driver is None else self._driver.stats()
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the view of a table in the cache (used by generated code)."""

@@ -855,7 +855,7 @@ def test_callbacks_take_what_they_are_called_with(mb: Any) -> None:
     places: list[tuple[Callable[[], object], str]] = [
         (
             lambda: mb.user.User.register_row_update(wrong),
-            r"row callback is called with \(operation",
+            r"row callback is called with \(row_op",
         ),
         (lambda: client.register_on_event(wrong), r"on_event is called with \(message\)"),
         (lambda: client.register_on_subscription_applied(wrong), r"is called with \(\), but"),
@@ -876,3 +876,15 @@ def test_callbacks_take_what_they_are_called_with(mb: Any) -> None:
     for register, words in places:
         with pytest.raises(TypeError, match=words):
             register()
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_its_numbers(mb: Any, server: ThreadServer, runner: str) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    assert client.stats.callbacks_run == 0
+    mb.user.User.register_row_update(lambda op, old, new, event: client.force_close())
+    run(runner, client.run, None, server.url, "chat", False, None, QUERIES)
+    stats = client.stats
+    assert (stats.connections, stats.rows_inserted) == (1, 1)
+    assert stats.callbacks_run >= 1
+    assert 0 < stats.callback_seconds < stats.connected_seconds
