@@ -232,7 +232,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver = self._driver
         driver.pump_until(lambda: pending.is_done, end_of(timeout))
         if not pending.is_done:
-            raise CallTimeout(f"{pending.name} was not answered within {timeout or 0:g} s")
+            raise CallTimeout.after(f"{pending.name} was not answered", timeout)
         return driver.outcome(pending)
 
     def subscribe(
@@ -259,9 +259,8 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         try:
             handle.wait_applied(timeout)
         except BaseException:
-            if not handle.is_ended:
-                with contextlib.suppress(SpacetimeError):
-                    handle.unsubscribe_soon()
+            with contextlib.suppress(SpacetimeError):
+                handle.unsubscribe_soon()
             raise
         return handle
 

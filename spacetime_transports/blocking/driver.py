@@ -118,6 +118,8 @@ class BlockingDriver(DriverBase[DbT]):
                 session.close()
         self._wakeup.wake()
 
+    close_soon = close
+
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
         self.close()
