@@ -125,8 +125,10 @@ class AsyncDriver(DriverBase[DbT]):
         self._was_closed = True
         session = self.status.session
         if session is not None:
-            # The session has the time of its last input; its closing deadline counts from there.
-            session.tick(now=anyio.current_time())
+            if self.is_entered:
+                # The session has the time of its last input, and counts its closing deadline from
+                # there.
+                session.tick(now=self.loop.time())
             session.close()
         elif self._pause_scope is not None:
             self._pause_scope.cancel()  # still fetching the schema
@@ -145,12 +147,6 @@ class AsyncDriver(DriverBase[DbT]):
     def abort(self) -> None:
         """End `run` now, whatever it is doing."""
         self._scope.cancel()
-
-    @property
-    def _is_closing(self) -> bool:
-        if self._was_closed and not super()._is_closing:
-            self.close()  # `close_soon` was called, and what it asked the loop for comes later
-        return self._was_closed or super()._is_closing
 
     async def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows."""
@@ -275,10 +271,22 @@ class AsyncDriver(DriverBase[DbT]):
         with self.lock:
             self.status.settle()
         self._end()
+        if self.tells_nobody and not self.waiting:
+            self._log_the_end()
         # A callback that raised ends the dispatch of its message; `on_done` of a call in it may not
         # have run.
         for waiter in list(self.waiting):
             waiter.set()
+
+    def _log_the_end(self) -> None:
+        """Log what ended the client, since nobody waits for anything to which to raise it."""
+        error = self.status.error
+        if error is not None and not self.was_told:
+            import logging
+
+            logging.getLogger("spacetimedb.client").error(
+                "the client of %r at %s has ended: %s", self.database, self.address.url, error
+            )
 
     async def _fulfil(self, living: Life) -> None:
         """Do what `life` yields until it returns.
@@ -372,7 +380,9 @@ class AsyncDriver(DriverBase[DbT]):
         if isinstance(want, HangUp):
             await self._hang_up(want.seconds)
             return Answered(anyio.current_time())
-        if not self._is_closing:
+        if self._was_closed and not self._is_closing:
+            self.close()  # `close_soon` was called, and what it asked the loop for comes later
+        if not (self._is_closing or (self._was_closed and self.session is None)):
             try:
                 # `wake` cancels this when the client is closed.
                 with anyio.CancelScope() as self._pause_scope:
@@ -399,7 +409,8 @@ class AsyncDriver(DriverBase[DbT]):
             self._writer_done = anyio.Event()
             session = self.status.session
             assert self._tasks is not None and session is not None
-            self._tasks.start_soon(self._write, self._stream, session)
+            name = f"spacetime-{self.database}-write"
+            self._tasks.start_soon(self._write, self._stream, session, name=name)
             return self._stream
         return await anyio.sleep_forever()
 

@@ -145,15 +145,17 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
                 await driver.done.wait()
             return
         nursery.cancel_scope.cancel()
-        if self._fatal is None:
-            await nursery.__aexit__(None, None, None)
-            if self._fatal is None:
-                return
-        elif error is None:
-            await nursery.__aexit__(None, None, None)
-        else:  # most likely the nursery's own cancellation, which has to end there
+        # What the nursery itself has cancelled, to end the block because of `_fatal`, ends there.
+        is_its_own = self._fatal is not None and (
+            isinstance(error, BaseExceptionGroup)
+            or (error is not None and driver.loop.is_cancelled(error))
+        )
+        if error is not None and is_its_own:
             await nursery.__aexit__(type(error), error, error.__traceback__)
-        raise self._fatal
+        else:
+            await nursery.__aexit__(None, None, None)
+        if self._fatal is not None:
+            raise self._fatal
 
     async def run(self, *, task_status: TaskStatus[Self] = anyio.TASK_STATUS_IGNORED) -> None:
         """Connect, and stay until the client is closed; for a task of yours.
@@ -231,8 +233,8 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         driver = self._driver
         if not driver.is_done:
             self._ready("wait for the end", waits=True)
-        with anyio.move_on_after(timeout):
-            await driver.done.wait()
-        if not driver.done.is_set():
+        if not await driver.until(lambda: False, set(), timeout):
             raise CallTimeout.after("the client was not closed", timeout)
+        if not driver.in_callback:
+            await driver.done.wait()
         driver.raise_error()
