@@ -81,6 +81,12 @@ class HandshakeError(ConnectError):
 class AuthError(HandshakeError):
     """The server refused the token or the caller (401, 403, or 400 for a malformed token)."""
 
+    def with_hint(self, hint: str) -> AuthError:
+        """Return this error with a hint about its token; itself if the token was not the reason."""
+        if not hint or self.status == 403:
+            return self
+        return AuthError(f"{self}; {hint}", status=self.status, body=self.body)
+
 
 class DatabaseNotFound(HandshakeError):
     """No database of that name or identity on this server (404)."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spacetime_proto import (
         Call,
+        ClientState,
         ConnectionId,
         Context,
         Delete,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Range,
         Reconnected,
         ReducerEvent,
+        Rows,
         ScheduleAt,
         Some,
         SpacetimeError,
@@ -60,17 +62,17 @@ if TYPE_CHECKING:
     )
     from .options import (
         ConnectOptions,
-        InsecureTokenWarning,
         Options,
         ReconnectPolicy,
-        TokenFile,
     )
+    from .token_sources import InsecureTokenWarning, TokenFile
 
 __all__ = [
     "AsyncClient",
     "AsyncHttpClient",
     "BlockingClient",
     "Call",
+    "ClientState",
     "ConnectOptions",
     "ConnectionId",
     "Context",
@@ -89,6 +91,7 @@ __all__ = [
     "ReconnectPolicy",
     "Reconnected",
     "ReducerEvent",
+    "Rows",
     "ScheduleAt",
     "Some",
     "SpacetimeDBAsyncClient",
@@ -117,13 +120,13 @@ _HOMES = {
     "BlockingClient": "blocking",
     "ConnectOptions": "options",
     "HttpClient": "http",
-    "InsecureTokenWarning": "options",
+    "InsecureTokenWarning": "token_sources",
     "Options": "options",
     "ReconnectPolicy": "options",
     "SpacetimeDBAsyncClient": "legacy.async_client",
     "SpacetimeDBClient": "legacy.async_client",
     "SpacetimeDBException": "legacy.async_client",
-    "TokenFile": "options",
+    "TokenFile": "token_sources",
     "connect": "aio.client",
 }
 

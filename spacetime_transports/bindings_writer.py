@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from spacetime_proto.schema.model import ModuleDef
 
-    from .options import TokenSource
+    from .token_sources import TokenSource
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.errors import CallTimeout, ConnectError, Disconnected, HttpError
+from spacetime_proto.errors import (
+    AuthError,
+    CallTimeout,
+    ConnectError,
+    Disconnected,
+    HttpError,
+)
 
-from .options import ConnectOptions, TokenFile, checked_token, warn_if_exposed
+from .token_sources import ask, checked_token, refused_hint, warn_if_exposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .net.address import Address
+    from .options import ConnectOptions
 
 
 class DialPlan:
@@ -32,15 +39,8 @@ class DialPlan:
         self._options = options
 
     def _ask_for_token(self) -> Any:
-        """Return the token of the options, or what a callable returned, which may be awaitable.
-
-        Raises:
-            LocalProtocolError: a file cannot be read, or does not hold a token.
-        """
-        source = self._options.token
-        if callable(source):
-            return source()
-        return checked_token(source.load()) if isinstance(source, TokenFile) else source
+        """Return the token of the options, or what a callable returned, which may be awaitable."""
+        return ask(self._options.token)
 
     def _choose_token(self, found: object, issued: str | None) -> str | None:
         """Return the token for an attempt; warns if it would travel in the clear.
@@ -76,11 +76,12 @@ class DialPlan:
             "timeout": options.connect_timeout if timeout is None else timeout,
         }
 
-
-@contextlib.contextmanager
-def as_connect_error() -> Iterator[None]:
-    """Turn the errors of an HTTP request made in order to connect into ConnectError."""
-    try:
-        yield
-    except (CallTimeout, Disconnected, HttpError) as error:
-        raise ConnectError(str(error)) from error
+    @contextlib.contextmanager
+    def _as_connect_error(self) -> Iterator[None]:
+        """Turn the errors of an HTTP request made in order to connect into ConnectError."""
+        try:
+            yield
+        except AuthError as error:
+            raise error.with_hint(refused_hint(self._options.token)) from error.__cause__
+        except (CallTimeout, Disconnected, HttpError) as error:
+            raise ConnectError(str(error)) from error

@@ -10,11 +10,9 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-import ipaddress
 import os
 import ssl
-import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
@@ -28,6 +26,8 @@ from spacetime_proto.client.session_options import (
     check_seconds,
 )
 from spacetime_proto.errors import LocalProtocolError
+
+from .token_sources import TokenSource, checked_source
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,78 +43,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConnectOptions",
-    "InsecureTokenWarning",
     "Options",
     "ReconnectPolicy",
     "RecorderTarget",
-    "TokenFile",
-    "TokenSource",
     "TokenVia",
     "callback_name",
-    "checked_source",
-    "checked_token",
     "resolve",
-    "warn_if_exposed",
 ]
 
 TokenVia: TypeAlias = Literal["header", "websocket-token"]
 RecorderTarget: TypeAlias = "Recorder | str | os.PathLike[str]"
 _RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"})
-
-
-class InsecureTokenWarning(UserWarning):
-    """A token is about to travel over plain http to another machine."""
-
-
-class TokenFile:
-    """A token kept in a file (mode 0600): used when it is there, and saved when one is issued.
-
-    An anonymous program becomes the same user again on its next start::
-
-        connect(host, database, token=TokenFile("~/.config/chat/token"))
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.expanduser(os.fspath(path))
-
-    def __repr__(self) -> str:
-        return f"TokenFile({self.path!r})"
-
-    def load(self) -> str | None:
-        """Return the saved token, or None if there is no file or it is empty.
-
-        Raises:
-            LocalProtocolError: if the file is there and cannot be read.
-        """
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                return file.read().strip() or None
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise LocalProtocolError(f"cannot read the token file {self.path}: {error}") from error
-
-    def save(self, token: str) -> None:
-        """Keep `token`; does nothing if it is the one already there.
-
-        Raises:
-            LocalProtocolError: if the file cannot be written.
-        """
-        if self.load() == token:
-            return
-        from .whole_file import (
-            write_private,  # with it comes tempfile, a tenth of what options take
-        )
-
-        try:
-            write_private(self.path, token + "\n")
-        except OSError as error:
-            raise LocalProtocolError(f"cannot write the token file {self.path}: {error}") from error
-
-
-TokenSource: TypeAlias = (
-    str | TokenFile | Callable[[], "str | None"] | Callable[[], Awaitable["str | None"]] | None
-)
 
 
 class Options(TypedDict, total=False):
@@ -139,7 +78,8 @@ class Options(TypedDict, total=False):
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
-    """Seconds that connecting may take, from the token to the server's greeting; default 10."""
+    """Seconds that connecting may take, from the
+    token (the first time from asking for the schema) to the server's greeting; default 10."""
     keepalive: tuple[float, float] | None
     """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
     close_timeout: float
@@ -237,25 +177,6 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     )
 
 
-def warn_if_exposed(host: str, *, secure: bool, token: str | None, stacklevel: int = 3) -> None:
-    """Warn if `token` would cross a network in the clear: over plain http to another machine.
-
-    Args:
-        host: host name or address without port.
-        secure: whether the connection is TLS.
-        token: the token that will be sent, or None.
-        stacklevel: as in `warnings.warn`.
-    """
-    if secure or token is None or _is_loopback(host):
-        return
-    warnings.warn(
-        f"a token is sent to {host} over plain http, where anyone on the way can read it;"
-        " use an https URL",
-        InsecureTokenWarning,
-        stacklevel=stacklevel,
-    )
-
-
 # --- one option each --------------------------------------------------------------------------
 
 
@@ -303,37 +224,6 @@ def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     raise LocalProtocolError(f"reconnect must be a bool or a ReconnectPolicy, not {value!r}")
 
 
-def checked_source(value: TokenSource) -> TokenSource:
-    """Return the option ``token``.
-
-    Raises:
-        LocalProtocolError: it is of no kind that is allowed, or text that cannot be a token.
-    """
-    if value is None or isinstance(value, TokenFile) or callable(value):
-        return value
-    if isinstance(value, str):
-        return checked_token(value)
-    raise LocalProtocolError(
-        f"token must be text, None, a TokenFile or a callable, not {type(value).__name__}"
-    )
-
-
-def checked_token(value: object) -> str | None:
-    """Return the text of a token, or None if it is None or empty.
-
-    Raises:
-        LocalProtocolError: it is not text, or has characters that HTTP headers cannot carry. The
-            text of the error does not show the token.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise LocalProtocolError(f"a token is text, not {type(value).__name__}")
-    if not value.isascii() or any(ord(c) <= 32 or ord(c) == 127 for c in value):
-        raise LocalProtocolError("the token has characters that no JSON web token has")
-    return value or None
-
-
 def _headers(
     value: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
@@ -360,15 +250,6 @@ def _callback(name: str, value: object) -> Any:
     if value is None or callable(value):
         return value
     raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def callback_name(function: object) -> str:

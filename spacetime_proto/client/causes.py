@@ -23,6 +23,8 @@ class ReducerEvent(msgspec.Struct, frozen=True):
 
     name: str | None
     args: tuple[Any, ...] | None
+    """None also where the bindings lack the reducer that another client called, or give it other
+    parameters: that client was made for another version of the module."""
     status: Status
     message: str | None = None
     """Error text of a call that failed."""

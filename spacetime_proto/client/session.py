@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from ..cache.cache import Cache
-from ..errors import ConnectError, Disconnected, ProtocolError
+from ..errors import AuthError, ConnectError, Disconnected, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
 from .connection import Connection, before_greeting
@@ -75,6 +75,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._failure: BaseException | None = None
         self._closing_by_user = False
         self._last_words = b""
+        self._token_hint = ""
         self._now = 0.0
         self._current: Iterator[Event] | None = None
         """The events of the current message that `events` has not yielded yet."""
@@ -87,6 +88,12 @@ class ClientSession(Requests, Generic[DbT]):
         )
         cache.on_damage = self._on_damage
         return cache
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether there is a connection on which the server has greeted."""
+        connection = self._connection
+        return connection is not None and connection.greeting is not None
 
     @property
     def protocol(self) -> str | None:
@@ -113,6 +120,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._failure, self.has_failed = None, False
         self._end_pending = False
         self._last_words = b""
+        self._token_hint = target.token_hint if target.token or target.query_token else ""
         self._connection = None
         options, limits = self.options, self.options.limits
         self._wire = ClientWebSocket(
@@ -351,6 +359,8 @@ class ClientSession(Requests, Generic[DbT]):
         # If it is None now, the user closed the connection: any other end left a failure in the wire.
         if not greeted and cause is not None:
             cause = before_greeting(cause, accepted=connection is not None)
+        if isinstance(cause, AuthError):
+            cause = cause.with_hint(self._token_hint)
         self.close_error = cause
         for_good = not self.will_reconnect or self._closing_by_user
         if self.state is not SessionState.CLOSED:

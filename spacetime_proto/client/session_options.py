@@ -135,6 +135,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A short-lived token for the URL, as ``POST /v1/identity/websocket-token`` gives."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further request headers."""
+    token_hint: str = ""
+    """What an error adds if the server refuses the token, such as where it was saved."""
 
     def __repr__(self) -> str:
         return f"Target(host={self.host!r}, database={self.database!r})"

@@ -178,7 +178,8 @@ def _table_files(
     prefixes: dict[str, str] = {}
     files: dict[str, str] = {}
     rows: dict[int, str] = {}
-    for table in module.tables:
+    # A table keeps its own name before a view that returns its rows under the same one.
+    for table in sorted(module.tables, key=lambda table: table.is_view):
         words = "".join(pascal_case(part) for part in table.accessor.split("."))
         prefix = prefixes[table.name] = python_name(words)
         files[table.name] = stems.claim(file_stem(table.accessor), "_table")

@@ -232,7 +232,7 @@ class JsonOrBsatn(Counted):
         super().write(to, value)
 
 
-class Rows(WireField):
+class RowsField(WireField):
     """A row list; in JSON an array of strings, each of which holds a row."""
 
     sats = sats.ArrayType(Text.sats)
@@ -250,13 +250,16 @@ class Rows(WireField):
     def load(self, value: Any, message: JsonMessage) -> Any:
         message.charge(len(value))
         table, encode = message.table, message.codec.encode_row
+        rows: list[bytes] = []
         try:
-            return RowList.from_rows([encode(table, text) for text in value])
+            for text in value:
+                rows.append(encode(table, text))  # noqa: PERF401  # errors name the row
         except DecodeError as error:
-            raise error.within(f"row of table {table!r}") from error.__cause__
+            raise error.within(f"row {len(rows)} of table {table!r}") from error.__cause__
         except EncodeError as error:
             # Valid JSON for the type, but too large for BSATN.
-            raise DecodeError(error.detail, what=f"row of table {table!r}") from error
+            raise DecodeError(error.detail, what=f"row {len(rows)} of table {table!r}") from error
+        return RowList.from_rows(rows)
 
     def dump(self, value: Any, message: JsonMessage) -> Json:
         return [message.codec.decode_row(message.table, row) for row in value.slices()]
@@ -269,7 +272,7 @@ JSON_OR_BSATN: Final = JsonOrBsatn()
 PLAIN: Final[dict[type, WireField]] = {
     bytes: Blob(),
     str: Text(),
-    RowList: Rows(),
+    RowList: RowsField(),
     Identity: Fixed("32s", "u256", sats.IDENTITY, Identity, "{}[::-1]", "{}.data[::-1]"),
     ConnectionId: Fixed(
         "16s", "u128", sats.CONNECTION_ID, ConnectionId, "{}[::-1]", "{}.data[::-1]"

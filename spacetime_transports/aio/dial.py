@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from spacetime_proto.client.life import Credentials
 
-from ..dialling import DialPlan, as_connect_error
+from ..dialling import DialPlan
 from ..net.async_stream import open_stream
-from ..options import checked_token
+from ..token_sources import checked_token
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
@@ -35,7 +35,7 @@ class AsyncDialer(DialPlan):
         token = self._choose_token(await self._token(), issued)
         if not self._is_exchanged(token):
             return Credentials(token)
-        with as_connect_error():
+        with self._as_connect_error():
             return Credentials(token, await self._client(token).websocket_token())
 
     async def _token(self) -> Any:
@@ -47,7 +47,7 @@ class AsyncDialer(DialPlan):
         from spacetime_proto.bindings.client_module import dynamic_module
 
         token = checked_token(await self._token())
-        with as_connect_error():
+        with self._as_connect_error():
             return dynamic_module(await self._client(token).schema(database))
 
     async def describe(self, database: str, *, timeout: float) -> ModuleDef:  # noqa: ASYNC109

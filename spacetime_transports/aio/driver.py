@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from ..options import callback_name
 from .dial import AsyncDialer
 from .event_loop import EventLoop
 from .handles import AsyncChangeStream
-from .waiting import Waiter, waiter_factory
+from .waiting import Waiter, clock, waiter_factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,7 +90,7 @@ class AsyncDriver(DriverBase[DbT]):
         self.connecting: set[Waiter] = set()
         self.new_waiter: Callable[[], Waiter] = lambda: waiter_factory()()
         self.when_up: Callable[[], object] = _nothing
-        self._was_closed = False
+        self._clock: Callable[[], float] = time.monotonic
         self._dialer = AsyncDialer(self.address, self.options)
         self._stream: ByteStream | None = None
         self._tasks: TaskGroup | None = None
@@ -116,26 +117,18 @@ class AsyncDriver(DriverBase[DbT]):
         self.ready = anyio.Event()
         self.done = anyio.Event()
         self.new_waiter = waiter_factory()
+        self._clock = clock()
         self._scope = anyio.CancelScope()
         self.loop = EventLoop()
-        if self._was_closed:  # by `close_soon`, perhaps of another thread a moment ago
+        if self.status.was_closed:  # by `close_soon`, perhaps of another thread a moment ago
             self.close()
 
     def close(self) -> None:
-        self._was_closed = True
-        session = self.status.session
-        if session is not None:
-            if self.is_entered:
-                # The session has the time of its last input, and counts its closing deadline from
-                # there.
-                session.tick(now=self.loop.time())
-            session.close()
-        elif self._pause_scope is not None:
-            self._pause_scope.cancel()  # still fetching the schema
+        self.status.close(self.now())
         self.wake()
 
     def close_soon(self) -> None:
-        self._was_closed = True
+        self.status.was_closed = True
         loop = getattr(self, "loop", None)
         if loop is not None:
             loop.interrupt(self._close_now)
@@ -147,6 +140,9 @@ class AsyncDriver(DriverBase[DbT]):
     def abort(self) -> None:
         """End `run` now, whatever it is doing."""
         self._scope.cancel()
+
+    def now(self) -> float:
+        return self._clock()
 
     async def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows."""
@@ -380,9 +376,9 @@ class AsyncDriver(DriverBase[DbT]):
         if isinstance(want, HangUp):
             await self._hang_up(want.seconds)
             return Answered(anyio.current_time())
-        if self._was_closed and not self._is_closing:
+        if self.status.was_closed and not self._is_closing:
             self.close()  # `close_soon` was called, and what it asked the loop for comes later
-        if not (self._is_closing or (self._was_closed and self.session is None)):
+        if not self._is_closing:
             try:
                 # `wake` cancels this when the client is closed.
                 with anyio.CancelScope() as self._pause_scope:

@@ -35,15 +35,6 @@ class EventLoop:
         """Whether this is the loop's own thread."""
         return threading.get_ident() == self._thread
 
-    def time(self) -> float:
-        """Return the loop's monotonic clock, in seconds; anyio tells it only to tasks."""
-        if self.is_trio:
-            import trio
-
-            return trio.current_time()
-        now: float = self._native.time()
-        return now
-
     def call_soon(self, function: Callable[[], object]) -> None:
         """Let the loop call `function`, if it still runs; from any thread."""
         with contextlib.suppress(RuntimeError):  # it has ended; trio.RunFinishedError is one too

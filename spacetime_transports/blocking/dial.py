@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from spacetime_proto.client.life import Credentials
-from spacetime_proto.errors import ConnectError, LocalProtocolError
+from spacetime_proto.errors import ConnectError
 
-from ..dialling import DialPlan, as_connect_error
+from ..dialling import DialPlan
 from ..net.blocking_stream import open_socket
-from ..options import callback_name, checked_token
+from ..token_sources import checked_token, refuse_awaitable
 
 if TYPE_CHECKING:
     import socket
@@ -90,28 +89,21 @@ class Dialer(DialPlan):
         token = self._choose_token(self._token(), issued)
         if not self._is_exchanged(token):
             return Credentials(token)
-        with as_connect_error():
+        with self._as_connect_error():
             client = self._client(token, _seconds_until(deadline))
             return Credentials(token, client.websocket_token())
 
     def _token(self) -> Any:
         found = self._ask_for_token()
-        if not inspect.isawaitable(found):
-            return found
-        close = getattr(found, "close", None)
-        if close is not None:
-            close()  # or Python warns that it was never awaited
-        raise LocalProtocolError(
-            f"the token callable {callback_name(self._options.token)} returned an awaitable; a"
-            " blocking client needs a plain function"
-        )
+        refuse_awaitable(found, self._options.token)
+        return found
 
     def fetch_module(self, database: str) -> Module[Any]:
         """Make bindings from the server's description of `database`."""
         from spacetime_proto.bindings.client_module import dynamic_module
 
         token = checked_token(self._token())
-        with as_connect_error():
+        with self._as_connect_error():
             return dynamic_module(self._client(token).schema(database))
 
     def describe(self, database: str, *, timeout: float) -> ModuleDef:

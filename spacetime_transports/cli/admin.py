@@ -143,7 +143,7 @@ def identity(
 ) -> None:
     """Print the identity that a token stands for, or ask the server for a new identity and token."""
     from ..http.clients import HttpClient
-    from ..options import TokenFile
+    from ..token_sources import TokenFile
 
     source = token_from(token, token_file)
     known = source.load() if isinstance(source, TokenFile) else source

@@ -16,7 +16,7 @@ import typer
 
 from spacetime_proto.errors import SpacetimeError, redact
 
-from ..options import InsecureTokenWarning, TokenFile
+from ..token_sources import InsecureTokenWarning, TokenFile, checked_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -95,9 +95,10 @@ def token_from(token: str | None, token_file: str | None) -> str | TokenFile | N
 
     Raises:
         CommandError: both were given.
+        LocalProtocolError: the text cannot be a token.
     """
     if token_file is None:
-        return token
+        return checked_token(token, "the token of --token (or SPACETIMEDB_TOKEN)")
     if token is not None:
         raise CommandError("give --token or --token-file, not both")
     return TokenFile(token_file)

@@ -18,13 +18,21 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacetime_proto.client.session_options import check_seconds
-from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.errors import AuthError
 from spacetime_proto.wire.headers import HeaderFields, Headers
 from spacetime_proto.wire.http_exchange import HttpRequest
 
 from ..net.address import parse_host, parse_proxy
 from ..net.route import Route
-from ..options import TokenFile, TokenSource, checked_source, warn_if_exposed
+from ..token_sources import (
+    TokenSource,
+    ask,
+    checked_source,
+    checked_token,
+    refuse_awaitable,
+    refused_hint,
+    warn_if_exposed,
+)
 from . import operations
 from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
 
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule
     from spacetime_proto.schema.model import ModuleDef
     from spacetime_proto.types import Identity
+    from spacetime_proto.wire.http_exchange import HttpResponse
 
     from .operations import Operation
 
@@ -69,8 +78,8 @@ class _Client:
 
         Args:
             host: URL of the server; a path in it is kept as a prefix.
-            token: a JSON web token, a `TokenFile`, a callable that returns a token, or None for a
-                new identity with every request.
+            token: a JSON web token, a `TokenFile`, a callable that returns a token (the async client
+                takes async ones too), or None for a new identity with every request.
             headers: further headers of every request.
             ssl_context: for https; default verifies against the system's authorities.
             proxy: ``http://[user:password@]host:port`` or ``socks5://…``.
@@ -90,15 +99,20 @@ class _Client:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._route.address.url!r})"
 
-    def _plain_token(self) -> Any:
-        """Return the token, or the result of the callable."""
-        source = self._token
-        if isinstance(source, TokenFile):
-            return source.load()
-        return source() if callable(source) else source
+    def _result(self, operation: Operation[R], response: HttpResponse) -> R:
+        """Return what `response` says; raise its error, which names a token file that was refused."""
+        try:
+            return operation.result(response)
+        except AuthError as error:
+            raise error.with_hint(refused_hint(self._token)) from error.__cause__
 
-    def _request(self, request: HttpRequest, token: str | None) -> HttpRequest:
-        """Return `request` as it is sent: with the path prefix, the token and the headers."""
+    def _request(self, request: HttpRequest, found: object) -> HttpRequest:
+        """Return `request` as it is sent: with the path prefix, the token and the headers.
+
+        Raises:
+            LocalProtocolError: what was found is not a token.
+        """
+        token = checked_token(found)
         address = self._route.address
         warn_if_exposed(address.host, secure=address.secure, token=token, stacklevel=5)
         fields = [*request.headers, *self._headers]
@@ -207,22 +221,19 @@ class HttpClient(_Client):
         lines = operations.LogLines(operation)
         with contextlib.closing(exchange_stream(self._route, self._prepare(operation))) as stream:
             for piece in stream:
-                yield from lines.feed(piece)
+                yield from lines.feed(piece, self._result)
 
     def _run(self, operation: Operation[R]) -> R:
         from ..net.blocking_exchange import exchange
 
         response = exchange(self._route, self._prepare(operation))
         other = operation.otherwise(response)
-        return operation.result(response) if other is None else self._run(other)
+        return self._result(operation, response) if other is None else self._run(other)
 
     def _prepare(self, operation: Operation[Any]) -> HttpRequest:
-        token = self._plain_token()
-        if inspect.isawaitable(token):
-            if inspect.iscoroutine(token):
-                token.close()
-            raise LocalProtocolError("the token callable is async; use AsyncHttpClient")
-        return self._request(operation.request, token)
+        found = ask(self._token)
+        refuse_awaitable(found, self._token)
+        return self._request(operation.request, found)
 
 
 class AsyncHttpClient(_Client):
@@ -294,7 +305,7 @@ class AsyncHttpClient(_Client):
         lines = operations.LogLines(operation)
         async with contextlib.aclosing(exchange_stream(self._route, request)) as stream:
             async for piece in stream:
-                for entry in lines.feed(piece):
+                for entry in lines.feed(piece, self._result):
                     yield entry
 
     async def _run(self, operation: Operation[R]) -> R:
@@ -303,10 +314,10 @@ class AsyncHttpClient(_Client):
         request = await self._prepare(operation)
         response = await exchange(self._route, request)
         other = operation.otherwise(response)
-        return operation.result(response) if other is None else await self._run(other)
+        return self._result(operation, response) if other is None else await self._run(other)
 
     async def _prepare(self, operation: Operation[Any]) -> HttpRequest:
-        token = self._plain_token()
-        if inspect.isawaitable(token):
-            token = await token
-        return self._request(operation.request, token)
+        found = ask(self._token)
+        if inspect.isawaitable(found):
+            found = await found
+        return self._request(operation.request, found)

@@ -248,15 +248,23 @@ class LogLines:
         self._operation = operation
         self._rest = b""
 
-    def feed(self, piece: HttpResponse | bytes) -> Iterator[LogEntry]:
+    def feed(
+        self,
+        piece: HttpResponse | bytes,
+        result: Callable[[Operation[None], HttpResponse], object] = Operation.result,
+    ) -> Iterator[LogEntry]:
         """Yield the entries that `piece` completes.
+
+        Args:
+            piece: the response, or a part of its body.
+            result: `Operation.result`, or what does more.
 
         Raises:
             HttpError: `piece` is the response, and an error; other types as in `Operation.result`.
             DecodeError: a line is not a JSON object.
         """
         if isinstance(piece, HttpResponse):
-            self._operation.result(piece)
+            result(self._operation, piece)
             return
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:

@@ -29,12 +29,12 @@ from spacetime_proto.types import Identity
 from ..aio.driver import AsyncDriver
 from .legacy_events import DbEvent, LegacyCallbacks, TransactionUpdateMessage
 from .loop import Background, Loop
+from .old_names import find_reducer
 from .sync_client import (
     Address,
     Registrations,
     SpacetimeDBClient,
     SpacetimeDBException,
-    find_reducer,
     offers_no_protocol,
     server_address,
 )

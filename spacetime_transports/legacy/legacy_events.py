@@ -7,7 +7,6 @@ then ``on_subscription_applied``, or ``on_event`` and the reducer's own callback
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,13 +16,12 @@ from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from spacetime_proto.bindings.legacy_registry import LegacyRegistry
     from spacetime_proto.client.callbacks import Calls
-    from spacetime_proto.schema.bound import BoundModule
 
-__all__ = ["DbEvent", "LegacyCallbacks", "TransactionUpdateMessage", "table_names"]
+__all__ = ["DbEvent", "LegacyCallbacks", "TransactionUpdateMessage"]
 
 _STATUS = {
     "committed": "committed",
@@ -222,42 +220,3 @@ class LegacyCallbacks(Callbacks):
         message = self.last_message = TransactionUpdateMessage(described, changes)
         for callback in tuple(self._event):
             yield self._run, (callback, message)
-
-
-# --- old queries ------------------------------------------------------------------------------
-
-_TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\W\d]\w*|\s+|.", re.DOTALL)
-
-
-def table_names(module: BoundModule) -> dict[str, str]:
-    """Return a dict from the names that programs for 0.7 use to canonical table names.
-
-    Those programs use class names: ``User`` for the table ``user``. A name that is the canonical
-    one of some table always means that table.
-    """
-    from spacetime_proto.schema.case import pascal_case
-
-    names: dict[str, str] = {}
-    for name, table in module.tables.items():
-        for alias in (table.row_class.__name__, table.definition.accessor, pascal_case(name)):
-            names.setdefault(alias, name)
-    return names | {name: name for name in module.tables}
-
-
-def translate(query: str, names: dict[str, str]) -> str:
-    """Return an old query with its table names as the server knows them.
-
-    A name is replaced after FROM and JOIN, and before the dot of a column; text in quotes is not.
-    """
-    tokens = _TOKEN.findall(query)
-    for at, token in enumerate(tokens):
-        bare = token[1:-1] if token.startswith('"') else token
-        if bare not in names or names[bare] == bare or token.startswith("'"):
-            continue
-        if _word(reversed(tokens[:at])) in ("FROM", "JOIN") or _word(tokens[at + 1 :]) == ".":
-            tokens[at] = token.replace(bare, names[bare])
-    return "".join(tokens)
-
-
-def _word(tokens: Iterable[str]) -> str:
-    return next((token.upper() for token in tokens if not token.isspace()), "")

@@ -7,7 +7,6 @@ own calls.
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -19,7 +18,8 @@ from spacetime_proto.types import ConnectionId, Identity
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
 from ..options import resolve
-from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, table_names, translate
+from .legacy_events import LegacyCallbacks, TransactionUpdateMessage
+from .old_names import find_reducer, find_table, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from spacetime_proto.cache.views import TableView
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.subscriptions import Subscription
-    from spacetime_proto.schema.bound import BoundModule
 
     from ..blocking.driver import BlockingDriver
     from ..driver_base import DriverBase
@@ -128,11 +127,10 @@ class SpacetimeDBClient(Registrations):
         return canonical, len(self.module.bound.reducers[canonical].param_names)
 
     def _table_name(self, name: str) -> str:
-        return self._names.get(name, name)
+        return self._find_table(name) or name
 
-    @functools.cached_property
-    def _names(self) -> dict[str, str]:
-        return table_names(self.module.bound)
+    def _find_table(self, name: str) -> str | None:
+        return find_table(self.module.bound, name)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -140,10 +138,10 @@ class SpacetimeDBClient(Registrations):
         """Subscribe to `queries` instead of all earlier ones, as one difference.
 
         Raises:
-            LocalProtocolError: there is no connection.
+            LocalProtocolError: there is no connection, or a name could mean several tables.
         """
         driver, session = self._need_driver("subscribe")
-        translated = [translate(query, self._names) for query in queries]
+        translated = [translate(query, self._find_table) for query in queries]
         with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
@@ -394,20 +392,6 @@ def _module_of(autogen_package: Any) -> Module[Any]:
             " spacetime-py generate"
         )
     return found
-
-
-def find_reducer(module: BoundModule, name: str) -> str:
-    """Return the canonical name of the reducer with that canonical or source name.
-
-    Raises:
-        LocalProtocolError: there is none.
-    """
-    if name in module.reducers:
-        return name
-    for canonical, function in module.reducers.items():
-        if function.definition.accessor == name:
-            return canonical
-    raise LocalProtocolError(f"the bindings have no reducer {name!r}")
 
 
 def server_address(host: str, ssl_enabled: bool) -> ServerAddress:

@@ -17,8 +17,8 @@ import trustme
 
 from spacetime_proto.errors import ConnectError, Disconnected, SpacetimeError
 from spacetime_transports import InsecureTokenWarning, ReconnectPolicy, blocking
-from spacetime_transports.options import warn_if_exposed
 from spacetime_transports.server import serve_in_thread
+from spacetime_transports.token_sources import warn_if_exposed
 from tests.scenarios.relay import Relay
 from tests.scenarios.world import make_module
 from tests.support.patience import PATIENCE

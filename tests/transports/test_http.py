@@ -28,7 +28,7 @@ from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 from spacetime_transports.http import AsyncHttpClient, HttpClient
 from spacetime_transports.net.address import parse_host
 from spacetime_transports.net.route import Route
-from spacetime_transports.options import InsecureTokenWarning, TokenFile
+from spacetime_transports.token_sources import InsecureTokenWarning, TokenFile
 from tests.support.golden import schema_text
 from tests.support.mock_http import MockServer, mock_server
 from tests.support.patience import PATIENCE

@@ -27,7 +27,6 @@ from spacetime_proto.errors import (
 )
 from spacetime_transports import SpacetimeDBAsyncClient, SpacetimeDBClient, SpacetimeDBException
 from spacetime_transports.bindings_writer import generate_package, write_package
-from spacetime_transports.legacy.legacy_events import table_names, translate
 from spacetime_transports.legacy.sync_client import offers_no_protocol, server_address
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
@@ -611,28 +610,6 @@ def test_which_refusal_means_that_no_protocol_fits() -> None:
 )
 def test_where_tls_is_meant(host: str, ssl_enabled: bool, url: str) -> None:
     assert server_address(host, ssl_enabled).url == url
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("SELECT * FROM User", "SELECT * FROM user"),
-        ("select * from user", "select * from user"),
-        (
-            "SELECT * FROM User WHERE User.name = 'User'",
-            "SELECT * FROM user WHERE user.name = 'User'",
-        ),
-        ('SELECT * FROM "User"', 'SELECT * FROM "user"'),
-        (
-            "SELECT Message.* FROM Message JOIN User ON Message.sender = User.identity",
-            "SELECT message.* FROM message JOIN user ON message.sender = user.identity",
-        ),
-        ("SELECT * FROM Other", "SELECT * FROM Other"),
-        ("SELECT * FROM user WHERE User = 1", "SELECT * FROM user WHERE User = 1"),
-    ],
-)
-def test_old_queries_name_tables_by_their_classes(mb: Any, old: str, new: str) -> None:
-    assert translate(old, table_names(mb.MODULE.bound)) == new
 
 
 # --- SpacetimeDBClient ------------------------------------------------------------------------------------

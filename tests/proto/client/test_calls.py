@@ -9,6 +9,7 @@ import pytest
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.pending_call import Call, PendingCall
+from spacetime_proto.dataframes.query_rows import Rows
 from spacetime_proto.errors import (
     Disconnected,
     InternalError,
@@ -177,7 +178,10 @@ def test_one_off_queries(script: Script) -> None:
     script.send(v2.OneOffQueryResult(sent.request_id, (script.single("user", user(1), user(2)),)))
     (done,) = script.events()
     assert isinstance(done, ev.CallDone)
-    assert [row.identity.data[0] for row in pending.result()] == [1, 2]
+    rows = pending.result()
+    assert [row.identity.data[0] for row in rows] == [1, 2]
+    assert type(rows) is Rows
+    assert "<caption>user: 2 rows</caption>" in rows._repr_html_()
     assert len(script.session.db.user) == 0
 
 
@@ -435,6 +439,36 @@ def test_v1_unknown_reducers_are_never_fatal(old: Script) -> None:
     (completed,) = old.events()
     assert isinstance(completed.ctx.event, ev.ReducerEvent)
     assert (completed.ctx.event.name, completed.ctx.event.args) == ("other", None)
+
+
+@pytest.mark.parametrize("protocol", OLD)
+@pytest.mark.parametrize("status", [v1.Committed(()), v1.Failed("no"), v1.OutOfEnergy()])
+def test_v1_arguments_of_others_that_do_not_fit_the_bindings_are_left_out(
+    protocol: str, status: Any
+) -> None:
+    script = Script(protocol)
+    script.open()
+    subscribed(script)
+    pending = set_name(script)
+    (sent,) = script.received()
+    wrong: list[bytes | str] = [b"\1", b"\xff" * 40, b"\2\0\0\0ab\0"]
+    if "json" in protocol:
+        wrong = ["[]", "[1]", '["a", "b"]', "{}", "no JSON", "null", "[" * 200 + "]" * 200]
+    for args in wrong:
+        call = v1.ReducerCallInfo("set_name", 3, args, sent.request_id)
+        script.send(v1.TransactionUpdate(status, NOW, OTHER, CONNECTION_ID, call, 1, NO_TIME))
+        (completed,) = script.events()
+        event = completed.ctx.event
+        assert isinstance(event, ev.ReducerEvent)
+        assert (event.name, event.args, event.is_own) == ("set_name", None, False)
+    update = script.v1_table("user", (user(2, "y"),))
+    script.send(transaction(script, v1.Committed((update,)), args=("y",), identity=OTHER))
+    changed, _, completed = script.events()
+    assert isinstance(changed, ev.TableChanged)
+    assert completed.ctx.event.args == ("y",)  # type: ignore[union-attr]
+    script.send(transaction(script, v1.Committed(()), request_id=sent.request_id))
+    script.events()
+    assert pending.result() is None
 
 
 def test_v1_an_own_id_with_another_name_does_not_match(old: Script) -> None:

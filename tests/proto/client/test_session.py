@@ -120,6 +120,31 @@ def test_a_refused_handshake_is_a_failed_attempt() -> None:
     assert script.session.close_error is failed.error
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "adds"),
+    [
+        ({"token": "t"}, 401, True),
+        ({"query_token": "t"}, 401, True),
+        ({"token": "t"}, 403, False),
+        ({}, 401, False),
+    ],
+)
+def test_what_a_refused_token_adds_to_the_error(
+    sent: dict[str, str], status: int, adds: bool
+) -> None:
+    script = Script()
+    script.start(token_hint="it was saved in FILE", **sent)
+    assert script.server is not None
+    script.server.reject(status, "no")
+    script.deliver()
+    script.session.receive_eof(now=0.0)
+    (failed,) = script.events()
+    assert isinstance(failed, ev.ConnectFailed)
+    assert isinstance(failed.error, AuthError)
+    assert failed.error.status == status
+    assert str(failed.error).endswith("; it was saved in FILE") is adds
+
+
 def test_a_handshake_that_takes_too_long_fails() -> None:
     script = Script()
     script.start()

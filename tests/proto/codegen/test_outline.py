@@ -156,3 +156,11 @@ def test_functions():
     assert reducer.returns == ("None",)
     assert (procedure.name, procedure.stem) == ("class_", "")
     assert len(procedure.returns) == 3
+
+
+def test_a_table_keeps_its_file_and_class_before_a_view_of_the_same_words():
+    row = product(name=STRING)
+    found = model({"User": row}, {"User": ("User", {"is_view": True}), "user": "User"})
+    view, table = found.tables
+    assert (table.definition.name, table.stem, table.has_own_row) == ("user", "user", True)
+    assert (view.definition.name, view.stem, view.has_own_row) == ("User", "user_table", False)

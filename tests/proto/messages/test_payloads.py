@@ -88,7 +88,7 @@ def test_rows_of_v1_json_need_a_codec(codec: JsonCodec) -> None:
     text = v1.SERVER.to_json(V1_ROWS, codec)
     (found,) = payloads.decode_server_payload(V1_JSON, text, codec=codec)
     assert comparable(found) == comparable(V1_ROWS)
-    with pytest.raises(DecodeError, match="no schema to read rows with in row of table 'user'"):
+    with pytest.raises(DecodeError, match="no schema to read rows with in row 0 of table 'user'"):
         list(payloads.decode_server_payload(V1_JSON, text))
 
 

@@ -240,8 +240,11 @@ def test_server_messages_round_trip(message: v1.ServerMessage) -> None:
     [
         ("null", "an object of one key"),
         ('{"Hello":[]}', "there is no variant 'Hello'"),
-        ('{"TransactionUpdateLight":[1,[[[1,"user",1,[[[],["[]"]]]]]]]}', "row of table 'user' of"),
-        ('{"TransactionUpdateLight":[1,[[[1,"x",1,[[[],["[]"]]]]]]]}', "no table 'x' in row of"),
+        (
+            '{"TransactionUpdateLight":[1,[[[1,"user",1,[[[],["[]"]]]]]]]}',
+            "row 0 of table 'user' of",
+        ),
+        ('{"TransactionUpdateLight":[1,[[[1,"x",1,[[[],["[]"]]]]]]]}', "no table 'x' in row 0 of"),
         ('{"TransactionUpdateLight":[1,[[[1,"user",1,[[["{"],[]]]]]]]}', "not valid JSON.* in row"),
     ],
 )
@@ -254,7 +257,7 @@ def test_bad_server_messages(codec: JsonCodec, text: str, match: str) -> None:
 def test_a_float_that_json_cannot_say_names_table_and_column(codec: JsonCodec, row: str) -> None:
     """The server writes NaN and the infinities as null (docs/choosing-a-protocol.md)."""
     text = f'{{"TransactionUpdateLight":[1,[[[1,"numbers",1,[[[],["{row}"]]]]]]]}}'
-    match = "a number expected, not null in small of row of table 'numbers' of Transaction"
+    match = "a number expected, not null in small of row 0 of table 'numbers' of Transaction"
     with pytest.raises(DecodeError, match=match):
         v1.SERVER.from_json(text, codec)
 
@@ -265,7 +268,7 @@ def test_a_row_that_json_can_say_and_bsatn_cannot() -> None:
 
     message = v1.TransactionUpdateLight(1, (INSERT,))
     text = v1.SERVER.to_json(message, HEX_ROWS)
-    with pytest.raises(DecodeError, match="4 GiB are too many in row of table 'user' of"):
+    with pytest.raises(DecodeError, match="4 GiB are too many in row 0 of table 'user' of"):
         v1.SERVER.from_json(text, JsonCodec(refuse, HEX_ROWS.decode_row))
 
 
