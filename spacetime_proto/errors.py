@@ -335,6 +335,11 @@ class InternalError(SpacetimeError):
 class CallTimeout(SpacetimeError, TimeoutError):
     """No answer within the time given; the call may still be executed by the server."""
 
+    @classmethod
+    def after(cls, what: str, seconds: float | None) -> CallTimeout:
+        """Make the error that `what`, such as "x was not answered", for a time limit in seconds."""
+        return cls(f"{what} within {seconds:g} s" if seconds else f"{what} yet, and timeout is 0")
+
 
 class SchemaError(SpacetimeError):
     """A schema (JSON, BSATN or Python module) is not a valid module description."""

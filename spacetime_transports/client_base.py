@@ -88,9 +88,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     ) -> None:
         self._driver: DriverT = self._driver_type(parse_host(host), database, module, options)
 
-    def submit_close(self) -> None:
-        """Begin to close the connection; returns at once."""
-        self._driver.close()
+    def close_soon(self) -> None:
+        """Begin to close the client; returns at once.
+
+        Allowed in any thread, in callbacks and signal handlers, and at any time: before the client
+        is connected it never will be, after its end nothing happens.
+        """
+        self._driver.close_soon()
 
     # --- state --------------------------------------------------------------------------------
 

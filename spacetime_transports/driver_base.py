@@ -71,6 +71,7 @@ class DriverBase(Generic[DbT]):
         was_told: whether the error that ended the client was raised somewhere.
         is_entered: whether the client began to connect.
         is_done: whether the client is over, and every pending request has its outcome.
+        tells_nobody: whether the user's code may never be told of an error that ends the client.
         is_forked: whether this is the copy of a client in a forked child process.
         streams: the change streams that have not ended.
 
@@ -97,6 +98,7 @@ class DriverBase(Generic[DbT]):
         self.was_told = False
         self.is_entered = False
         self.is_done = False
+        self.tells_nobody = False
         self.is_forked = False
         self.streams: set[ChangeStreamBase[Any]] = set()
         token = options.token
@@ -172,6 +174,9 @@ class DriverBase(Generic[DbT]):
         def _descriptors(self) -> Iterable[int]:
             """Return the descriptors of the open sockets."""
             raise NotImplementedError
+
+        def close_soon(self) -> None:
+            """Do the same soon; from any thread, at any time."""
 
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
@@ -285,6 +290,20 @@ class DriverBase(Generic[DbT]):
     def raise_not_up(self) -> None:
         """Raise the error that prevented the first connection."""
         raise self.take_error() or Disconnected("the client was closed before it was connected")
+
+    def raise_ended(self, what: str) -> None:
+        """Raise the error that ended the client, also if it was told before; see `raise_over`.
+
+        Raises:
+            Disconnected: this side closed it.
+            BaseException: what ended it.
+        """
+        error = self.status.error
+        if error is None:
+            self.raise_over(what)
+        else:
+            self.was_told = True
+            raise error
 
     def raise_over(self, what: str) -> None:
         """Raise the error for a request on a client that is over.

@@ -24,6 +24,7 @@ from spacetime_proto.client.session_options import (
     ClientOptions,
     Compression,
     FrameParser,
+    check_seconds,
 )
 from spacetime_proto.errors import LocalProtocolError
 

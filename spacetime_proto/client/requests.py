@@ -213,11 +213,11 @@ class Requests:
             subscription.move(SubscriptionInput.UNSUBSCRIBE)
             self._waiting.forget(subscription)
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
-            return
-        if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises: it is over
-        else:
-            self._connection.sets.unsubscribe(subscription)
+        elif subscription.state in (SubscriptionState.SENT, SubscriptionState.APPLIED):
+            if self._connection is None:  # its connection is ending, which settles it next
+                subscription.move(SubscriptionInput.UNSUBSCRIBE)
+            else:
+                self._connection.sets.unsubscribe(subscription)
 
     def _request(self, pending: PendingCall[Any], what: str) -> PendingCall[Any]:
         """Send a call or query, or keep it until it can be sent.

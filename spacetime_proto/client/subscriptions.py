@@ -115,11 +115,13 @@ class Subscription:
     def unsubscribe(self, on_end: Callable[..., Any] | None = None) -> None:
         """Ask for the end; ``on_end(ctx)`` runs when its rows are gone.
 
-        Before the request for it was sent, it is cancelled silently: `on_applied` never runs.
+        Before the request for it was sent, it is cancelled silently: `on_applied` never runs. If it
+        is over, or its end was asked for before, nothing is sent; in the first case `on_end` does
+        not run either.
 
         Raises:
             TypeError: `on_end` does not take ``(ctx)``.
-            LocalProtocolError: it is over, or this was called before.
+            LocalProtocolError: it is v1's legacy set, which can only be replaced.
         """
         if self._unsubscribe is None:
             raise LocalProtocolError("this subscription belongs to no session")

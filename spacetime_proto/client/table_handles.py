@@ -19,7 +19,7 @@ from .context import DbT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from typing import TypeAlias
+    from typing import Self, TypeAlias
 
     from ..schema.bound import BoundTable
     from .context import Context
@@ -62,7 +62,19 @@ class Delete(msgspec.Struct, Generic[Row], frozen=True):
 
 
 class ChangeStream(Protocol[Row]):
-    """The changes of one table as a stream: ``for`` on blocking clients, ``async for`` on others."""
+    """The changes of one table as a stream, which ``with`` closes at the end of the block.
+
+    On async clients it is ``async for`` and ``async with``; what belongs to the other kind of client
+    raises TypeError.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
 
     def __iter__(self) -> Iterator[Insert[Row] | Update[Row] | Delete[Row]]: ...
 

@@ -250,7 +250,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver.refuse_in_callback("wait for the end")
         driver.pump_until(lambda: False, end_of(timeout))
         if not driver.is_done:
-            raise CallTimeout(f"the client was not closed within {timeout or 0:g} s")
+            raise CallTimeout.after("the client was not closed", timeout)
         driver.raise_error()
 
     # --- requests -----------------------------------------------------------------------------
@@ -336,7 +336,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         if not pending.is_done:
             if driver.is_done:
                 driver.raise_over(what)
-            raise CallTimeout(f"{pending.name} was not answered within {timeout or 0:g} s")
+            raise CallTimeout.after(f"{pending.name} was not answered", timeout)
 
     def _await_connection(
         self, session: ClientSession[DbT], what: str, timeout: float | None, end: float | None
@@ -354,9 +354,9 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         retry_at, error = status.retry_at, None if session is None else session.close_error
         seconds = 0.0 if retry_at is None else max(0.0, retry_at - time.monotonic())
         then = "one is under way" if retry_at is None else f"the next one is due in {seconds:.3g} s"
+        limit = CallTimeout.after(what, timeout)
         failure = CallTimeout(
-            f"{what} within {timeout or 0:g} s: there is no connection ({error}); of the attempts to"
-            f" connect again {then}"
+            f"{limit}: there is no connection ({error}); of the attempts to connect again {then}"
         )
         failure.__cause__ = error
         return failure
@@ -395,7 +395,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
             what = "the subscription was not applied"
             if not session.has_connection:
                 raise self._no_connection(what, timeout) from session.close_error
-            raise CallTimeout(f"{what} within {timeout or 0:g} s") from None
+            raise CallTimeout.after(what, timeout) from None
         except BaseException:
             self._drop(handle)
             raise

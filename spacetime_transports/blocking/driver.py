@@ -101,6 +101,8 @@ class BlockingDriver(OwnedDriver[DbT]):
             self.status.close(self.now())
         self._wakeup.wake()
 
+    close_soon = close
+
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
         if self.is_forked:

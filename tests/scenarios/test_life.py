@@ -372,7 +372,7 @@ async def test_an_exception_of_the_block_is_not_replaced(kit: Kit) -> None:
 
 async def test_closing_in_a_callback(kit: Kit) -> None:
     async with kit.connect() as client:
-        client.db.item.on_insert(lambda ctx, row: client.raw.submit_close())
+        client.db.item.on_insert(lambda ctx, row: client.raw.close_soon())
         await client.subscribe("SELECT * FROM item")
         client.raw.submit(client.reducers.add_item(name="x", amount=1))
         await client.until(lambda: not client.raw.is_connected)
@@ -448,8 +448,7 @@ async def test_overlapping_sets_count_their_rows(kit: Kit) -> None:
         assert client.db.item.count() == 1
         await client.unsubscribe(second)
         assert client.db.item.count() == 0
-        with pytest.raises(LocalProtocolError):
-            await client.unsubscribe(second)
+        await client.unsubscribe(second)  # over already
     assert log == ["insert", "delete"]
 
 
@@ -573,7 +572,7 @@ async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
 
     def on_disconnect(ctx: Any, error: BaseException | None) -> None:
         told.append(error)
-        clients[0].submit_close()
+        clients[0].close_soon()
 
     clients: list[Any] = []
     async with kit.connect(
@@ -596,7 +595,7 @@ async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
     async def close(stream: Any) -> None:
         await really_close(stream)
         if threading.get_ident() == mine:
-            client.raw.submit_close()
+            client.raw.close_soon()
 
     async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
         monkeypatch.setattr(anyio, "aclose_forcefully", close)
