@@ -182,7 +182,7 @@ def documented(cls: Any) -> dict[str, tuple[str, str]]:
 
 def test_help_shows_every_option() -> None:
     options = documented(options_module.Options)
-    assert {name: kind.replace('"', "'"'") for name, (kind, _) in options.items()} == {
+    assert {name: kind.replace('"', "'") for name, (kind, _) in options.items()} == {
         name: reference.__forward_arg__
         for name, reference in options_module.Options.__annotations__.items()
     }
