@@ -47,14 +47,19 @@ SubscriptionT = TypeVar("SubscriptionT")
 
 
 class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
-    """The callbacks of one subscription, as keyword arguments."""
+    """The callbacks of one subscription, as keyword arguments.
+
+    on_applied: OnApplied[DbT] | None = None
+        ``on_applied(ctx)``, before the row callbacks of its first rows.
+    on_error: OnError[DbT] | None = None
+        ``on_error(ctx, error)``, if it is refused or dies later.
+    on_end: OnEnd[DbT] | None = None
+        ``on_end(ctx)``, after an unsubscribe.
+    """
 
     on_applied: OnApplied[DbT] | None
-    """``on_applied(ctx)``, before the row callbacks of its first rows."""
     on_error: OnError[DbT] | None
-    """``on_error(ctx, error)``, if it is refused or dies later."""
     on_end: OnEnd[DbT] | None
-    """``on_end(ctx)``, after an unsubscribe."""
 
 
 _CALL = (

@@ -265,15 +265,16 @@ class TableView(Generic[Row]):
                 f"column {name!r} is neither unique nor indexed; write"
                 f" {accessor}.where(lambda row: row.{name} == value), or iterate over the table"
             )
-        indexes = [view for view in self._accessors if plain in ("find", "filter")]
-        if plain == "find":
-            indexes = [view for view in indexes if isinstance(view, UniqueColumn)]
-        names = listed(key for key, value in vars(self).items() if value in indexes)
         if plain in ("find", "filter"):
-            which = "a unique column" if plain == "find" else "an index or unique column"
+            kind = UniqueColumn if plain == "find" else IndexView
+            names = [key for key, value in vars(self).items() if isinstance(value, kind)]
+            which = "unique columns" if plain == "find" else "indexes and unique columns"
+            any_condition = f"write {accessor}.where(lambda row: row.COLUMN == value)"
+            if not names:
+                return f"{plain} is a method of {which}, of which there are none; {any_condition}"
             return (
-                f"{plain} is a method of {which} ({names}), as in {accessor}.COLUMN.{plain}(value);"
-                f" any condition: {accessor}.where(lambda row: row.COLUMN == value)"
+                f"{plain} is a method of {which}: {accessor}.{names[0]}.{plain}(value);"
+                f" there are {listed(names)}; for any other condition {any_condition}"
             )
         if plain in ("onupdate", "removeonupdate") and not hasattr(type(self), "on_update"):
             return "only tables with a primary key have updates; use on_insert and on_delete"

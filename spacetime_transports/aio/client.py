@@ -21,7 +21,7 @@ from typing_extensions import TypeVar
 from spacetime_proto.errors import CallTimeout, SpacetimeError
 
 from ..client_base import DbT
-from ..options import resolve
+from ..options import names_options, resolve
 from .handles import AsyncChangeStream, AsyncSubscription
 from .lifetime import Lifetime
 
@@ -43,6 +43,7 @@ R = TypeVar("R")
 T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
+@names_options
 def connect(
     host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
 ) -> AsyncClient[DbT]:

@@ -33,7 +33,7 @@ from typing_extensions import TypeVar
 from spacetime_proto.errors import CallTimeout, Disconnected, LocalProtocolError, SpacetimeError
 
 from ..client_base import ClientBase, DbT
-from ..options import resolve
+from ..options import names_options, resolve
 from .driver import BlockingDriver
 from .handles import BlockingChangeStream, BlockingSubscription, end_of
 
@@ -58,6 +58,7 @@ R = TypeVar("R")
 T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
+@names_options
 def connect(
     host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
 ) -> BlockingClient[DbT]:

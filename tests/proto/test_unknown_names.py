@@ -67,9 +67,13 @@ CASES: list[tuple[Any, str, str]] = [
     (
         DB.player,
         "filter",
-        r"filter is a method of an index or unique column \(id, owner\), as in db",
+        r"indexes and unique columns: db.player.id.filter\(value\); there are id, owner;",
     ),
-    (DB.player, "find", r"find is a method of a unique column \(id\), as in db.player.COLUMN.find"),
+    (
+        DB.player,
+        "find",
+        r"find is a method of unique columns: db.player.id.find\(value\); there are id;",
+    ),
     (DB.player, "all", r"write db.player.rows\(\)"),
     (DB.player, "insert", r"clients only read tables; rows are changed by a reducer"),
     (DB.player, "onInsert", r"did you mean 'on_insert'"),
@@ -79,7 +83,11 @@ CASES: list[tuple[Any, str, str]] = [
     (DB.player, "xyzxyz", r"table 'player' has no attribute 'xyzxyz'; there are: attach, changes"),
     (DB.log, "on_update", r"only tables with a primary key have updates"),
     (DB.log, "onUpdate", r"only tables with a primary key have updates"),
-    (DB.log, "find", r"find is a method of a unique column \(none\)"),
+    (
+        DB.log,
+        "find",
+        r"find is a method of unique columns, of which there are none; write db.log.where",
+    ),
     (DB.tick, "n", r"an event table keeps no rows to look up; use on_insert"),
     (DB.player.owner, "find", r"is not unique, so it has no find: filter\(value\)"),
     (MODULE.tables, "plyer", r"this module has no table 'plyer'; did you mean 'player'"),

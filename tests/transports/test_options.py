@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import pydoc
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
 from spacetime_transports import blocking, connect
 from spacetime_transports import options as options_module
+from spacetime_transports.client_base import SubscribeCallbacks
 from spacetime_transports.options import is_async_callable, resolve
 
 
@@ -167,3 +171,54 @@ def test_a_blocking_client_takes_no_async_handler_of_errors() -> None:
     with pytest.raises(TypeError, match="handler is an async function"):
         blocking.connect("localhost:1", "x", on_callback_error=handler)
     connect("localhost:1", "x", on_callback_error=handler)
+
+
+def documented(cls: Any) -> dict[str, tuple[str, str]]:
+    """Return (type, default) by field, as the class's docstring says; each has a text below."""
+    doc = inspect.getdoc(cls) or ""
+    found = re.findall(r"^(\w+): (.+?) = (.+)\n    \S", doc, re.MULTILINE)
+    return {name: (kind, default) for name, kind, default in found}
+
+
+def test_help_shows_every_option() -> None:
+    options = documented(options_module.Options)
+    assert {name: kind.replace('"', "'") for name, (kind, _) in options.items()} == {
+        name: reference.__forward_arg__
+        for name, reference in options_module.Options.__annotations__.items()
+    }
+    resolved = resolve()
+    for name, (_, default) in options.items():
+        own = getattr(resolved, name, getattr(resolved.client, name, None))
+        said = eval(default, {"Limits": Limits, "all": frozenset(ALL_PROTOCOLS)})
+        if name == "compression":
+            assert said is None
+        else:
+            assert (own or None) == (said or None), name
+    assert "Seconds to wait for the server's side of a close." in pydoc.render_doc(
+        options_module.Options
+    )
+
+
+def test_help_shows_every_limit_and_number() -> None:
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    for cls in (Limits, ReconnectPolicy):
+        fields: dict[str, Any] = {}
+        for name, (_, default) in documented(cls).items():
+            number, _, unit = default.partition(" ")
+            fields[name] = eval(number) * units[unit] if unit else eval(number)
+        assert fields == {name: getattr(cls(), name) for name in cls.__struct_fields__}
+
+
+def test_help_shows_every_callback_of_a_subscription() -> None:
+    callbacks = documented(SubscribeCallbacks)
+    assert list(callbacks) == list(SubscribeCallbacks.__annotations__)
+    assert "if it is refused or dies later." in (inspect.getdoc(SubscribeCallbacks) or "")
+
+
+@pytest.mark.parametrize("function", [connect, blocking.connect])
+def test_help_of_connect_names_all_options(function: Any) -> None:
+    text = pydoc.plain(pydoc.render_doc(function))
+    for name in options_module.Options.__annotations__:
+        assert re.search(rf"\b{name},", text), name
+    assert "explained by help(Options)." in text
+    assert max(map(len, (inspect.getdoc(function) or "").splitlines())) <= 100

@@ -171,7 +171,7 @@ def test_the_column_of_the_example_is_one_of_the_condition():
         user.where(lambda u: u.nick or u.online)
     with pytest.raises(TypeError, match=r"row.column"):
         bool(Predicate(Constant(True)))
-    many = Columns(USER).age.in_(range(0, 3000, 2))
+    many = Columns(USER).age.in_([1] * 1000)
     with pytest.raises(TypeError) as caught:
         bool(many)
     assert len(str(caught.value)) < 500
@@ -200,7 +200,7 @@ def test_comparisons_need_brackets(build):
 
 
 def test_what_is_no_condition_is_told_what_is():
-    with pytest.raises(QueryError, match="returned bool: Python computed it, as it does for `is`"):
+    with pytest.raises(QueryError, match=r"returned bool: Python computed it, as it does for `is`"):
         user.where(lambda u: u.nick is None)
     with pytest.raises(
         QueryError, match=r"returned Column: compare the column, .* row.age == value"

@@ -11,7 +11,7 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, SpacetimeError, Timestamp, json_default
+from spacetime_proto import Context, Identity, Rows, SpacetimeError, Timestamp, json_default
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
@@ -77,6 +77,7 @@ def cache(db: mb.Db) -> None:
     assert_type(db.user.identity.find(SOMEONE), mb.User | None)
     assert_type(db.user.name.find("x"), mb.User | None)
     assert_type(db.user.age.filter(3), list[mb.User])
+    assert_type(db.user.age.filter(range(3)), list[mb.User])
     assert_type(db.log.user_level.filter((SOMEONE, 3)), list[mb.Log])
     assert_type(list(db.user), list[mb.User])
     assert_type(db.user.iter(), Iterator[mb.User])
@@ -211,8 +212,8 @@ async def asynchronous() -> None:
         assert_type(await client.call(mb.procedures.look("x")), mb.User | None)
         await client.call(mb.reducers.set_name("a", nick="b"), timeout=5)
         client.submit(mb.reducers.set_name("a", None))
-        assert_type(await client.query(mb.tables.user), list[mb.User])
-        assert_type(await client.query("SELECT * FROM user"), list[Any])
+        assert_type(await client.query(mb.tables.user), Rows[mb.User])
+        assert_type(await client.query("SELECT * FROM user"), Rows[Any])
         await client.subscribe("SELECT * FROM user", mb.tables.log.where(lambda t: t.level > 1))
 
 
@@ -224,7 +225,11 @@ def synchronous() -> None:
         assert_type(client.call(mb.procedures.add(1, 2)), int)
         print(client.call(mb.procedures.add(1, 2)))  # an int is good enough for an object
         print(client.query(mb.tables.user))
-        assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), list[mb.User])
+        assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), Rows[mb.User])
+        in_a_list: list[mb.User] = client.query(mb.tables.user)
+        assert_type(client.query(mb.tables.user)[:3], Rows[mb.User])
+        assert_type(client.query(mb.tables.user)[0], mb.User)
+        print(in_a_list)
 
 
 # --- the surface of the 0.7 SDK -----------------------------------------------------------------
