@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Update,
         Uuid,
         errors,
+        json_default,
     )
 
     from . import blocking
@@ -111,6 +112,7 @@ __all__ = [
     "blocking",
     "connect",
     "errors",
+    "json_default",
     "local_config",
 ]
 
