@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from .route import Route
 
 
-async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
+def deadline_after(seconds: float | None) -> float:
+    """Return the point in time that many seconds from now, on the event loop's clock."""
+    return float("inf") if seconds is None else anyio.current_time() + seconds
+
+
+async def exchange(route: Route, request: HttpRequest, deadline: float) -> HttpResponse:
     """Send `request` and return the whole response; arguments and errors as in `blocking_exchange`."""
-    running = _Exchange(route, request, stream=False)
+    running = _Exchange(route, request, deadline, stream=False)
     try:
         await running.start()
         while not running.machine.done:
@@ -35,7 +40,7 @@ async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
 
 
 async def exchange_stream(
-    route: Route, request: HttpRequest
+    route: Route, request: HttpRequest, deadline: float
 ) -> AsyncGenerator[HttpResponse | bytes, None]:
     """Send `request`; yield the response once its headers are there, then its body as it comes.
 
@@ -44,7 +49,7 @@ async def exchange_stream(
     """
     # No cancel scope may be open at a `yield`: a scope belongs to one task, and a generator may be
     # resumed by another.
-    running = _Exchange(route, request, stream=True)
+    running = _Exchange(route, request, deadline, stream=True)
     machine = running.machine
     try:
         await running.start()
@@ -65,10 +70,11 @@ async def exchange_stream(
 class _Exchange(Exchange):
     """An exchange on a stream."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+    def __init__(
+        self, route: Route, request: HttpRequest, deadline: float, *, stream: bool
+    ) -> None:
         super().__init__(route, request, stream=stream)
-        timeout = route.timeout
-        self.deadline = float("inf") if timeout is None else anyio.current_time() + timeout
+        self.deadline = deadline
         self._stream: ByteStream | None = None
 
     async def start(self) -> None:
@@ -79,7 +85,8 @@ class _Exchange(Exchange):
                 route.address, ssl_context=route.ssl_context, proxy=route.proxy
             )
         if self._stream is None:
-            raise timeout_failure(route.address, route.timeout or 0)
+            assert route.timeout is not None
+            raise timeout_failure(route.address, route.timeout, "timeout")
         # A server may answer and hang up before it has read all (413 for one): what it said
         # matters more than that the rest could not be sent.
         with contextlib.suppress(anyio.BrokenResourceError, ConnectionError):

@@ -45,7 +45,8 @@ class Exchange:
 
     def too_late(self) -> CallTimeout:
         """Return the error for a time limit that has passed."""
-        return CallTimeout(f"{self._what}: no answer within {self.route.timeout or 0:g} s")
+        assert self.route.timeout is not None
+        return CallTimeout(f"{self._what}: no answer within {self.route.timeout:g} s")
 
     def broken(self, cause: object) -> Disconnected:
         """Return the error for a connection that broke."""
