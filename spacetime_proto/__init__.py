@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .client.pending_call import Call, PendingCall
     from .client.session import ClientSession
     from .client.session_options import ClientOptions, Target
+    from .client.states import ClientState
     from .client.subscriptions import Subscription
     from .client.table_handles import (
         CallbackHandle,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         TableHandle,
         Update,
     )
+    from .dataframes.query_rows import Rows
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
     from .schema.load import load_schema
@@ -60,6 +62,7 @@ __all__ = [
     "CallbackHandle",
     "ClientOptions",
     "ClientSession",
+    "ClientState",
     "ConnectionId",
     "Context",
     "Delete",
@@ -78,6 +81,7 @@ __all__ = [
     "Range",
     "Reconnected",
     "ReducerEvent",
+    "Rows",
     "ScheduleAt",
     "Some",
     "SpacetimeError",
@@ -113,7 +117,9 @@ _HOMES = {
     ),
     ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
+    ".client.states": ("ClientState",),
     ".client.subscriptions": ("Subscription",),
+    ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
     ".schema.load": ("load_schema",),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spacetime_proto import (
         Call,
+        ClientState,
         ConnectionId,
         Context,
         Delete,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Range,
         Reconnected,
         ReducerEvent,
+        Rows,
         ScheduleAt,
         Some,
         SpacetimeError,
@@ -70,6 +72,7 @@ __all__ = [
     "AsyncHttpClient",
     "BlockingClient",
     "Call",
+    "ClientState",
     "ConnectOptions",
     "ConnectionId",
     "Context",
@@ -88,6 +91,7 @@ __all__ = [
     "ReconnectPolicy",
     "Reconnected",
     "ReducerEvent",
+    "Rows",
     "ScheduleAt",
     "Some",
     "SpacetimeDBAsyncClient",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
+    from spacetime_proto.client.states import ClientState
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
@@ -129,10 +130,25 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         session = self._driver.session
         return session is not None and session.state is SessionState.OPEN
 
+    @property
+    def state(self) -> ClientState:
+        """Where this client stands: new, connecting, connected, waiting or closed.
+
+        It is text as well: ``client.state == "waiting"``.
+        """
+        return self._driver.status.state
+
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds until the next attempt to connect; None unless the state is "waiting"."""
+        at = self._driver.status.retry_at
+        return None if at is None else max(0.0, at - self._driver.now())
+
     def __repr__(self) -> str:
         driver = self._driver
-        state = "new" if driver.session is None else driver.session.state.value
-        return f"<{type(self).__name__} {driver.database!r} at {driver.address.url} {state}>"
+        state, retry_in = self.state.value, self.retry_in
+        when = "" if retry_in is None else f", next attempt in {retry_in:.1f} s"
+        return f"<{type(self).__name__} {driver.database!r} at {driver.address.url} {state}{when}>"
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -162,6 +178,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         connected. The callbacks and the handle's ``wait_applied`` tell whether it succeeds.
         """
         driver = self._driver
+        driver.check_process()
         if driver.is_done:
             driver.raise_over("subscribe")
         session = self._session()
@@ -242,11 +259,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             waits: whether the caller is about to wait for the answer.
 
         Raises:
-            LocalProtocolError: the client is not connected yet, or it `waits` in a callback.
+            LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
+                belongs to the parent process.
             Disconnected: the client is over.
         """
         driver = self._driver
         session = driver.status.session
+        driver.check_process()
         waits = waits and driver.in_callback
         if session is not None and driver.is_entered and not driver.is_done and not waits:
             return session

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+import time
+import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.life import LifeRules, LifeStatus
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import Target
-from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import (
     Disconnected,
     InternalError,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 DbT = TypeVar("DbT")
 R = TypeVar("R")
 
+#: The drivers of this process; those that a fork copies into a child do not belong to it.
+_drivers: weakref.WeakSet[DriverBase[Any]] = weakref.WeakSet()
+
 #: Bytes asked for in one read.
 READ_SIZE = 256 * 1024
 #: Seconds to wait for the server's schema when a client that failed closes: it may explain why.
@@ -64,6 +68,7 @@ class DriverBase(Generic[DbT]):
         was_told: whether the error that ended the client was raised somewhere.
         is_entered: whether the client began to connect.
         is_done: whether the client is over, and every pending request has its outcome.
+        is_forked: whether this is the copy of a client in a forked child process.
         streams: the change streams that have not ended.
 
     Raises:
@@ -89,6 +94,7 @@ class DriverBase(Generic[DbT]):
         self.was_told = False
         self.is_entered = False
         self.is_done = False
+        self.is_forked = False
         self.streams: set[ChangeStreamBase[Any]] = set()
         token = options.token
         self._target = Target(
@@ -116,6 +122,7 @@ class DriverBase(Generic[DbT]):
                 self.callbacks.add(kind, callback)
         if module is not None:
             self._begin(module)
+        _drivers.add(self)
 
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
@@ -153,12 +160,28 @@ class DriverBase(Generic[DbT]):
             """Return the stream behind ``table.changes()``."""
             raise NotImplementedError
 
+    def now(self) -> float:
+        """Return the time in seconds, on the clock that `LifeStatus.retry_at` refers to."""
+        return time.monotonic()
+
     # --- what both do ---------------------------------------------------------------------------
 
     @property
     def session(self) -> ClientSession[DbT] | None:
         """The session; None until there are bindings."""
         return self.status.session
+
+    def check_process(self) -> None:
+        """Refuse to use a client that belongs to the parent process.
+
+        Raises:
+            LocalProtocolError: this is a child process, made by ``fork`` after the client was.
+        """
+        if self.is_forked:
+            raise LocalProtocolError(
+                f"the client of {self.database!r} belongs to the parent process of this one; a"
+                " connection cannot be shared by two processes: call connect again here, in the child"
+            )
 
     def refuse_in_callback(self, what: str) -> None:
         """Refuse to wait inside a callback of the same client, which would wait for itself.
@@ -175,8 +198,7 @@ class DriverBase(Generic[DbT]):
     @property
     def _is_closing(self) -> bool:
         """Whether there is no use any more in waiting for anything but the end."""
-        session = self.status.session
-        return session is not None and session.state is SessionState.CLOSED
+        return self.status.is_closing
 
     def _end(self) -> None:
         """Note that the client is over, and end its change streams."""
@@ -233,6 +255,16 @@ class DriverBase(Generic[DbT]):
                 session.module.check_fits(found)
             except SchemaMismatch as mismatch:
                 raise mismatch from error
+
+
+def _mark_forked() -> None:
+    """In a child process: note that the parent's clients are not this process's."""
+    for driver in list(_drivers):
+        driver.is_forked = True
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_mark_forked)
 
 
 def may_be_stale(error: BaseException | None) -> bool:

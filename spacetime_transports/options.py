@@ -78,7 +78,8 @@ class Options(TypedDict, total=False):
     offline: Literal["fail", "wait"]
     """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
-    """Seconds that connecting may take, from the token to the server's greeting; default 10."""
+    """Seconds that connecting may take, from the
+    token (the first time from asking for the schema) to the server's greeting; default 10."""
     keepalive: tuple[float, float] | None
     """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
     close_timeout: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ..dataframes.query_rows import Rows
 from ..errors import (
     Disconnected,
     InternalError,
@@ -244,13 +245,14 @@ class Calls:
             refusal = QueryError(message.error, query=pending.name)
             reply = self._reply(message.key, pending, error=refusal)
         else:
-            rows: list[Any] = []
+            rows: Rows[Any] = Rows()
             for change in message.changes:
                 table = self._module.tables.get(change.table)
                 if table is None:
                     raise ProtocolError(f"a query answered rows of unknown table {change.table!r}")
                 assert change.inserts is not None  # every dialect gives the rows of an answer here
-                rows.extend(table.codec.decode_rows(change.inserts))
+                found = table.codec.decode_rows(change.inserts)
+                rows = Rows([*rows, *found] if rows else found, table)
             reply = self._reply(message.key, pending, rows)
         return [reply(self._updates.transaction_context)]
 

@@ -27,7 +27,7 @@ from .callbacks import Callbacks
 from .pump import Received, Want, pump
 from .retry import Backoff, ReconnectPolicy, worth_retrying
 from .session_options import Target
-from .states import SessionState
+from .states import ClientState, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +59,9 @@ LAST_WORDS: Final = 1.0
 
 class Bindings(msgspec.Struct, frozen=True):
     """Fetch the schema, make the session of it and set `LifeStatus.session`."""
+
+    deadline: float | None = None
+    """On the driver's clock, in seconds; None: no limit. The first attempt shares it."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -123,7 +126,8 @@ class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """The server, for texts of errors."""
     connect_timeout: float | None = None
-    """Seconds that connecting may take, from the token to the server's greeting."""
+    """Seconds that connecting may take, from the token to the server's greeting; the first time,
+    from asking for the schema."""
     reconnect: ReconnectPolicy | None = None
     """How to connect again; None: a lost connection is the end of the client."""
     has_fresh_tokens: bool = False
@@ -146,6 +150,9 @@ class LifeStatus(Generic[DbT]):
     Attributes:
         session: None until there are bindings.
         token: the token of the current attempt; None if it has none.
+        has_begun: whether the client began to connect.
+        was_closed: whether the user asked for the end.
+        is_over: whether the client's life has ended, and every pending request has its outcome.
         is_up: whether the server has greeted once, and the callbacks for that have run.
         retry_at: when the next attempt is due, on the driver's clock, while the client waits for it.
         error: what ended the client; None while it lives, and if the client was closed.
@@ -159,6 +166,9 @@ class LifeStatus(Generic[DbT]):
         self.entropy = entropy
         self.session: ClientSession[DbT] | None = None
         self.token: str | None = None
+        self.has_begun = False
+        self.was_closed = False
+        self.is_over = False
         self.is_up = False
         self.retry_at: float | None = None
         self.error: BaseException | None = None
@@ -169,6 +179,34 @@ class LifeStatus(Generic[DbT]):
     def own_token(self) -> str | None:
         """The token with which to connect again as the same identity; None if there is none yet."""
         return self.token or (None if self.session is None else self.session.token)
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client stands, across its connections."""
+        session = self.session
+        if self.is_over or self.is_closing:
+            return ClientState.CLOSED
+        if not self.has_begun:
+            return ClientState.NEW
+        if self.retry_at is not None:
+            return ClientState.WAITING
+        if session is not None and session.is_greeted:
+            return ClientState.CONNECTED
+        return ClientState.CONNECTING
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether there is no connection, and no use any more in making one."""
+        session = self.session
+        return self.was_closed if session is None else _is_closed(session)
+
+    def close(self, now: float) -> None:
+        """Begin to close the client, in whatever state it is."""
+        self.was_closed = True
+        if self.session is not None:
+            # The session has the time of its last input; its closing deadline counts from there.
+            self.session.tick(now=now)
+            self.session.close()
 
     def begin(self, attempt: Attempt) -> None:
         """Note the start of an attempt (called by `life`)."""
@@ -192,6 +230,7 @@ class LifeStatus(Generic[DbT]):
     def settle(self) -> None:
         """End the session, if it has not ended, and give every pending request its error, without
         running callbacks of the user: for when the client is cancelled."""
+        self.is_over = True
         session = self.session
         if session is None or _is_closed(session):
             return
@@ -228,18 +267,27 @@ class Attempt:
 
     def verdict(self, received: Received) -> BaseException | None:
         """Return why the connection is lost, or None if it goes on after what was read."""
+        was_overdue = self._is_overdue
         now = self.now = received.now
         if received.write_error is not None:
             self.write_error = received.write_error
             self._grace = now + LAST_WORDS
         if received.error is not None:
             return _lost(received.error)
-        if not received.data and not received.eof:
-            if self.is_late and not self.is_greeted:
+        # What came with the first late read counts, as it may have lain there in time. After that
+        # the limit holds, although bytes may go on arriving for ever.
+        if self._is_overdue and (was_overdue or not (received.data or received.eof)):
+            if self.write_error is None or (not self.is_greeted and self.is_late):
                 return self.refusal(None)
-            if self.write_error is not None and now >= self._grace:
-                return _lost(self.write_error)
+            return _lost(self.write_error)
         return None
+
+    @property
+    def _is_overdue(self) -> bool:
+        """Whether time is up: for the greeting, or for the server's last words."""
+        if self.write_error is not None and self.now >= self._grace:
+            return True
+        return not self.is_greeted and self.is_late
 
     @property
     def is_late(self) -> bool:
@@ -279,10 +327,12 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
     # All in one function, without a generator between it and the pump: a `send` passes through each
     # generator on the way, which costs 1 % of a row callback.
     rules = status.rules
+    status.has_begun = True
     with _settled_at_the_end(status):
-        if status.session is None:
-            answer = yield Bindings()
-            now = _checked(answer).now
+        if status.session is None and not status.was_closed:
+            limit = rules.connect_timeout
+            # One limit holds for the schema and the first attempt together: `now` stays.
+            _checked((yield Bindings(None if limit is None else now + limit)))
         session = status.session
         if session is None:
             return  # closed before the schema was there

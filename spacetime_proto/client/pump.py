@@ -143,10 +143,10 @@ def pump(
         received = yield Read(deadline if attempt is None else attempt.read_until(deadline))
         assert received is not None
         error = received.error if attempt is None else attempt.verdict(received)
-        if received.data:
-            session.receive_data(received.data, now=received.now)
-        elif error is not None:
+        if error is not None:
             session.connection_lost(error, now=received.now)
+        elif received.data:
+            session.receive_data(received.data, now=received.now)
         elif received.eof:
             session.receive_eof(now=received.now)
         session.tick(now=received.now)

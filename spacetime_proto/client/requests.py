@@ -116,7 +116,7 @@ class Requests:
         *,
         on_done: Callable[[PendingCall[Any]], object] | None = None,
     ) -> PendingCall[Any]:
-        """Queue a one-off query; its value will be a list of rows. Errors as `call`."""
+        """Queue a one-off query; its value will be `Rows`. Errors as `call`."""
         return self._request(PendingCall(query_text(query), None, on_done), "run a query")
 
     def subscribe(

@@ -90,6 +90,12 @@ class ClientSession(Requests, Generic[DbT]):
         return cache
 
     @property
+    def is_greeted(self) -> bool:
+        """Whether there is a connection on which the server has greeted."""
+        connection = self._connection
+        return connection is not None and connection.greeting is not None
+
+    @property
     def protocol(self) -> str | None:
         """The subprotocol that the server picked, e.g. ``v3.bsatn.spacetimedb``."""
         return self._connection.dialect.protocol if self._connection else None

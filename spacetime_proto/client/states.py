@@ -1,4 +1,4 @@
-"""The state machines of the client, as tables.
+"""The state machines of the client, as tables, and the one state that users see.
 
 Two rules. Every transition of a session or a subscription is a line in this file, and no other file
 assigns a state. An input that is not in a table is an error: the server's if it sent the input,
@@ -11,6 +11,21 @@ import enum
 from typing import Final
 
 from ..errors import LocalProtocolError, ProtocolError
+
+
+class ClientState(enum.StrEnum):
+    """The state of a whole client, across its connections; ``client.state``."""
+
+    NEW = "new"
+    """It was not entered yet."""
+    CONNECTING = "connecting"
+    """An attempt is under way, from asking for the token to the server's greeting."""
+    CONNECTED = "connected"
+    """The server has greeted, and the connection is not over."""
+    WAITING = "waiting"
+    """There is no connection; another attempt follows in ``client.retry_in`` seconds."""
+    CLOSED = "closed"
+    """It is over: closed by this program, or ended by an error that is final."""
 
 
 class SessionState(enum.Enum):

@@ -5,10 +5,11 @@ been read up to, and every reader takes its values there with a few NumPy operat
 positions on. The payload of an option or sum is read only from the rows that have it.
 
 Needs ``pyarrow`` and ``numpy`` (extra ``arrow``). Types: integers up to 64 bits, floats, bool,
-string, binary, timestamp and duration in microseconds as such; ids, UUIDs and larger integers as
-fixed-size binary, most significant byte first; enums as dictionary; options as nullable; arrays as
-list; products as struct; other sums as a struct of ``variant`` and one nullable field per variant;
-types that contain themselves as BSATN bytes.
+string, binary, timestamp and duration in microseconds as such; Identity and ConnectionId as
+hexadecimal text, UUIDs as text with dashes; 128-bit integers as decimal of 39 digits; 256-bit ones,
+which no decimal of Arrow holds, as text in base ten; enums as dictionary; options as nullable; arrays
+as list; products as struct; other sums as a struct of ``variant`` and one nullable field per variant;
+types that contain themselves as BSATN bytes. docs/results.md shows each of them.
 """
 
 from __future__ import annotations
@@ -45,14 +46,20 @@ MAX_OFFSET: Final = 0x7FFFFFFF
 #: Elements without any bytes that all arrays of a column may have together.
 MAX_EMPTY_ELEMENTS: Final = 1 << 24
 
-_SPECIAL_SIZES: Final = {"Identity": 32, "ConnectionId": 16, "Uuid": 16}
+_ID_SIZES: Final = {"Identity": 32, "ConnectionId": 16, "Uuid": 16}
+#: Where the dashes of a UUID's text stand.
+_DASHES: Final = (8, 13, 18, 23)
+#: Digits of the largest 128-bit integer: one more than the smaller decimal of Arrow holds.
+_DIGITS_OF_128_BITS: Final = 39
 _NUMPY_NAMES: Final = {
     "I8": "i1", "U8": "u1", "I16": "<i2", "U16": "<u2", "I32": "<i4", "U32": "<u4", "I64": "<i8",
     "U64": "<u8", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
 
 
-def rows_to_arrow(table: BoundTable, rows: Collection[bytes], *, checked: bool = False) -> Any:
+def rows_to_arrow(
+    table: BoundTable, rows: Collection[bytes], *, checked: bool = False, decimals: bool = True
+) -> Any:
     """Return a `pyarrow.Table` of encoded rows, its columns named as the attributes of rows.
 
     Args:
@@ -60,6 +67,8 @@ def rows_to_arrow(table: BoundTable, rows: Collection[bytes], *, checked: bool =
         rows: BSATN of each row.
         checked: whether rows of a type of fixed size are known to have that size, as those in the
             cache are; checking each of them would take a quarter of the time.
+        decimals: False writes 128-bit integers as text, like 256-bit ones: for readers without a
+            decimal of 39 digits, such as Polars.
 
     Raises:
         ModuleNotFoundError: ``pyarrow`` or ``numpy`` is not installed.
@@ -72,7 +81,7 @@ def rows_to_arrow(table: BoundTable, rows: Collection[bytes], *, checked: bool =
             "Arrow tables need pyarrow and numpy: pip install 'spacetimedb-client[arrow]'",
             name=error.name,
         ) from error
-    reader = _Reader(numpy, pyarrow, table.types)
+    reader = _Reader(numpy, pyarrow, table.types, decimals)
     data, size = b"".join(rows), table.codec.fixed_size
     cursor: _Cursor
     try:
@@ -210,10 +219,11 @@ class _EvenCursor(_Cursor):
 class _Reader:
     """Reads one value of a type from each row of a cursor."""
 
-    def __init__(self, numpy: Any, pyarrow: Any, types: TypeContext) -> None:
+    def __init__(self, numpy: Any, pyarrow: Any, types: TypeContext, decimals: bool) -> None:
         self._np = numpy
         self._pa = pyarrow
         self._types = types
+        self._decimals = decimals
         self._inside: list[int] = []
 
     def read(self, ty: AlgebraicType, cursor: _Cursor) -> Any:
@@ -221,8 +231,8 @@ class _Reader:
         if isinstance(ty, RefType):
             return self._reference(ty, cursor)
         special = special_name(ty)
-        if special in _SPECIAL_SIZES:
-            return self._big(cursor, _SPECIAL_SIZES[special])
+        if special in _ID_SIZES:
+            return self._hex(cursor, _ID_SIZES[special], _DASHES if special == "Uuid" else ())
         if special == "Timestamp":
             return self._pa.array(cursor.number("<i8", 8)).cast(self._pa.timestamp("us", "UTC"))
         if special == "TimeDuration":
@@ -272,31 +282,62 @@ class _Reader:
             return self._pa.array(flags.astype(bool))
         if name in _NUMPY_NAMES:
             return self._pa.array(cursor.number(_NUMPY_NAMES[name], PRIMITIVE_SIZES[name]))
-        return self._big(cursor, PRIMITIVE_SIZES[name])
+        size, is_signed = PRIMITIVE_SIZES[name], name[0] == "I"
+        if size == 16 and self._decimals:
+            return self._decimal(cursor, is_signed)
+        values = cursor.take(size)
+        numbers = [
+            str(int.from_bytes(row, "little", signed=is_signed))
+            for row in map(bytes, values)  # a row of the matrix is a buffer of its bytes
+        ]
+        return self._pa.array(numbers, self._pa.string())
 
-    def _big(self, cursor: _Cursor, size: int) -> Any:
-        """Return little-endian numbers as binary with the most significant byte first."""
-        swapped = self._np.ascontiguousarray(cursor.take(size)[:, ::-1])
-        buffer = self._pa.py_buffer(swapped.tobytes())
-        return self._pa.Array.from_buffers(self._pa.binary(size), len(cursor), [None, buffer])
+    def _decimal(self, cursor: _Cursor, is_signed: bool) -> Any:
+        """Return 128-bit integers as decimals, which Arrow keeps as 256-bit integers."""
+        np, pa = self._np, self._pa
+        low = cursor.take(16)
+        wide = np.zeros((len(low), 32), np.uint8)
+        wide[:, :16] = low
+        if is_signed:
+            wide[:, 16:] = np.where(low[:, 15:] > 127, 255, 0)
+        kind = pa.decimal256(_DIGITS_OF_128_BITS)
+        return pa.Array.from_buffers(kind, len(low), [None, pa.py_buffer(wide.tobytes())])
+
+    def _hex(self, cursor: _Cursor, size: int, dashes: tuple[int, ...]) -> Any:
+        """Return ids as hexadecimal text, the most significant byte first."""
+        np, pa = self._np, self._pa
+        data = cursor.take(size)[:, ::-1]
+        width = 2 * size + len(dashes)
+        text = np.full((len(data), width), ord("-"), np.uint8)
+        digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+        places = np.delete(np.arange(width), dashes)
+        text[:, places[::2]] = digits[data >> 4]
+        text[:, places[1::2]] = digits[data & 15]
+        offsets = np.arange(len(data) + 1, dtype=np.int64) * width
+        return self._strings(offsets, pa.py_buffer(text.tobytes()), text=True)
 
     def _text(self, cursor: _Cursor, *, text: bool) -> Any:
         np, pa = self._np, self._pa
         lengths = cursor.number("<u4", 4).astype(np.int64)
         pieces = cursor.spread(lengths, 1)
         offsets = np.concatenate(([0], np.cumsum(lengths)))
+        data = pa.py_buffer(cursor.data[pieces.at].tobytes())
+        made = self._strings(offsets, data, text=text)
+        if text:
+            made.validate(full=True)  # checks UTF-8
+        return made
+
+    def _strings(self, offsets: Any, data: Any, *, text: bool) -> Any:
+        """Return the array of pieces of `data` between one offset and the next."""
+        np, pa = self._np, self._pa
         large = offsets[-1] > MAX_OFFSET
         kind = (
             (pa.large_string if text else pa.large_binary)
             if large
             else (pa.string if text else pa.binary)
         )
-        data = pa.py_buffer(cursor.data[pieces.at].tobytes())
         places = pa.py_buffer(offsets.astype(np.int64 if large else np.int32).tobytes())
-        made = pa.Array.from_buffers(kind(), len(lengths), [None, places, data])
-        if text:
-            made.validate(full=True)  # checks UTF-8
-        return made
+        return pa.Array.from_buffers(kind(), len(offsets) - 1, [None, places, data])
 
     # --- values inside values -----------------------------------------------------------------
 

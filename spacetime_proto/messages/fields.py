@@ -232,7 +232,7 @@ class JsonOrBsatn(Counted):
         super().write(to, value)
 
 
-class Rows(WireField):
+class RowsField(WireField):
     """A row list; in JSON an array of strings, each of which holds a row."""
 
     sats = sats.ArrayType(Text.sats)
@@ -272,7 +272,7 @@ JSON_OR_BSATN: Final = JsonOrBsatn()
 PLAIN: Final[dict[type, WireField]] = {
     bytes: Blob(),
     str: Text(),
-    RowList: Rows(),
+    RowList: RowsField(),
     Identity: Fixed("32s", "u256", sats.IDENTITY, Identity, "{}[::-1]", "{}.data[::-1]"),
     ConnectionId: Fixed(
         "16s", "u128", sats.CONNECTION_ID, ConnectionId, "{}[::-1]", "{}.data[::-1]"

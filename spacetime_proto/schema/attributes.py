@@ -32,8 +32,8 @@ DB_NAMES: Final = frozenset(("attach",))
 HANDLE_NAMES: Final = frozenset((
     "attach", "changes", "count", "iter", "listeners", "on_before_delete",
     "on_delete", "on_insert", "on_update", "remove_on_before_delete", "remove_on_delete",
-    "remove_on_insert", "remove_on_update", "rows", "store", "table", "table_name", "to_arrow", "to_pandas",
-    "to_polars", "where",
+    "remove_on_insert", "remove_on_update", "rows", "store", "table", "table_name", "to_arrow", "to_dicts",
+    "to_pandas", "to_polars", "where",
 ))  # fmt: skip
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.client.pending_call import Call, PendingCall
+    from spacetime_proto.dataframes.query_rows import Rows
     from spacetime_proto.query.builder import Query
 
     from ..client_base import SubscribeCallbacks
@@ -169,8 +170,10 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         pending = session.call(call, on_done=waiter.set)
         return await self._outcome(pending, waiter, timeout)
 
-    async def query(self, query: Query[T] | str, *, timeout: float | None = None) -> list[T]:  # noqa: ASYNC109  # as call
-        """Run a query once and return its rows; nothing enters the cache.
+    async def query(self, query: Query[T] | str, *, timeout: float | None = None) -> Rows[T]:  # noqa: ASYNC109  # as call
+        """Run a query once and return its rows, a list that makes dicts and data frames too.
+
+        Nothing enters the cache.
 
         Raises:
             QueryError: the server refused it.

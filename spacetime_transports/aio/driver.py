@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +23,7 @@ from spacetime_proto.errors import SpacetimeError
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
 from .dial import AsyncDialer
 from .handles import AsyncChangeStream
-from .waiting import Waiter, waiter_factory
+from .waiting import Waiter, clock, waiter_factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +80,7 @@ class AsyncDriver(DriverBase[DbT]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.waiting: set[Waiter] = set()
+        self._clock: Callable[[], float] = time.monotonic
         self._dialer = AsyncDialer(self.address, self.options)
         self._stream: ByteStream | None = None
         self._tasks: TaskGroup | None = None
@@ -99,16 +101,14 @@ class AsyncDriver(DriverBase[DbT]):
         self.ready = anyio.Event()
         self.done = anyio.Event()
         self.new_waiter = waiter_factory()
+        self._clock = clock()
 
     def close(self) -> None:
-        session = self.status.session
-        if session is not None:
-            # The session has the time of its last input; its closing deadline counts from there.
-            session.tick(now=anyio.current_time())
-            session.close()
-        elif self._pause_scope is not None:
-            self._pause_scope.cancel()  # still fetching the schema
+        self.status.close(self.now())
         self.wake()
+
+    def now(self) -> float:
+        return self._clock()
 
     async def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows."""

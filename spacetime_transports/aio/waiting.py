@@ -8,7 +8,7 @@ the CPU time of awaited calls (benchmarks/TRIED.md).
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -60,16 +60,32 @@ class _TrioWaiter:
 
 def waiter_factory() -> Callable[[], Waiter]:
     """Return what makes waiters for the event loop that runs this task."""
+    trio = _running_trio()
+    if trio is not None:
+        return lambda: _TrioWaiter(trio.Event())
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    return lambda: _AsyncioWaiter(loop)
+
+
+def clock() -> Callable[[], float]:
+    """Return the clock of the event loop that runs this task: `anyio.current_time`, for any thread."""
+    trio = _running_trio()
+    if trio is not None:
+        return trio.lowlevel.current_clock().current_time  # type: ignore[no-any-return]  # a module
+    import asyncio
+
+    return asyncio.get_running_loop().time
+
+
+def _running_trio() -> Any:
+    """Return the module trio if it runs this task, else None."""
     trio = sys.modules.get("trio")
     if trio is not None:
         # Trio is tried first: in guest mode its tasks run inside an asyncio loop, and both are found.
         try:
             trio.lowlevel.current_task()
         except RuntimeError:
-            pass
-        else:
-            return lambda: _TrioWaiter(trio.Event())
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    return lambda: _AsyncioWaiter(loop)
+            return None
+    return trio

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.client.pending_call import Call, PendingCall
+    from spacetime_proto.dataframes.query_rows import Rows
     from spacetime_proto.query.builder import Query
 
     from ..client_base import SubscribeCallbacks
@@ -214,8 +215,10 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
             pending: PendingCall[R] = session.call(call, on_done=driver.notify)
         return self._settled(pending, timeout)
 
-    def query(self, query: Query[T] | str, *, timeout: float | None = None) -> list[T]:
-        """Run a query once and return its rows; nothing enters the cache.
+    def query(self, query: Query[T] | str, *, timeout: float | None = None) -> Rows[T]:
+        """Run a query once and return its rows, a list that makes dicts and data frames too.
+
+        Nothing enters the cache.
 
         Raises:
             QueryError: the server refused it.

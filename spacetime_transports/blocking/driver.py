@@ -110,12 +110,8 @@ class BlockingDriver(DriverBase[DbT]):
             self.raise_not_up()
 
     def close(self) -> None:
-        session = self.status.session
-        if session is not None:
-            with self.lock:
-                # The session has the time of its last input; its closing deadline counts from there.
-                session.tick(now=time.monotonic())
-                session.close()
+        with self.lock:
+            self.status.close(self.now())
         self._wakeup.wake()
 
     def shut(self) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
+from spacetime_proto.dataframes.export import FrameMethods
 from spacetime_proto.errors import DecodeError, LimitExceeded
-from spacetime_proto.sats.algebraic import Primitive, ProductType, Typespace
+from spacetime_proto.sats.algebraic import Primitive, RefType, Typespace
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json
+from spacetime_proto.schema.bound import BoundTable
+from spacetime_proto.schema.model import ColumnDef, TableDef
 from spacetime_proto.types import Identity
+
+if TYPE_CHECKING:
+    from spacetime_proto.sats.algebraic import ProductType
 
 
 class IssuedIdentity(msgspec.Struct, frozen=True):
@@ -61,8 +68,8 @@ class SqlStats(msgspec.Struct, frozen=True):
     rows_updated: int = 0
 
 
-class SqlResult:
-    """The answer to one SQL statement.
+class SqlResult(Sequence[Any], FrameMethods):
+    """The answer to one SQL statement: a sequence of its rows, as dicts and data frames too.
 
     Attributes:
         schema: type of a row; empty for a statement that returns none.
@@ -98,19 +105,19 @@ class SqlResult:
         Raises:
             DecodeError: a row does not fit the schema that came with it.
         """
-        context = TypeContext(Typespace())
+        context = self._table.types
         floats = [
             index
             for index, element in enumerate(self.schema.elements)
             if isinstance(element.type, Primitive) and element.type.name in ("F32", "F64")
         ]
-        cls: Any = context.python_class(self.schema)
+        cls: Any = self._table.row_class
         rows = []
         for number, raw in enumerate(self.raw_rows):
             lost = [index for index in floats if index < len(raw) and raw[index] is None]
             plain = [0.0 if index in lost else value for index, value in enumerate(raw)]
             try:
-                row = from_json(self.schema, context, plain)
+                row = from_json(RefType(0), context, plain)
             except (DecodeError, LimitExceeded) as error:
                 raise error.within(f"row {number} of a SQL result") from error.__cause__
             if lost:
@@ -119,8 +126,30 @@ class SqlResult:
             rows.append(row)
         return rows
 
+    @cached_property
+    def _table(self) -> BoundTable:
+        """The rows as those of a table, which is what codecs and data frames know."""
+        columns = [
+            ColumnDef(name, element.type, at)
+            for at, (name, element) in enumerate(
+                zip(self.columns, self.schema.elements, strict=True)
+            )
+        ]
+        definition = TableDef("SQL result", "sql_result", 0, tuple(columns))
+        return BoundTable(definition, TypeContext(Typespace((self.schema,)), {0: "Row"}))
+
     def __len__(self) -> int:
         return len(self.raw_rows)
 
+    def __getitem__(self, at: Any) -> Any:
+        return self.rows[at]
+
     def __repr__(self) -> str:
         return f"SqlResult({len(self.raw_rows)} rows of {', '.join(self.columns) or 'nothing'})"
+
+    def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
+        table = self._table
+        return table, [table.codec.encode(row) for row in self.rows]
+
+    def _shown_rows(self, maximum: int) -> tuple[BoundTable, list[Any], int]:
+        return self._table, self.rows[:maximum], len(self)

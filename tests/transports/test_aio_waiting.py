@@ -9,7 +9,7 @@ import anyio
 import pytest
 import trio
 
-from spacetime_transports.aio.waiting import waiter_factory
+from spacetime_transports.aio.waiting import clock, waiter_factory
 
 BACKENDS = ("asyncio", "trio")
 
@@ -72,3 +72,14 @@ def test_trio_as_a_guest_of_asyncio_is_trio() -> None:
         return outcome.unwrap()
 
     assert asyncio.run(host()) == "_TrioWaiter"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_clock_is_the_event_loop_s_in_any_thread(backend: str) -> None:
+    async def main() -> None:
+        now = clock()
+        before = anyio.current_time()
+        in_between = await anyio.to_thread.run_sync(now)
+        assert before <= in_between <= anyio.current_time()
+
+    anyio.run(main, backend=backend)

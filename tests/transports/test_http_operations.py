@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,48 @@ def test_rows_are_objects() -> None:
     assert repr(result) == "SqlResult(2 rows of id, who, column_2)"
 
 
+def test_a_result_is_a_sequence_of_its_rows() -> None:
+    result = sql_result([column("n", {"U8": []})], [[1], [2], [3]])
+    assert isinstance(result, Sequence)
+    assert [row.n for row in result] == [1, 2, 3]
+    assert (result[0].n, result[-1].n) == (1, 3)
+    assert [row.n for row in result[1:]] == [2, 3]
+    assert result.rows[1] in result
+    assert result.index(result.rows[2]) == 2
+    assert [row.n for row in reversed(result)] == [3, 2, 1]
+    with pytest.raises(IndexError):
+        _ = result[3]
+
+
+def test_a_result_makes_frames() -> None:
+    identity = {"Product": {"elements": [column("__identity__", {"U256": []})]}}
+    result = sql_result(
+        [column("class", {"U128": []}), column("who", identity), column(None, {"F64": []})],
+        [[2**100, ["0x" + HEX], 0.5], [1, ["0x5"], None]],
+    )
+    pytest.importorskip("pyarrow")
+    frame = result.to_arrow()
+    assert frame.column_names == ["class_", "who", "field_2"]
+    assert frame.column("class_").to_pylist() == [2**100, 1]
+    assert frame.column("who").to_pylist() == [HEX, "5".zfill(64)]
+    first, second = frame.column("field_2").to_pylist()
+    assert first == 0.5
+    assert math.isnan(second)
+    pytest.importorskip("pandas")
+    assert list(result.to_pandas()["who"]) == [HEX, "5".zfill(64)]
+    pytest.importorskip("polars")
+    assert result.to_polars()["class_"].to_list() == [str(2**100), "1"]
+    html = result._repr_html_()
+    assert "<caption>SQL result: 2 rows</caption><thead><tr><th>class_</th><th>who</th>" in html
+    assert f"<td>{HEX}</td>" in html
+
+
 def test_a_statement_without_rows() -> None:
     result = sql_result([], [])
     assert result.rows == []
+    assert list(result) == []
+    pytest.importorskip("pyarrow")
+    assert result.to_arrow().num_rows == 0
     assert repr(result) == "SqlResult(0 rows of nothing)"
 
 

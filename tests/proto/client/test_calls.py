@@ -9,6 +9,7 @@ import pytest
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.pending_call import Call, PendingCall
+from spacetime_proto.dataframes.query_rows import Rows
 from spacetime_proto.errors import (
     Disconnected,
     InternalError,
@@ -177,7 +178,10 @@ def test_one_off_queries(script: Script) -> None:
     script.send(v2.OneOffQueryResult(sent.request_id, (script.single("user", user(1), user(2)),)))
     (done,) = script.events()
     assert isinstance(done, ev.CallDone)
-    assert [row.identity.data[0] for row in pending.result()] == [1, 2]
+    rows = pending.result()
+    assert [row.identity.data[0] for row in rows] == [1, 2]
+    assert type(rows) is Rows
+    assert "<caption>user: 2 rows</caption>" in rows._repr_html_()
     assert len(script.session.db.user) == 0
 
 

@@ -23,7 +23,7 @@ from spacetime_proto.client.life import (
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
 from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import Target
-from spacetime_proto.client.states import SessionState
+from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -112,14 +112,14 @@ class Life:
         assert isinstance(self.want, Dial)
         self.answer("a stream")
 
-    def greet(self) -> None:
-        """Let the server accept and greet."""
+    def greet(self, **received: Any) -> None:
+        """Let the server accept and greet; `received` is more that the read brings."""
         server = self.script.server = ServerWebSocket(entropy=counting_entropy("server"))
         server.start(self.script.now)
         server.receive_data(self.session.data_to_send(), self.script.now)
         self.script.accept()
         self.script.greet()
-        self.read()
+        self.read(**received)
 
     def connect(self) -> None:
         self.dial()
@@ -302,6 +302,36 @@ def test_a_server_that_never_greets() -> None:
     assert client.is_over and "within 10 s" in str(client.status.error)
 
 
+def test_bytes_that_dribble_in_do_not_put_off_the_limit() -> None:
+    client = Life(connect_timeout=5.0)
+    client.dial()
+    for letter in (b"H", b"T", b"T", b"P"):
+        client.read(at=1.0, data=letter)
+    client.read(at=1.0, data=b"/")  # it may have lain there in time, and be the rest of a greeting
+    assert client.want == Read(5.0)
+    client.read(data=b"1")
+    assert isinstance(client.want, HangUp)
+    client.answer()
+    assert client.is_over and "within 5 s" in str(client.status.error)
+
+
+def test_a_greeting_that_was_read_late_counts() -> None:
+    client = Life(connect_timeout=5.0)
+    client.dial()
+    client.script.now += 6.0
+    client.greet(data=b"\x89\x00")  # with a ping behind it
+    assert client.status.is_up
+
+
+def test_the_schema_and_the_first_attempt_share_one_limit() -> None:
+    client = Life(session=False)
+    assert client.want == Bindings(10.0)
+    client.status.session = client.script.session
+    client.answer(at=4.0)
+    assert client.want == Token(None, 10.0)
+    assert Life(session=False, connect_timeout=None).want == Bindings(None)
+
+
 def test_no_limit_to_the_greeting() -> None:
     client = Life(connect_timeout=None)
     assert client.want == Token(None, None)
@@ -339,6 +369,27 @@ def test_after_a_write_error_silence_is_a_loss() -> None:
     client.read(at=LAST_WORDS / 2)
     client.answer()
     assert "the connection was lost: broken pipe" in str(client.status.error)
+
+
+def test_after_a_write_error_bytes_that_keep_coming_are_a_loss_too() -> None:
+    client = connected()
+    client.read(write_error=OSError("broken pipe"))
+    ping = b"\x89\x00"
+    for _ in range(2):
+        client.read(at=LAST_WORDS / 2, data=ping)
+        assert isinstance(client.want, Read)
+    client.read(data=ping)
+    client.answer()
+    assert "the connection was lost: broken pipe" in str(client.status.error)
+
+
+def test_a_write_error_in_a_handshake_that_is_late() -> None:
+    client = Life()
+    client.dial()
+    client.read(at=9.5, write_error=OSError("broken pipe"))
+    client.read(at=0.5)
+    client.answer()
+    assert "within 10 s" in str(client.status.error)
 
 
 def test_a_write_error_in_a_handshake_without_a_limit() -> None:
@@ -442,13 +493,6 @@ def test_without_a_schema_there_is_no_client() -> None:
     assert not client.status.message_done()
 
 
-def test_with_bindings_made_meanwhile() -> None:
-    client = Life(session=False)
-    client.status.session = client.session
-    client.answer(at=3.0)
-    assert client.want == Token(None, 13.0)
-
-
 def test_closed_while_waiting_for_a_token() -> None:
     client = Life()
     client.session.close()
@@ -485,6 +529,57 @@ def test_closed_while_the_lost_stream_was_cleaned_up() -> None:
     client.session.close()
     client.answer()
     assert client.is_over and client.status.error is None
+
+
+def test_closed_before_there_was_a_schema() -> None:
+    client = Life(session=False)
+    client.status.close(0.0)
+    assert client.status.is_closing and client.status.state == "closed"
+    client.answer()
+    assert client.is_over and client.status.error is None
+
+
+# --- what the client says of itself ---------------------------------------------------------------------
+
+
+def test_the_states_of_a_client() -> None:
+    client = Life(reconnect=POLICY)
+    told: list[str] = []
+    for kind in ("connect", "connect_error", "disconnect"):
+        client.callbacks.add(kind, lambda ctx, *facts: told.append(client.status.state))
+    assert client.status.state is ClientState.CONNECTING
+    client.dial()
+    assert client.status.state is ClientState.CONNECTING
+    client.greet()
+    assert client.status.state is ClientState.CONNECTED
+    client.read(error=OSError("gone"))
+    client.answer()
+    assert isinstance(client.want, Sleep) and client.status.state is ClientState.WAITING
+    client.answer(at=2.0)
+    assert client.status.state is ClientState.CONNECTING
+    client.connect()
+    assert client.status.state is ClientState.CONNECTED
+    client.status.close(client.script.now)
+    assert client.status.state is ClientState.CONNECTED  # until the close handshake is over
+    client.read(eof=True)
+    assert client.status.state is ClientState.CLOSED
+    client.answer()
+    assert client.is_over and client.status.state is ClientState.CLOSED
+    assert told == ["connected", "connecting", "connected", "closed"]
+
+
+def test_a_client_that_has_not_begun() -> None:
+    rules = LifeRules(target=Target(host="test", database="chat"), url="http://test")
+    status: LifeStatus[Any] = LifeStatus(rules, Callbacks(), entropy=counting_entropy("client"))
+    assert status.state is ClientState.NEW
+    status.close(0.0)
+    assert status.state is ClientState.CLOSED
+    assert not list(life(status, now=0.0))  # it wants nothing
+    assert status.is_over and status.error is None
+    status.session = Script().session
+    status.is_over = False
+    status.close(0.0)
+    assert status.state is ClientState.CLOSED
 
 
 # --- an end without time for callbacks ------------------------------------------------------------------

@@ -85,14 +85,23 @@ def column(ty, values, **more):
         (Primitive("I64"), [-(2**63)], "int64", None),
         (Primitive("F32"), [1.5, -0.0], "float", None),
         (Primitive("F64"), [0.1, math.inf], "double", None),
-        (Primitive("U128"), [1], "fixed_size_binary[16]", [bytes(15) + b"\x01"]),
-        (Primitive("I128"), [-2], "fixed_size_binary[16]", [b"\xff" * 15 + b"\xfe"]),
-        (Primitive("U256"), [2**248], "fixed_size_binary[32]", [b"\x01" + bytes(31)]),
+        (Primitive("U128"), [1, 2**128 - 1], "decimal256(39, 0)", None),
+        (Primitive("I128"), [-2, -(2**127), 2**127 - 1], "decimal256(39, 0)", None),
+        (Primitive("U256"), [0, 2**256 - 1], "string", ["0", str(2**256 - 1)]),
+        (Primitive("I256"), [-1, -(2**255)], "string", ["-1", str(-(2**255))]),
+        (option(Primitive("U128")), [None, 2**100], "decimal256(39, 0)", None),
+        (ArrayType(Primitive("I128")), [[], [-1, 1]], "list<item: decimal256(39, 0)>", None),
         (STRING, ["", "é\x00", "plain"], "string", None),
         (BYTES, [b"", b"\x00\xff"], "binary", None),
-        (IDENTITY, [Identity.from_int(5)], "fixed_size_binary[32]", [bytes(31) + b"\x05"]),
-        (CONNECTION_ID, [ConnectionId.from_int(6)], "fixed_size_binary[16]", [bytes(15) + b"\x06"]),
-        (UUID, [Uuid.from_int(7)], "fixed_size_binary[16]", [bytes(15) + b"\x07"]),
+        (IDENTITY, [Identity.from_int(5)], "string", ["5".zfill(64)]),
+        (CONNECTION_ID, [ConnectionId.from_int(6)], "string", ["6".zfill(32)]),
+        (
+            UUID,
+            [Uuid.from_int(7), Uuid.from_string("0123456789abcdef0123456789ABCDEF")],
+            "string",
+            ["00000000-0000-0000-0000-000000000007", "01234567-89ab-cdef-0123-456789abcdef"],
+        ),
+        (option(IDENTITY), [None, Identity.from_hex("ab" * 32)], "string", [None, "ab" * 32]),
         (
             TIMESTAMP,
             [Timestamp(1_000_001)],
@@ -283,7 +292,7 @@ def test_rows_of_fixed_size(count):
         assert found.to_pylist() == [
             {
                 "first": at,
-                "inner": {"i": -at, "flag": at % 2 == 1, "wide": at.to_bytes(16, "big")},
+                "inner": {"i": -at, "flag": at % 2 == 1, "wide": at},
                 "either": {
                     "variant": "a" if at % 2 else "b",
                     "a": at if at % 2 else None,

@@ -36,6 +36,7 @@ ROW = product(
     shape=RefType(2),
     tags=ArrayType(STRING),
     big=Primitive("U256"),
+    wide=Primitive("U128"),
     none=UNIT,
 )
 MODULE = dynamic_module(
@@ -50,7 +51,7 @@ Thing, Color, Shape = MODULE.types.Thing, MODULE.types.Color, MODULE.types.Shape
 def thing(number, name=None):
     return Thing(
         number, name, Identity.from_int(number), Timestamp(number), Color(number % 2),
-        Shape.Circle(0.5) if number % 2 else Shape.Empty(), ["a"] * number, number, (),
+        Shape.Circle(0.5) if number % 2 else Shape.Empty(), ["a"] * number, number, number, (),
     )  # fmt: skip
 
 
@@ -86,13 +87,15 @@ def test_a_table_as_polars():
     pytest.importorskip("pyarrow")
     polars = pytest.importorskip("polars")
     frame = database(thing(1, "x"), thing(2)).thing.to_polars()
-    assert frame.shape == (2, 9)
+    assert frame.shape == (2, 10)
     by_id = {row["id"]: row for row in frame.to_dicts()}
     assert by_id[1]["name"] == "x"
     assert by_id[1]["color"] == "green"
     assert by_id[2]["shape"] == {"variant": "Empty", "Circle": None, "Empty": None}
     assert by_id[2]["tags"] == ["a", "a"]
-    assert by_id[1]["who"] == bytes(31) + b"\x01"
+    assert by_id[1]["who"] == "1".zfill(64)
+    assert by_id[1]["big"] == "1"
+    assert by_id[1]["wide"] == "1"  # Polars has no decimal of 39 digits
     assert frame.filter(polars.col("id") == 2).height == 1
 
 
@@ -102,6 +105,8 @@ def test_a_table_as_pandas():
     frame = database(thing(1, "x"), thing(2)).thing.to_pandas()
     assert list(frame.columns) == list(Thing.__struct_fields__)
     assert sorted(frame["id"]) == [1, 2]
+    assert sorted(frame["who"]) == ["1".zfill(64), "2".zfill(64)]
+    assert sum(frame["wide"]) == 3
     assert len(database(thing(1)).thing.where(lambda t: t.id == 1).to_pandas()) == 1
 
 
@@ -118,7 +123,7 @@ def test_what_is_missing_is_named(name, monkeypatch):
 def test_a_notebook_shows_a_table_as_a_table():
     html = database(thing(1, "<b>&"))  # what a database holds is text, not markup
     text = html.thing._repr_html_()
-    assert text.startswith("<table><caption>thing: 1 rows</caption><thead><tr><th>id</th><th>name")
+    assert text.startswith("<table><caption>thing: 1 row</caption><thead><tr><th>id</th><th>name")
     assert "<td>&lt;b&gt;&amp;</td>" in text
     assert f"<td>{'1'.rjust(64, '0')}</td>" in text
     assert "<td>1970-01-01T00:00:00.000001+00:00</td>" in text
