@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError
 from . import events as ev
+from .all_tables import AllTables
 from .context import Context
 from .offline import Waiting
 from .pending_call import Call, PendingCall
@@ -131,7 +132,8 @@ class Requests:
         """Queue a subscription to one query set and return its pending handle.
 
         Args:
-            queries: SQL texts or queries of the builder; lists of them are taken apart.
+            queries: SQL texts or queries of the builder; lists of them are taken apart. An `AllTables`
+                among them stands for every table and view.
             on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
             on_error: ``on_error(ctx, error)`` when it was refused or has failed.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
@@ -142,13 +144,14 @@ class Requests:
         Raises:
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
-        texts = query_texts(queries)
+        texts = query_texts(query for query in queries if not isinstance(query, AllTables))
         for callback in (on_applied, on_error, on_end):
             if callback is not None:
                 self.check_callback(callback)
         subscription = Subscription(
             texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
         )
+        subscription.all_tables = any(isinstance(query, AllTables) for query in queries)
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:

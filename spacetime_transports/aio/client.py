@@ -234,5 +234,8 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
     async def subscribe_to_all_tables(
         self, **callbacks: Unpack[SubscribeCallbacks[DbT]]
     ) -> AsyncSubscription:
-        """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return await self.subscribe(*self._all_tables(), **callbacks)
+        """Subscribe to every table and view that clients can subscribe to; as `subscribe`.
+
+        What is left out, and why, is in `AsyncSubscription.left_out`, and logged (level INFO).
+        """
+        return self._say_left_out(await self.subscribe(self._all_tables(), **callbacks))

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, old_arguments
+from spacetime_proto.client.all_tables import AllTables
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import (
     Disconnected,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
+
+_ALL_TABLES = re.compile(r"\s*SELECT\s*\*\s*FROM\s*\*\s*;?\s*", re.IGNORECASE)
 
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 
@@ -147,11 +150,16 @@ class SpacetimeDBClient(Registrations):
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference.
 
+        ``SELECT * FROM *`` means every table and view that clients can subscribe to.
+
         Raises:
             LocalProtocolError: there is no connection, or a name could mean several tables.
         """
         driver, session = self._need_driver("subscribe")
-        translated = [translate(query, self._find_table) for query in queries]
+        translated = [
+            AllTables() if _ALL_TABLES.fullmatch(query) else translate(query, self._find_table)
+            for query in queries
+        ]
         with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
