@@ -183,7 +183,8 @@ class SpacetimeDBClient(Registrations):
         Args:
             call: structs among its arguments may be dicts by field name, or lists.
             then: ``then(reducer_event)`` is called with the outcome, also when the connection is lost
-                before one is known: that counts as failed.
+                before one is known: that counts as failed. In another thread than the event loop's,
+                a call that finds the connection over by then is dropped.
 
         Raises:
             LocalProtocolError: there is no connection, or the arguments do not fit.
@@ -196,22 +197,21 @@ class SpacetimeDBClient(Registrations):
             assert then is not None
             return self.run_callback(then, self._outcome(pending))
 
-        def send() -> None:
-            session.call(call, on_done=None if then is None else answered)
-            driver.flush()
-
+        on_done = None if then is None else answered
         if loop is None or loop.is_here:
             with driver.lock:
-                send()
+                session.call(call, on_done=on_done)
+            driver.flush()
             return
         # Arguments that do not fit are refused here, in the caller's thread, not in the event loop.
         self.module.bound.reducers[call.name].encode_args(call.args)
 
-        def send_if_connected() -> None:
+        def send() -> None:
             with contextlib.suppress(SpacetimeError):  # the connection may have ended meanwhile
-                send()
+                session.call(call, on_done=on_done)
+                driver.flush()
 
-        loop.call_soon(send_if_connected)
+        loop.call_soon(send)
 
     def _outcome(self, pending: PendingCall[Any]) -> LegacyReducerEvent:
         """Return the outcome of an own call as `then` gets it."""
