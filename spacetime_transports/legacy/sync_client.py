@@ -11,13 +11,12 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, old_arguments
+from spacetime_proto.bindings.legacy_registry import old_arguments
 from spacetime_proto.client.all_tables import AllTables
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import (
     Disconnected,
     HandshakeError,
-    InternalError,
     LocalProtocolError,
     SpacetimeError,
 )
@@ -27,7 +26,7 @@ from spacetime_proto.types import ConnectionId, Identity
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
 from ..options import resolve
-from .legacy_events import LegacyCallbacks, TransactionUpdateMessage
+from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, outcome_event
 from .old_names import find_reducer, find_table, translate
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ class SpacetimeDBClient(Registrations):
 
         def answered(pending: PendingCall[Any]) -> object:
             assert then is not None
-            return self.run_callback(then, self._outcome(pending))
+            return self.run_callback(then, outcome_event(pending, self.identity, self.address))
 
         on_done = None if then is None else answered
         if loop is None or loop.is_here:
@@ -212,21 +211,6 @@ class SpacetimeDBClient(Registrations):
                 driver.flush()
 
         loop.call_soon(send)
-
-    def _outcome(self, pending: PendingCall[Any]) -> LegacyReducerEvent:
-        """Return the outcome of an own call as `then` gets it."""
-        error = pending.error
-        status = "committed" if error is None else "failed"
-        if isinstance(error, InternalError) and "ran out of energy" in error.message:
-            status = "outofenergy"
-        return LegacyReducerEvent(
-            caller_identity=self.identity,
-            caller_connection_id=self.address,
-            reducer_name=pending.name,
-            status=status,
-            message="" if error is None else str(error),
-            args=None if pending.call is None else list(pending.call.args),
-        )
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the view of a table in the cache (used by generated code)."""
