@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from spacetime_proto.errors import CallTimeout, Disconnected
 from spacetime_proto.wire.http_exchange import HttpExchange
 
+from .failures import readable
+
 if TYPE_CHECKING:
     from spacetime_proto.wire.http_exchange import HttpRequest
 
@@ -46,7 +48,7 @@ class Exchange:
     def too_late(self) -> CallTimeout:
         """Return the error for a time limit that has passed."""
         assert self.route.timeout is not None
-        return CallTimeout(f"{self._what}: no answer within {self.route.timeout:g} s")
+        return CallTimeout(f"{self._what}: no answer within {readable(self.route.timeout)} s")
 
     def broken(self, cause: object) -> Disconnected:
         """Return the error for a connection that broke."""

@@ -101,5 +101,11 @@ def timeout_failure(
         option: what sets it.
     """
     return ConnectError(
-        f"{address.authority} did not accept the connection within {seconds:g} s (option {option})"
+        f"{address.authority} did not accept the connection within {readable(seconds)} s"
+        f" (option {option})"
     )
+
+
+def readable(seconds: float) -> str:
+    """Return a time limit as text: to the millisecond, but never as 0."""
+    return f"{round(seconds, 3) or seconds:g}"
