@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spacetime_proto.types import ConnectionId, Identity
 
     from .driver_base import DriverBase
+    from .handles_base import SubscriptionBase
     from .options import ConnectOptions
 
 __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
@@ -43,7 +44,7 @@ __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
 DbT = TypeVar("DbT", default=Any)  # the tables of a client without bindings
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
-SubscriptionT = TypeVar("SubscriptionT")
+SubscriptionT = TypeVar("SubscriptionT", bound="SubscriptionBase")
 
 
 class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
@@ -238,13 +239,22 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         driver.flush()
         return handle
 
-    def _all_tables(self) -> list[str]:
-        """Return one query for each public table and view that the bindings know."""
-        return [
-            f'SELECT * FROM "{table.definition.name}"'
-            for table in self._session().module.bound.tables.values()
-            if table.definition.is_public and not table.definition.is_system
-        ]
+    @staticmethod
+    def _all_tables() -> Any:
+        """Return what stands for all tables among the queries of `subscribe`."""
+        from spacetime_proto.client.all_tables import AllTables
+
+        return AllTables()
+
+    def _say_left_out(self, handle: SubscriptionT) -> SubscriptionT:
+        """Log what a subscription to all tables leaves out."""
+        if handle.left_out:
+            import logging
+
+            listed = "; ".join(f"{name}: {reason}" for name, reason in handle.left_out.items())
+            logger = logging.getLogger("spacetimedb.client")
+            logger.info("the subscription to all tables leaves out %s", listed)
+        return handle
 
     # --- callbacks of the whole client --------------------------------------------------------
 

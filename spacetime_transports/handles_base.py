@@ -15,6 +15,8 @@ from spacetime_proto.client.table_handles import (
 from spacetime_proto.errors import Disconnected, LimitExceeded, LocalProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spacetime_proto.client.callback_types import OnEnd
     from spacetime_proto.client.states import SubscriptionState
     from spacetime_proto.client.subscriptions import Subscription
@@ -38,6 +40,15 @@ class SubscriptionBase:
     def queries(self) -> tuple[str, ...]:
         """The SQL texts."""
         return self._subscription.queries
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What a subscription to all tables leaves out, and why, by canonical name.
+
+        Those are private and system tables, views with parameters and, on protocol v1, event tables.
+        Empty until the subscription was sent.
+        """
+        return self._subscription.left_out
 
     @property
     def state(self) -> SubscriptionState:

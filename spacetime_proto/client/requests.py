@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Disconnected, LocalProtocolError
 from ..unknown_names import near_names, shown
 from . import events as ev
+from .all_tables import AllTables
 from .callback_arity import check_callback
 from .context import Context
 from .offline import Waiting
@@ -172,7 +173,8 @@ class Requests:
         """Queue a subscription to one query set and return its pending handle.
 
         Args:
-            queries: SQL texts or queries of the builder; lists of them are taken apart.
+            queries: SQL texts or queries of the builder; lists of them are taken apart. An `AllTables`
+                among them stands for every table and view.
             on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
             on_error: ``on_error(ctx, error)`` when it was refused or has failed.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
@@ -184,7 +186,7 @@ class Requests:
             TypeError: a callback does not take the arguments that it will be called with.
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
-        texts = query_texts(queries)
+        texts = query_texts(query for query in queries if not isinstance(query, AllTables))
         for name, callback in (
             ("on_applied", on_applied),
             ("on_error", on_error),
@@ -196,6 +198,7 @@ class Requests:
         subscription = Subscription(
             texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
         )
+        subscription.all_tables = any(isinstance(query, AllTables) for query in queries)
         subscription.replaces = replaces
         subscription.bind(self._unsubscribe, self.check_callback)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:

@@ -78,6 +78,7 @@ class Sets:
 
     def subscribe(self, subscription: Subscription) -> None:
         """Queue a Subscribe for a pending subscription; LocalProtocolError as `Outbox`."""
+        subscription.choose(self._dialect.module, self._dialect.protocol)
         request_id = self._outbox.new_id()
         set_id: int | None = None
         if subscription.legacy and self._dialect.has_legacy_set:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError, SpacetimeError
+from .all_tables import choose
 from .callback_arity import check_callback
 from .states import SubscriptionInput, SubscriptionState, next_subscription_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from ..schema.bound import BoundModule
 
 
 def query_text(query: object) -> str:
@@ -56,6 +59,8 @@ class Subscription:
         legacy: bool = False,
     ) -> None:
         self.queries = tuple(queries)
+        self.left_out: dict[str, str] = {}
+        """What a subscription to all tables leaves out, and why, by canonical name."""
         self.on_applied = on_applied
         self.on_error = on_error
         self.on_end = on_end
@@ -64,12 +69,15 @@ class Subscription:
         self.replaces: Subscription | None = None
         """The set that this one takes the place of, as one difference."""
         self.error: SpacetimeError | None = None
+        self.all_tables = False
+        """Whether it is also for all tables; its queries are complete once it was sent."""
         self.set_id = -1
         """Id on the current connection; -1 while it waits to be sent."""
         self.was_applied = False
         """Whether `on_applied` has run once; a replay does not run it again."""
         self.on_change: Callable[[Subscription], object] | None = None
         """Set by a driver that waits for this subscription; runs in plan order."""
+        self._given = self.queries
         self._state = SubscriptionState.PENDING
         self._unsubscribe: Callable[[Subscription], None] | None = None
         self._driver_check: Callable[[Callable[..., Any]], object] | None = None
@@ -88,6 +96,12 @@ class Subscription:
     def is_ended(self) -> bool:
         """Whether it is over, in whichever way."""
         return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
+
+    def choose(self, module: BoundModule, protocol: str) -> None:
+        """Complete the queries, now that the protocol is known (called by the connection)."""
+        if self.all_tables:
+            chosen, self.left_out = choose(module, protocol)
+            self.queries = (*self._given, *chosen)
 
     def bind(
         self,

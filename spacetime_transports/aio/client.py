@@ -169,5 +169,10 @@ class AsyncClient(Lifetime[DbT]):
         timeout: float | None = None,  # noqa: ASYNC109  # as subscribe
         **callbacks: Unpack[SubscribeCallbacks[DbT]],
     ) -> AsyncSubscription:
-        """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return await self.subscribe(*self._all_tables(), timeout=timeout, **callbacks)
+        """Subscribe to every table and view that clients can subscribe to; as `subscribe`.
+
+        What is left out, and why, is in `AsyncSubscription.left_out`, and logged (level INFO).
+        """
+        return self._say_left_out(
+            await self.subscribe(self._all_tables(), timeout=timeout, **callbacks)
+        )

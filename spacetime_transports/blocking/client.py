@@ -410,5 +410,8 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     def subscribe_to_all_tables(
         self, *, timeout: float | None = None, **callbacks: Unpack[SubscribeCallbacks[DbT]]
     ) -> BlockingSubscription:
-        """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return self.subscribe(*self._all_tables(), timeout=timeout, **callbacks)
+        """Subscribe to every table and view that clients can subscribe to; as `subscribe`.
+
+        What is left out, and why, is in `BlockingSubscription.left_out`, and logged (level INFO).
+        """
+        return self._say_left_out(self.subscribe(self._all_tables(), timeout=timeout, **callbacks))

@@ -11,14 +11,14 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent, old_arguments
+from spacetime_proto.bindings.legacy_registry import old_arguments
+from spacetime_proto.client.all_tables import AllTables
 from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.client.stats import Stats
 from spacetime_proto.errors import (
     Disconnected,
     HandshakeError,
-    InternalError,
     LocalProtocolError,
     SpacetimeError,
 )
@@ -28,7 +28,7 @@ from spacetime_proto.types import ConnectionId, Identity
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
 from ..options import resolve
-from .legacy_events import LegacyCallbacks, TransactionUpdateMessage
+from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, outcome_event
 from .old_names import find_reducer, find_table, translate
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
+
+_ALL_TABLES = re.compile(r"\s*SELECT\s*\*\s*FROM\s*\*\s*;?\s*", re.IGNORECASE)
 
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 
@@ -154,11 +156,16 @@ class SpacetimeDBClient(Registrations):
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference.
 
+        ``SELECT * FROM *`` means every table and view that clients can subscribe to.
+
         Raises:
             LocalProtocolError: there is no connection, or a name could mean several tables.
         """
         driver, session = self._need_driver("subscribe")
-        translated = [translate(query, self._find_table) for query in queries]
+        translated = [
+            AllTables() if _ALL_TABLES.fullmatch(query) else translate(query, self._find_table)
+            for query in queries
+        ]
         with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
@@ -182,7 +189,8 @@ class SpacetimeDBClient(Registrations):
         Args:
             call: structs among its arguments may be dicts by field name, or lists.
             then: ``then(reducer_event)`` is called with the outcome, also when the connection is lost
-                before one is known: that counts as failed.
+                before one is known: that counts as failed. In another thread than the event loop's,
+                a call that finds the connection over by then is dropped.
 
         Raises:
             LocalProtocolError: there is no connection, or the arguments do not fit.
@@ -193,39 +201,23 @@ class SpacetimeDBClient(Registrations):
 
         def answered(pending: PendingCall[Any]) -> object:
             assert then is not None
-            return self.run_callback(then, self._outcome(pending))
+            return self.run_callback(then, outcome_event(pending, self.identity, self.address))
 
-        def send() -> None:
-            session.call(call, on_done=None if then is None else answered)
-            driver.flush()
-
+        on_done = None if then is None else answered
         if loop is None or loop.is_here:
             with driver.lock:
-                send()
+                session.call(call, on_done=on_done)
+            driver.flush()
             return
         # Arguments that do not fit are refused here, in the caller's thread, not in the event loop.
         self.module.bound.reducers[call.name].encode_args(call.args)
 
-        def send_if_connected() -> None:
+        def send() -> None:
             with contextlib.suppress(SpacetimeError):  # the connection may have ended meanwhile
-                send()
+                session.call(call, on_done=on_done)
+                driver.flush()
 
-        loop.call_soon(send_if_connected)
-
-    def _outcome(self, pending: PendingCall[Any]) -> LegacyReducerEvent:
-        """Return the outcome of an own call as `then` gets it."""
-        error = pending.error
-        status = "committed" if error is None else "failed"
-        if isinstance(error, InternalError) and "ran out of energy" in error.message:
-            status = "outofenergy"
-        return LegacyReducerEvent(
-            caller_identity=self.identity,
-            caller_connection_id=self.address,
-            reducer_name=pending.name,
-            status=status,
-            message="" if error is None else str(error),
-            args=None if pending.call is None else list(pending.call.args),
-        )
+        loop.call_soon(send)
 
     @property
     def stats(self) -> Stats:

@@ -463,6 +463,24 @@ async def test_all_tables(kit: Kit) -> None:
         assert client.db.online.identity.find(client.raw.identity).connections == 1
 
 
+@pytest.mark.parametrize("protocol", ["v1", "v1.json", "v2", "v3"])
+async def test_all_tables_but_those_that_cannot_be_subscribed_to(
+    kit: Kit, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "spacetimedb.client")
+    async with kit.connect(protocols=protocol) as client:
+        result = client.raw.subscribe_to_all_tables()
+        subscription = result if kit.is_blocking else await result
+        assert subscription.is_active
+        left_out = dict(subscription.left_out)
+        if protocol.startswith("v1"):
+            assert "which needs v2 or v3" in left_out.pop("ping")
+        assert left_out == {"secret": "it is private"}
+        assert not any("secret" in query for query in subscription.queries)
+        (line,) = [record for record in caplog.records if "leaves out" in record.message]
+        assert "secret: it is private" in line.message
+
+
 async def test_a_subscription_that_nobody_waits_for(kit: Kit) -> None:
     async with kit.connect() as client:
         handle = client.raw.subscribe_soon("SELECT * FROM item")

@@ -615,6 +615,88 @@ def test_where_tls_is_meant(host: str, ssl_enabled: bool, url: str) -> None:
     assert server_address(host, ssl_enabled).url == url
 
 
+def test_all_tables(mb: Any, server: ThreadServer) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    client.register_on_subscription_applied(client.force_close)
+    run("asyncio", client.run, None, server.url, "chat", False, None, ["select * from *;"])
+    assert client.client._subscription is not None
+    assert sorted(client.client._subscription.queries) == [
+        'SELECT * FROM "message"',
+        'SELECT * FROM "user"',
+    ]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_call_tells_its_outcome(mb: Any, server: ThreadServer, runner: str) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    log: list[Any] = []
+
+    async def second(event: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+        log.append((event.reducer_name, event.status, event.message, event.args))
+        mb.set_name_reducer.set_name("Bo", then=third)
+        client.force_close()
+
+    def first(event: Any) -> None:
+        log.append((event.reducer_name, event.status, event.message, event.args))
+        assert event.caller_identity == client.identity
+        assert event.caller_address == client.address
+        mb.send_message_reducer.send_message("", then=second)
+
+    def third(event: Any) -> None:
+        log.append((event.status, "set_name" in event.message))
+
+    client.register_on_subscription_applied(lambda: mb.set_name_reducer.set_name("Ada", then=first))
+    run(runner, client.run, None, server.url, "chat", False, None, QUERIES)
+    assert log[:2] == [
+        ("set_name", "committed", "", ["Ada"]),
+        ("send_message", "failed", "Messages must not be empty", [""]),
+    ]
+    # The last one was sent before the end, so it was answered or its outcome is unknown.
+    assert log[2:] in ([("committed", False)], [("failed", True)])
+
+
+def test_a_call_in_another_thread_tells_its_outcome(mb: Any, server: ThreadServer) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    log: list[Any] = []
+
+    def then(event: Any) -> None:
+        log.append((event.status, threading.get_ident() == here))
+        client.force_close()
+
+    def call() -> None:
+        mb.set_name_reducer.set_name("Ada", then=then)
+
+    here = threading.get_ident()
+    client.register_on_subscription_applied(lambda: threading.Thread(target=call).start())
+    run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
+    assert log == [("committed", True)]
+
+
+def test_a_call_tells_its_outcome_without_an_event_loop(mb: Any, server: ThreadServer) -> None:
+    SpacetimeDBClient.init(None, server.url, "chat", False, mb)
+    client = SpacetimeDBClient.instance
+    assert client is not None
+    log: list[Any] = []
+    for name in ("Ada", ""):
+        client._reducer_call("SetName", name, then=lambda event: log.append(event.status))
+    update_until(client, lambda: len(log) == 2)
+    client.close()
+    assert log == ["committed", "failed"]
+
+
+def test_what_then_raises_ends_run(mb: Any, server: ThreadServer) -> None:
+    def explode(event: Any) -> None:
+        raise ZeroDivisionError("mine")
+
+    client = SpacetimeDBAsyncClient(mb)
+    client.register_on_subscription_applied(
+        lambda: mb.set_name_reducer.set_name("Ada", then=explode)
+    )
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
+
+
 # --- SpacetimeDBClient ------------------------------------------------------------------------------------
 
 
