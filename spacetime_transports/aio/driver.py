@@ -21,6 +21,7 @@ from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, 
 from spacetime_proto.errors import SpacetimeError
 
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
+from ..net.async_stream import abandon
 from .dial import AsyncDialer
 from .handles import AsyncChangeStream
 from .waiting import Waiter, clock, waiter_factory
@@ -179,7 +180,7 @@ class AsyncDriver(DriverBase[DbT]):
             self.done.set()
             self.ready.set()
             if self._stream is not None:  # this was cancelled
-                await anyio.aclose_forcefully(self._stream)
+                await abandon(self._stream)
 
     async def _fulfil(self, living: Life) -> None:
         """Do what `life` yields until it returns.
@@ -337,4 +338,4 @@ class AsyncDriver(DriverBase[DbT]):
             with anyio.move_on_after(seconds), contextlib.suppress(*_BROKEN):
                 await stream.send(last_words)
         self._stream = None
-        await anyio.aclose_forcefully(stream)
+        await abandon(stream)

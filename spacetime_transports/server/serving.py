@@ -25,6 +25,7 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.server import Authority, Database, Faults, Host, Module, ServerSession
 from spacetime_proto.types import Timestamp
 
+from ..net.async_stream import abandon
 from .fetching import BackgroundFetcher
 
 T = TypeVar("T")
@@ -88,8 +89,7 @@ class Server:
             if not self.host.sessions:
                 self._all_gone.set()
             self._report(f"{peer} gone")
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(stream)
+            await abandon(stream)
 
     def _report(self, text: str) -> None:
         if self._verbose:
@@ -296,7 +296,7 @@ class _TLSListener(TLSListener):
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:
-        await anyio.aclose_forcefully(stream)
+        await abandon(stream)
         if not isinstance(exc, Exception):
             raise exc
 
