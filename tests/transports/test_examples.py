@@ -15,6 +15,7 @@ import pytest
 
 from spacetime_proto.codegen.package import generate
 from spacetime_transports import blocking
+from spacetime_transports.bindings_writer import module_from_python
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.authority import Es256Authority
 from spacetime_transports.server.chat_module import module
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+CHAT = ROOT / "spacetime_transports" / "server" / "chat_module.py"
 
 
 @pytest.fixture
@@ -186,7 +188,8 @@ def test_the_tk_driver(server: ThreadServer, watches: bool) -> None:
 @pytest.fixture
 def bindings(tmp_path: Path) -> str:
     """Return a PYTHONPATH with the chat module's bindings."""
-    write(tmp_path / "module_bindings", generate(module, source="chat", version="1"))
+    definition = module_from_python(CHAT)
+    write(tmp_path / "module_bindings", generate(definition, source="chat", version="1"))
     return os.pathsep.join([str(tmp_path), str(ROOT)])
 
 
