@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spacetime_proto.errors import AuthError, ConnectError, Disconnected, HandshakeError
 from spacetime_transports import ReconnectPolicy, TokenFile
-from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.authority import Es256Authority
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.world import make_module
 from tests.support.patience import PATIENCE
+from tests.support.restarting import free_port, restarting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.scenarios.kit import Client, Kit
@@ -26,46 +23,6 @@ if TYPE_CHECKING:
 FAST = ReconnectPolicy(first_delay=0.01, max_delay=0.05)
 #: What a gateway says while the server behind it is not there yet, or has too much to do.
 NOT_YET = (502, 503, 504, 429)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-class Restarting:
-    """A server that can end and start again on its port."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._running = ExitStack()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.server: ThreadServer
-
-    def start(self, pem: str | None = None) -> None:
-        """Start with this key, or a new one; rows are kept."""
-        before = getattr(self, "server", None)
-        self.server = self._running.enter_context(
-            serve_in_thread(
-                make_module() if before is None else before.server.database,
-                database="world",
-                port=self.port,
-                authority=None if pem is None else Es256Authority.from_pem(pem),
-            )
-        )
-
-    def stop(self) -> None:
-        self.server.drop_connections()
-        self._running.close()
-
-
-@contextmanager
-def restarting() -> Iterator[Restarting]:
-    with ExitStack() as stack:
-        server = Restarting(stack)
-        stack.callback(lambda: server._running.close())
-        yield server
 
 
 async def works(client: Client) -> None:
@@ -77,7 +34,7 @@ async def works(client: Client) -> None:
 
 async def test_the_client_is_started_before_the_server(kit: Kit) -> None:
     """As containers that are started together are."""
-    with restarting() as server:
+    with restarting(make_module(), "world") as server:
         refused = threading.Event()
         thread = threading.Thread(target=lambda: refused.wait(PATIENCE) and server.start())
         thread.start()
@@ -166,7 +123,7 @@ async def test_a_gateway_while_the_server_restarts(kit: Kit) -> None:
 async def test_a_server_that_restarts_with_its_keys(kit: Kit) -> None:
     pem = Es256Authority().private_pem()
     states: list[str] = []
-    with restarting() as server:
+    with restarting(make_module(), "world") as server:
         server.start(pem)
         async with kit.connect(
             url=server.url,
@@ -188,7 +145,7 @@ async def test_a_server_that_restarts_with_its_keys(kit: Kit) -> None:
 
 async def test_a_server_that_restarts_with_other_keys(kit: Kit) -> None:
     """It knows the token no more: trying again with it is no use, and the error says what is."""
-    with restarting() as server:
+    with restarting(make_module(), "world") as server:
         server.start()
         with pytest.raises(AuthError, match="token") as caught:
             async with kit.connect(url=server.url, reconnect=FAST) as client:
@@ -202,7 +159,7 @@ async def test_a_server_that_restarts_with_other_keys(kit: Kit) -> None:
 
 async def test_a_token_file_of_a_server_that_was_reset(kit: Kit, tmp_path: Path) -> None:
     file = TokenFile(tmp_path / "token")
-    with restarting() as server:
+    with restarting(make_module(), "world") as server:
         server.start()
         async with kit.connect(url=server.url, token=file) as client:
             before = client.raw.identity
@@ -220,7 +177,7 @@ async def test_a_token_file_of_a_server_that_was_reset(kit: Kit, tmp_path: Path)
 
 
 async def test_a_loss_without_reconnecting_says_why_wherever_it_surfaces(kit: Kit) -> None:
-    with restarting() as server:
+    with restarting(make_module(), "world") as server:
         server.start()
         async with kit.connect(url=server.url) as client:
             server.stop()

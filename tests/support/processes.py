@@ -89,5 +89,6 @@ def until_state(process: subprocess.Popen[str], wanted: str) -> None:
     """Wait until the main thread of a process is in this state."""
     end = time.monotonic() + PATIENCE
     while process_state(process) != wanted:
+        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end, f"it is {process_state(process)}, not {wanted}"
         time.sleep(0.001)
