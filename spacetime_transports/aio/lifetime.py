@@ -159,7 +159,7 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         if self._fatal is not None:
             raise self._fatal
 
-    async def run(self, *, task_status: TaskStatus[Self] = anyio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: TaskStatus[Self] | None = None) -> None:
         """Connect, and stay until the client is closed; for a task of yours.
 
         With trio's nurseries and anyio's task groups ``client = await nursery.start(connect(...).run)``
@@ -174,11 +174,12 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         """
         driver = self._driver
         driver.enter()
-        driver.when_up = lambda: task_status.started(self)
+        if task_status is not None:
+            driver.when_up = lambda: task_status.started(self)
         await driver.run()
         if driver.status.is_up:
             await driver.raise_last(None)
-        elif driver.status.error is not None or task_status is not anyio.TASK_STATUS_IGNORED:
+        elif driver.status.error is not None or task_status is not None:
             driver.raise_not_up()
 
     # --- the end --------------------------------------------------------------------------------
