@@ -304,7 +304,8 @@ class Calls:
         self, call: Call[Any], status: Status, text: str | None, timestamp: Timestamp
     ) -> Context[Any]:
         """Return the context of a reply to a call of this client."""
-        event = ReducerEvent(call.name, call.args, status, text, timestamp, *self._me, is_own=True)
+        me, here = self._me
+        event = ReducerEvent(call.name, call.args, status, text, timestamp, me, here, None, True)
         return Context(self._owner, event)
 
     # --- the end ------------------------------------------------------------------------------

@@ -116,6 +116,7 @@ def pump(
         attempt: further limits to how long a read waits (see `life`).
     """
     counters = session.counters
+    add_seconds = counters.seconds.append
     slow = callbacks.slow
     limit = float("inf") if slow is None else slow.seconds
     known: tuple[bool, bool] | None = None
@@ -139,16 +140,17 @@ def pump(
                     yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
                     function, args, is_users = only
-                    counters.callbacks_run += is_users
                     try:
-                        seconds = yield Invoke(function, args)
+                        seconds: Any = yield Invoke(function, args)
                     except Exception as raised:
+                        counters.callbacks_run += is_users
                         yield from _raised(session, on_callback_error, raised, function)
                     else:
-                        if is_users and type(seconds) is float:
-                            if seconds < limit:
-                                counters.callback_seconds += seconds
+                        if is_users:
+                            if seconds is not None and seconds < limit:
+                                add_seconds(seconds)
                             else:
+                                counters.callbacks_run += 1
                                 yield from _took(session, slow, [(function, args)], seconds)
             yield MESSAGE_DONE
         if session.is_over:

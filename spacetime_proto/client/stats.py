@@ -118,6 +118,7 @@ class Counters:
         "rows_deleted",
         "rows_inserted",
         "rows_updated",
+        "seconds",
         "together",
     )
 
@@ -128,6 +129,8 @@ class Counters:
         self.bytes_received = self.bytes_sent = 0
         self.rows_inserted = self.rows_deleted = self.rows_updated = self.absent_deletes = 0
         self.callbacks_run, self.callback_seconds = 0, 0.0
+        self.seconds: list[float] = []
+        """The times of callbacks that are not counted yet, which is done once for each read."""
         self.calls_answered = self.calls_failed = self.calls_internal_error = 0
         self.calls_lost = self.calls_dropped = self.calls_abandoned = 0
         self.round_trips, self.round_trip_sum = 0, 0.0
@@ -147,6 +150,8 @@ class Counters:
         self.bytes_received += len(data)
         if self.together:
             self._add_round_trips()
+        if self.seconds:
+            self._add_seconds()
         self.read_at = now
 
     def changed(self, diffs: list[TableDiff]) -> None:
@@ -167,6 +172,11 @@ class Counters:
             self._add_round_trips()
             self.departure = pending.departure
         self.together += 1
+
+    def _add_seconds(self) -> None:
+        self.callbacks_run += len(self.seconds)
+        self.callback_seconds += sum(self.seconds)
+        self.seconds.clear()
 
     def _add_round_trips(self) -> None:
         """Count the calls that were answered `together`."""
@@ -216,6 +226,7 @@ class Counters:
             size: how many bytes these are.
         """
         self._add_round_trips()
+        self._add_seconds()
         trips = self.round_trips
         return Stats(
             messages_received=self.messages_received,
