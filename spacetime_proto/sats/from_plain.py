@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .algebraic import AlgebraicType
 
 _F32: Final = struct.Struct("<f")
+_MAX_MESSAGE: Final = 300
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*", re.ASCII)
 
 
@@ -116,6 +117,8 @@ class PlainReader:
             raise self._fail("nested too deep") from error
 
     def _fail(self, message: str) -> EncodeError:
+        if len(message) > _MAX_MESSAGE:  # it may quote the data
+            message = f"{message[:_MAX_MESSAGE]}..."
         return EncodeError(message, what=path_text(self._path))
 
     def _wrong(self, expected: str, value: Any) -> EncodeError:

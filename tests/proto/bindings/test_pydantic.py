@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 
+from spacetime_proto import Rows
 from spacetime_proto.types import (
     ConnectionId,
     Identity,
@@ -132,6 +133,13 @@ def test_one_variant_of_a_sum(types):
         pydantic.ValidationError, match="a Shape_Circle expected, not a Shape_Empty"
     ):
         circles.validate_python({"Empty": None})
+
+
+def test_rows_of_a_query_are_a_list(types):
+    rows = Rows([types.Position(1, 2)])
+    assert adapter(Rows[types.Position]).dump_python(rows, mode="json") == [{"x": 1, "y": 2}]
+    assert adapter(Rows[types.Position]).validate_python([{"x": 1, "y": 2}]) == rows
+    assert adapter(Rows).validate_python([1]) == [1]
 
 
 @pytest.mark.parametrize("mode", ["validation", "serialization"])

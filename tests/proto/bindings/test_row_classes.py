@@ -168,6 +168,12 @@ def test_lenient_where_nothing_is_lost(types):
     assert types.Player.from_dict(row.to_dict() | {"deep": {"some": 5}}).deep == Some(5)
 
 
+def test_errors_quote_only_so_much(types):
+    with pytest.raises(EncodeError, match=r"Color has no 'xxx.*\.\.\. in Player\.color") as caught:
+        types.Player.from_dict(PLAYER_DICT | {"color": "x" * 5000})
+    assert len(str(caught.value)) < 400
+
+
 def test_too_deep(types):
     data = {"name": "", "children": []}
     for _ in range(5000):
