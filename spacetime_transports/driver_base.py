@@ -71,7 +71,6 @@ class DriverBase(Generic[DbT]):
         was_told: whether the error that ended the client was raised somewhere.
         is_entered: whether the client began to connect.
         is_done: whether the client is over, and every pending request has its outcome.
-        tells_nobody: whether the user's code may never be told of an error that ends the client.
         is_forked: whether this is the copy of a client in a forked child process.
         streams: the change streams that have not ended.
 
@@ -98,7 +97,6 @@ class DriverBase(Generic[DbT]):
         self.was_told = False
         self.is_entered = False
         self.is_done = False
-        self.tells_nobody = False
         self.is_forked = False
         self.streams: set[ChangeStreamBase[Any]] = set()
         token = options.token

@@ -274,22 +274,10 @@ class AsyncDriver(DriverBase[DbT]):
         with self.lock:
             self.status.settle()
         self._end()
-        if self.tells_nobody and not self.waiting:
-            self._log_the_end()
         # A callback that raised ends the dispatch of its message; `on_done` of a call in it may not
         # have run.
         for waiter in list(self.waiting):
             waiter.set()
-
-    def _log_the_end(self) -> None:
-        """Log what ended the client, since nobody waits for anything to which to raise it."""
-        error = self.status.error
-        if error is not None and not self.was_told:
-            import logging
-
-            logging.getLogger("spacetimedb.client").error(
-                "the client of %r at %s has ended: %s", self.database, self.address.url, error
-            )
 
     async def _fulfil(self, living: Life) -> None:
         """Do what `life` yields until it returns.

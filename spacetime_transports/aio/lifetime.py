@@ -61,7 +61,6 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
                 " or `client = await nursery.start(connect(...).run)`"
             )
         self._driver.enter()
-        self._driver.tells_nobody = True
         await self._begin()
         self._was_awaited = True
         return self
