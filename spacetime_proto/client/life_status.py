@@ -94,7 +94,7 @@ class LifeStatus(Generic[DbT]):
         )
         self._first_backoff = Backoff(patient, entropy=entropy)
         self._patience_ends: float | None = None
-        callbacks.add("connect", self._greeted)
+        callbacks.add_own("connect", self._greeted)
 
     @property
     def own_token(self) -> str | None:

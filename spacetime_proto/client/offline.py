@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from .context import Context
     from .events import Event
     from .pending_call import PendingCall
+    from .stats import Counters
     from .subscriptions import Subscription
 
 
 class Waiting:
     """Calls and subscriptions that have no connection yet, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self.calls: list[PendingCall[Any]] = []
         self.sets: list[Subscription] = []
 
@@ -53,6 +55,7 @@ class Waiting:
                 connection.calls.send(pending)
             except SpacetimeError as error:
                 pending.settle(error=error)
+                self._counters.unanswered(pending)
                 events.append(CallDone(ctx, pending))
         return events
 
@@ -66,6 +69,7 @@ class Waiting:
                 f"{pending.name} was not sent", cause, "this client was closed", is_final=for_good
             )
             pending.settle(error=error)
+            self._counters.unanswered(pending)
             yield CallDone(ctx, pending)
 
     def drop(self, cause: BaseException | None, ctx: Context[Any]) -> Generator[Event, None, None]:

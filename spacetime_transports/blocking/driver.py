@@ -62,6 +62,8 @@ class BlockingDriver(OwnedDriver[DbT]):
         one left because of Ctrl-C, or because it had what it waited for."""
         self._is_drained = False
         """Whether the last read before this one found nothing and did not wait."""
+        self._spent: float | None = None
+        """Seconds that callbacks took whose time `life` was not told yet."""
         self._is_torn = False
         """Whether bytes were taken from the socket and the session does not have them yet."""
 
@@ -100,6 +102,8 @@ class BlockingDriver(OwnedDriver[DbT]):
             self.status.close(self.now())
         self._wakeup.wake()
 
+    close_soon = close
+
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
         if self.is_forked:
@@ -132,7 +136,7 @@ class BlockingDriver(OwnedDriver[DbT]):
         session = self.status.session
         if self.stream is not None and session is not None:
             with self.lock:
-                data = session.data_to_send()
+                data = session.data_to_send(now=time.monotonic())
             self.stream.send(data)
 
     def move(self, deadline: float | None = None) -> None:
@@ -235,7 +239,9 @@ class BlockingDriver(OwnedDriver[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        answer: Received | Answered | None = None
+        # Left in the middle of callbacks, it goes on with the time that they have taken.
+        answer: Received | Answered | float | None = self._spent
+        self._spent = None
         error: Exception | None = None
         lock, status, clock = self.lock, self.status, time.monotonic
         living: Any = self._living
@@ -259,6 +265,7 @@ class BlockingDriver(OwnedDriver[DbT]):
                         is_met, deadline = _never, None  # the end comes at once, and is waited for
                     error = None
             if type(want) is Invoke:
+                started = clock()
                 try:
                     result = want.function(*want.args)
                     if result is not None:
@@ -266,7 +273,10 @@ class BlockingDriver(OwnedDriver[DbT]):
                 except Exception as raised:
                     error = raised
                 else:
-                    if deadline is not None and clock() >= deadline:
+                    now = clock()
+                    answer = now - started
+                    if deadline is not None and now >= deadline:
+                        self._spent = answer
                         self.messages += 1
                         return
             elif want is MESSAGE_DONE:
@@ -282,16 +292,21 @@ class BlockingDriver(OwnedDriver[DbT]):
                     return
             elif type(want) is InvokeEach:
                 self._want = want  # after Ctrl-C between two callbacks the others still run
+                started = clock() - (answer if type(answer) is float else 0.0)
+                answer = None
                 try:
                     for function, args in want.calls:
                         result = function(*args)
                         if result is not None:
                             refuse_async_result(result, function)
-                        if deadline is not None and clock() >= deadline:
+                        if deadline is not None and (now := clock()) >= deadline:
+                            self._spent = now - started
                             self.messages += 1
                             return
                 except Exception as raised:
                     error = raised
+                else:
+                    answer = clock() - started
                 self._want = None
             else:
                 self._want = want

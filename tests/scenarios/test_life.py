@@ -372,7 +372,7 @@ async def test_an_exception_of_the_block_is_not_replaced(kit: Kit) -> None:
 
 async def test_closing_in_a_callback(kit: Kit) -> None:
     async with kit.connect() as client:
-        client.db.item.on_insert(lambda ctx, row: client.raw.submit_close())
+        client.db.item.on_insert(lambda ctx, row: client.raw.close_soon())
         await client.subscribe("SELECT * FROM item")
         client.raw.submit(client.reducers.add_item(name="x", amount=1))
         await client.until(lambda: not client.raw.is_connected)
@@ -448,8 +448,7 @@ async def test_overlapping_sets_count_their_rows(kit: Kit) -> None:
         assert client.db.item.count() == 1
         await client.unsubscribe(second)
         assert client.db.item.count() == 0
-        with pytest.raises(LocalProtocolError):
-            await client.unsubscribe(second)
+        await client.unsubscribe(second)  # over already
     assert log == ["insert", "delete"]
 
 
@@ -462,6 +461,24 @@ async def test_all_tables(kit: Kit) -> None:
         await client.call(client.reducers.write_note(text="x"))
         assert (client.db.item.count(), client.db.note.count()) == (1, 1)
         assert client.db.online.identity.find(client.raw.identity).connections == 1
+
+
+@pytest.mark.parametrize("protocol", ["v1", "v1.json", "v2", "v3"])
+async def test_all_tables_but_those_that_cannot_be_subscribed_to(
+    kit: Kit, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "spacetimedb.client")
+    async with kit.connect(protocols=protocol) as client:
+        result = client.raw.subscribe_to_all_tables()
+        subscription = result if kit.is_blocking else await result
+        assert subscription.is_active
+        left_out = dict(subscription.left_out)
+        if protocol.startswith("v1"):
+            assert "which needs v2 or v3" in left_out.pop("ping")
+        assert left_out == {"secret": "it is private"}
+        assert not any("secret" in query for query in subscription.queries)
+        (line,) = [record for record in caplog.records if "leaves out" in record.message]
+        assert "secret: it is private" in line.message
 
 
 async def test_a_subscription_that_nobody_waits_for(kit: Kit) -> None:
@@ -573,7 +590,7 @@ async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
 
     def on_disconnect(ctx: Any, error: BaseException | None) -> None:
         told.append(error)
-        clients[0].submit_close()
+        clients[0].close_soon()
 
     clients: list[Any] = []
     async with kit.connect(
@@ -596,7 +613,7 @@ async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
     async def close(stream: Any) -> None:
         await really_close(stream)
         if threading.get_ident() == mine:
-            client.raw.submit_close()
+            client.raw.close_soon()
 
     async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
         monkeypatch.setattr(anyio, "aclose_forcefully", close)

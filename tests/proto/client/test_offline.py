@@ -7,6 +7,7 @@ from spacetime_proto.client.context import Context
 from spacetime_proto.client.offline import Waiting
 from spacetime_proto.client.pending_call import Call, PendingCall
 from spacetime_proto.client.states import SubscriptionInput, SubscriptionState
+from spacetime_proto.client.stats import Counters
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import ConnectError, Disconnected, EncodeError
 from spacetime_proto.messages import v2
@@ -26,7 +27,7 @@ def test_everything_is_sent_in_order_and_once() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     waiting.sets += [Subscription(["SELECT * FROM user"]), Subscription(["SELECT * FROM message"])]
     waiting.calls += [pending("Ada"), PendingCall("SELECT 1", None), pending("Eve")]
     assert waiting.send(connection, context(script)) == []
@@ -46,7 +47,7 @@ def test_a_call_that_does_not_fit_is_settled_and_the_others_go() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     wrong, right = pending(1), pending("Ada")
     waiting.calls += [wrong, right]
     (event,) = waiting.send(connection, context(script))
@@ -58,7 +59,7 @@ def test_a_call_that_does_not_fit_is_settled_and_the_others_go() -> None:
 
 
 def test_the_sets_of_a_lost_connection_come_first_and_cancelled_ones_never() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     new, kept, ended = Subscription(["new"]), Subscription(["kept"]), Subscription(["ended"])
     ended.move(SubscriptionInput.UNSUBSCRIBE)
     assert ended.is_ended
@@ -71,7 +72,7 @@ def test_the_sets_of_a_lost_connection_come_first_and_cancelled_ones_never() -> 
 
 
 def test_calls_that_were_never_sent_say_so() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     script = Script()
     waiting.calls += [pending("Ada"), pending("Eve")]
     cause = ConnectError("no route")
@@ -87,7 +88,7 @@ def test_calls_that_were_never_sent_say_so() -> None:
 
 
 def test_closing_settles_everything() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     script = Script()
     subscription = Subscription(["SELECT * FROM user"])
     waiting.calls.append(pending("Ada"))
