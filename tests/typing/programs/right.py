@@ -25,7 +25,7 @@ from spacetime_proto.bindings import (
     TableQuery,
 )
 from spacetime_proto.testing import Recorder
-from spacetime_transports import AsyncClient, blocking, connect
+from spacetime_transports import AsyncClient, Rows, blocking, connect
 from spacetime_transports.blocking import BlockingClient
 
 assert_type(mb.MODULE, Module[mb.Db])
