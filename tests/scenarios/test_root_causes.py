@@ -6,10 +6,12 @@ The table has three sides: what ends the client, where the program notices it, a
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from spacetime_proto.errors import (
@@ -338,3 +340,29 @@ async def test_the_root_cause_is_named(kit: Kit, cause_type: type[Cause], place:
         if isinstance(one, Disconnected):
             assert one.is_final
     assert cause.raised or not isinstance(error, LocalProtocolError)
+
+
+@pytest.mark.only("async")
+async def test_whoever_waits_is_told_of_a_cancellation(kit: Kit, waiting: threading.Event) -> None:
+    told: list[BaseException] = []
+    async with kit.connect() as other:
+        module = other.raw.module
+
+    async def ask(client: Any) -> None:
+        with pytest.raises(Disconnected) as caught:
+            await client.call(client.module.procedures.wait(micros=60_000_000))
+        told.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with kit.connect(module) as client:
+                tasks.start_soon(ask, client.raw)
+                await client.until(waiting.is_set)
+                scope.cancel()
+                await anyio.sleep_forever()
+    with pytest.raises(Disconnected) as caught:
+        client.raw.submit(module.reducers.nothing())
+    for error in (*told, caught.value):
+        assert "the client was cancelled" in str(error)
+        assert isinstance(error, Disconnected) and error.is_final and error.__cause__ is not None
+    assert len(told) == 1
