@@ -135,6 +135,8 @@ class AsyncDriver(DriverBase[DbT]):
             self.wake()
 
     def close_soon(self) -> None:
+        if self.is_forked:
+            return
         self.status.was_closed = True
         loop = getattr(self, "loop", None)
         if loop is not None:
