@@ -310,7 +310,7 @@ async def test_one_that_raises_after_another_is_a_note(kit: Kit) -> None:
 
 async def test_an_error_of_a_file_is_told_although_the_client_was_closing(kit: Kit) -> None:
     def on_insert(ctx: object, row: object) -> None:
-        client.raw.submit_close()
+        client.raw.close_soon()
         raise FileNotFoundError("settings.json")
 
     async with kit.connect() as other, kit.connect() as client:
