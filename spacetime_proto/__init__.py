@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .dataframes.query_rows import Rows
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
+    from .sats.plain import json_default
     from .schema.load import load_schema
     from .schema.model import ModuleDef
     from .types import (
@@ -102,6 +103,7 @@ __all__ = [
     "Update",
     "Uuid",
     "errors",
+    "json_default",
     "load_schema",
 ]
 
@@ -125,6 +127,7 @@ _HOMES = {
     ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
+    ".sats.plain": ("json_default",),
     ".schema.load": ("load_schema",),
     ".schema.model": ("ModuleDef",),
     ".types": (

@@ -9,7 +9,7 @@ wire is passed through `redact` first.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,6 +63,20 @@ class SpacetimeError(Exception):
     def message(self) -> str:
         """The sentence that says what went wrong."""
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors want more than the text, so the parts are put back instead.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(
+    cls: type[SpacetimeError], args: tuple[Any, ...], parts: dict[str, Any]
+) -> SpacetimeError:
+    """Return an error that was pickled or copied."""
+    error = cls.__new__(cls, *args)
+    error.args = args  # which an `OSError` leaves to its constructor
+    vars(error).update(parts)
+    return error
 
 
 # --- getting a connection ---------------------------------------------------------------------
@@ -320,6 +334,11 @@ class InternalError(SpacetimeError):
 
 class CallTimeout(SpacetimeError, TimeoutError):
     """No answer within the time given; the call may still be executed by the server."""
+
+    @classmethod
+    def after(cls, what: str, seconds: float | None) -> CallTimeout:
+        """Make the error that `what`, such as "x was not answered", for a time limit in seconds."""
+        return cls(f"{what} within {seconds:g} s" if seconds else f"{what} yet, and timeout is 0")
 
 
 class SchemaError(SpacetimeError):

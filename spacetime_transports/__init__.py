@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Update,
         Uuid,
         errors,
+        json_default,
     )
 
     from . import blocking
@@ -113,6 +114,7 @@ __all__ = [
     "blocking",
     "connect",
     "errors",
+    "json_default",
     "local_config",
 ]
 

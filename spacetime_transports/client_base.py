@@ -8,6 +8,7 @@ from typing_extensions import TypeVar
 
 from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.unknown_names import unknown_attribute
 
 from .net.address import parse_host
 
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     )
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
+    from spacetime_proto.client.states import ClientState
     from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
 
     from .driver_base import DriverBase
+    from .handles_base import SubscriptionBase
     from .options import ConnectOptions
 
 __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
@@ -41,18 +44,43 @@ __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
 DbT = TypeVar("DbT", default=Any)  # the tables of a client without bindings
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
-SubscriptionT = TypeVar("SubscriptionT")
+SubscriptionT = TypeVar("SubscriptionT", bound="SubscriptionBase")
 
 
 class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
-    """The callbacks of one subscription, as keyword arguments."""
+    """The callbacks of one subscription, as keyword arguments.
+
+    on_applied: OnApplied[DbT] | None = None
+        ``on_applied(ctx)``, before the row callbacks of its first rows.
+    on_error: OnError[DbT] | None = None
+        ``on_error(ctx, error)``, if it is refused or dies later.
+    on_end: OnEnd[DbT] | None = None
+        ``on_end(ctx)``, after an unsubscribe.
+    """
 
     on_applied: OnApplied[DbT] | None
-    """``on_applied(ctx)``, before the row callbacks of its first rows."""
     on_error: OnError[DbT] | None
-    """``on_error(ctx, error)``, if it is refused or dies later."""
     on_end: OnEnd[DbT] | None
-    """``on_end(ctx)``, after an unsubscribe."""
+
+
+_CALL = (
+    "{0} are functions of the bindings: call(module_bindings.{0}.NAME(...)); with bindings made at run"
+    " time, call(client.module.{0}.NAME(...))"
+)
+#: What to write in place of names that clients have elsewhere.
+_ADVICE = {
+    "reducers": _CALL.format("reducers"),
+    "procedures": _CALL.format("procedures"),
+    "tables": "the rows are in client.db; queries are built from module_bindings.tables",
+    "subscriptionbuilder": "write client.subscribe(queries)",
+    "builder": "write connect(host, database, module, ...)",
+    "sql": "write client.query(...), or HttpClient(host).sql(...) for statements that change rows",
+    "disconnect": "write client.close()",
+    "isactive": "write client.is_connected",
+    "oninsert": "callbacks of rows belong to tables: client.db.TABLE.on_insert(callback)",
+    "ondelete": "callbacks of rows belong to tables: client.db.TABLE.on_delete(callback)",
+    "onupdate": "callbacks of rows belong to tables: client.db.TABLE.on_update(callback)",
+}
 
 
 class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
@@ -66,9 +94,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     ) -> None:
         self._driver: DriverT = self._driver_type(parse_host(host), database, module, options)
 
-    def submit_close(self) -> None:
-        """Begin to close the connection; returns at once."""
-        self._driver.close()
+    def close_soon(self) -> None:
+        """Begin to close the client; returns at once.
+
+        Allowed in any thread, in callbacks and signal handlers, and at any time: before the client
+        is connected it never will be, after its end nothing happens.
+        """
+        self._driver.close_soon()
 
     # --- state --------------------------------------------------------------------------------
 
@@ -145,6 +177,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
         return self._driver.retry_in() if self.state is ClientState.WAITING else None
 
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
+            )
+
     @property
     def stats(self) -> Stats:
         """What this client has done so far, in numbers; also from other threads, and after the end.
@@ -200,13 +239,22 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         driver.flush()
         return handle
 
-    def _all_tables(self) -> list[str]:
-        """Return one query for each public table and view that the bindings know."""
-        return [
-            f'SELECT * FROM "{table.definition.name}"'
-            for table in self._session().module.bound.tables.values()
-            if table.definition.is_public and not table.definition.is_system
-        ]
+    @staticmethod
+    def _all_tables() -> Any:
+        """Return what stands for all tables among the queries of `subscribe`."""
+        from spacetime_proto.client.all_tables import AllTables
+
+        return AllTables()
+
+    def _say_left_out(self, handle: SubscriptionT) -> SubscriptionT:
+        """Log what a subscription to all tables leaves out."""
+        if handle.left_out:
+            import logging
+
+            listed = "; ".join(f"{name}: {reason}" for name, reason in handle.left_out.items())
+            logger = logging.getLogger("spacetimedb.client")
+            logger.info("the subscription to all tables leaves out %s", listed)
+        return handle
 
     # --- callbacks of the whole client --------------------------------------------------------
 

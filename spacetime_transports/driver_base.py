@@ -7,13 +7,13 @@ read, run callbacks and so on; a driver does it.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.life import LifeRules, LifeStatus
 from spacetime_proto.client.session import ClientSession
@@ -119,6 +119,9 @@ class DriverBase(Generic[DbT]):
         )
         self.callbacks = Callbacks() if callbacks is None else callbacks
         self.status: LifeStatus[DbT] = LifeStatus(rules, self.callbacks, entropy=os.urandom)
+        if options.on_callback_error is not None:
+            self.check_callback(options.on_callback_error)
+
         self.log = ClientLog(self.status, address.url, database, options.slow_callback)
         for kind in ("connect", "connect_error", "disconnect"):
             callback = getattr(options, f"on_{kind}")
@@ -169,6 +172,9 @@ class DriverBase(Generic[DbT]):
         def _descriptors(self) -> Iterable[int]:
             """Return the descriptors of the open sockets."""
             raise NotImplementedError
+
+        def close_soon(self) -> None:
+            """Do the same soon; from any thread, at any time."""
 
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
@@ -283,6 +289,20 @@ class DriverBase(Generic[DbT]):
         """Raise the error that prevented the first connection."""
         raise self.take_error() or Disconnected("the client was closed before it was connected")
 
+    def raise_ended(self, what: str) -> None:
+        """Raise the error that ended the client, also if it was told before; see `raise_over`.
+
+        Raises:
+            Disconnected: this side closed it.
+            BaseException: what ended it.
+        """
+        error = self.status.error
+        if error is None:
+            self.raise_over(what)
+        else:
+            self.was_told = True
+            raise error
+
     def raise_over(self, what: str) -> None:
         """Raise the error for a request on a client that is over.
 
@@ -344,11 +364,6 @@ def _with_two_arguments(handler: Callable[..., Any] | None) -> Callable[..., Any
     """
     if handler is None:
         return None
-    try:
-        inspect.signature(handler).bind(None, None)
-    except TypeError:
-        one_argument = handler
-        return lambda error, function: one_argument(error)
-    except ValueError:  # no signature to look at, as for some built-in functions
-        pass
-    return handler
+    if check_callback("on_callback_error", handler) == 0:
+        return handler
+    return lambda error, function: handler(error)

@@ -5,6 +5,7 @@ A recording is what ``spacetime-py replay`` reads. Tokens in it are replaced by 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import IO, TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.recording.format import Header, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .options import RecorderTarget
 
@@ -40,6 +41,7 @@ class RecordingTap:
         self._path = None if isinstance(recorder, Recorder) else os.fspath(recorder)
         self._file: IO[str] | None = None
         self._connections = 0
+        self._failed = False
         query = request.partition("?")[2]
         self._params = dict(parse_qsl(query, keep_blank_values=True))
 
@@ -61,22 +63,49 @@ class RecordingTap:
             self._recorder = Recorder(self._file.write)
         assert self._recorder is not None
         found = {name.lower(): value for name, value in headers}
-        self._recorder.start(Header(protocol, self._params, "", found))
+        with self._writing():
+            self._recorder.start(Header(protocol, self._params, "", found))
 
     def message(self, direction: Literal["client", "server"], payload: bytes | str) -> None:
-        """Record a message."""
+        """Record a message.
+
+        Raises:
+            LocalProtocolError: it cannot be written, as on a full disk.
+        """
         assert self._recorder is not None
-        self._recorder.message(direction, payload)
-        if self._file is not None:
-            self._file.flush()  # so that the recording is complete if the program crashes
+        with self._writing():
+            self._recorder.message(direction, payload)
+            if self._file is not None:
+                self._file.flush()  # so that the recording is complete if the program crashes
 
     def closed(self, direction: Literal["client", "server"], code: int | None, reason: str) -> None:
-        """Record the end."""
-        if self._recorder is not None:  # None if `started` has failed
-            self._recorder.closed(direction, code, reason)
+        """Record the end, unless recording is what ended it.
+
+        Raises:
+            LocalProtocolError: it cannot be written.
+        """
+        if self._recorder is not None and not self._failed:  # None if `started` has failed
+            with self._writing():
+                self._recorder.closed(direction, code, reason)
         self._close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failed = True
+            where = "" if self._path is None else f" to {self._path}"
+            raise LocalProtocolError(f"cannot record{where}: {error}") from error
 
     def _close(self) -> None:
         file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        if file is None:
+            return
+        if self._failed:
+            # Closing writes what is still in the buffer, which fails as before.
+            with contextlib.suppress(OSError):
+                file.close()
+        else:
+            with self._writing():
+                file.close()

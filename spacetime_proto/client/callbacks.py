@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from . import events as ev
+from .callback_arity import check_callback
 from .events import CallDone, ReducerCompleted, TableChanged
 from .pending_call import PendingCall
 from .subscriptions import Subscription
@@ -66,9 +67,12 @@ class Callbacks:
 
     def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
-        ``transaction``, ``subscription_applied`` or ``reducer``."""
-        if not callable(callback):
-            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        ``transaction``, ``subscription_applied`` or ``reducer``.
+
+        Raises:
+            TypeError: it does not take the arguments that it will be called with.
+        """
+        check_callback(f"on_{kind}", callback)
         self._set(kind, (*self._by_kind[kind], callback))
         return CallbackHandle(callback, lambda: self.remove(kind, callback))
 

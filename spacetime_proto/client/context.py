@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 from typing_extensions import TypeVar
 
 from ..errors import LocalProtocolError, SpacetimeError
+from ..unknown_names import unknown_attribute
 from .stats import Counters
 
 if TYPE_CHECKING:
@@ -43,6 +44,17 @@ class ContextOwner(Protocol):
     def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
 
 
+_ADVICE = {
+    "call": "a callback cannot wait; write ctx.submit(reducers.NAME(...))",
+    "reducers": "write ctx.submit(reducers.NAME(...)) with the reducers of the bindings",
+    "procedures": "write ctx.submit(procedures.NAME(...)) with the procedures of the bindings",
+    "query": "a callback cannot wait for a query; ask in a task or thread of your own",
+    "sender": "who caused the change is ctx.event.caller_identity, where the event has it",
+    "timestamp": "when the change was made is ctx.event.timestamp, where the event has it",
+    "subscriptionbuilder": "write ctx.subscribe(queries)",
+}
+
+
 class NoOwner:
     """Stands for the session while there is none: before the first schema was fetched."""
 
@@ -50,6 +62,9 @@ class NoOwner:
     counters = Counters()
     identity: Identity | None = None
     connection_id: ConnectionId | None = None
+
+    def __init__(self) -> None:
+        self.counters = Counters()
 
     @property
     def db(self) -> Any:
@@ -132,6 +147,13 @@ class Context(Generic[DbT]):
         return self._owner.subscribe(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a callback's context", lambda: dir(type(self)), advice=_ADVICE
+            )
 
     def __repr__(self) -> str:
         return f"<Context {self.event!r}>"

@@ -309,15 +309,16 @@ def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Atte
     if session.state is not SessionState.IDLE:
         return
     error = answer.error
-    # An OSError comes from a token callable. On a reconnect it counts as a failed attempt.
-    if not isinstance(error, ConnectError) and not (status.is_up and isinstance(error, OSError)):
-        _checked(answer)
+    if not status.is_up and not isinstance(error, ConnectError):
+        _checked(answer)  # a token callable raised it
     token, query_token = (None, None) if found is None else (found.token, found.query_token)
     if query_token is not None:
         token = None
     target = msgspec.structs.replace(status.rules.target, token=token, query_token=query_token)
     session.start(attempt.now, target)
-    if answer.value is None:
+    if error is not None and not isinstance(error, (ConnectError, OSError)):
+        session.fail(error)  # a token callable raised it; an OSError counts as a failed attempt
+    elif answer.value is None:
         session.connection_lost(attempt.refusal(error), now=attempt.now)
 
 

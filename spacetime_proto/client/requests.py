@@ -6,10 +6,14 @@ open; otherwise they wait or are refused.
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Disconnected, LocalProtocolError
+from ..unknown_names import near_names, shown
 from . import events as ev
+from .all_tables import AllTables
+from .callback_arity import check_callback
 from .context import Context
 from .offline import Waiting
 from .pending_call import Call, PendingCall
@@ -20,6 +24,7 @@ from .subscriptions import Subscription, query_text, query_texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..bindings.client_module import Module
     from ..types import ConnectionId, Identity
     from .connection import Connection
     from .events import Event
@@ -31,6 +36,7 @@ class Requests:
     """Takes requests. Contexts and table handles use it as their `ContextOwner` and `HandleOwner`."""
 
     db: Any
+    module: Module[Any]
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
@@ -119,11 +125,28 @@ class Requests:
             Disconnected: the connection is lost and ``offline="fail"``.
         """
         if not isinstance(call, Call):
-            raise LocalProtocolError(
-                f"a call is what a function of reducers or procedures returns, not {call!r}; write"
-                " call(reducers.NAME(...))"
-            )
+            raise LocalProtocolError(self._no_call(call))
         return self._request(PendingCall(call.name, call, on_done), "call")
+
+    def _no_call(self, given: object) -> str:
+        """Return the error text for what is no call, such as the name of a reducer."""
+        name = given if isinstance(given, str) else getattr(given, "__name__", None)
+        text = shown(name) if isinstance(name, str) else reprlib.repr(given)
+        bound = self.module.bound
+        for kind, functions in (("reducers", bound.reducers), ("procedures", bound.procedures)):
+            names = {function.definition.accessor: function for function in functions.values()}
+            near = near_names(name, [*names, *functions]) if isinstance(name, str) else []
+            if near:
+                accessor = near[0] if near[0] in names else functions[near[0]].definition.accessor
+                return (
+                    f"a call is what a function of the bindings returns, not {text}; write"
+                    f" call({kind}.{accessor}(...)) with module_bindings.{kind}, or with"
+                    f" client.module.{kind}"
+                )
+        return (
+            "a call is what a function of reducers or procedures of the bindings returns, not"
+            f" {text}; write call(reducers.NAME(...))"
+        )
 
     def submit(self, call: Call[Any]) -> None:
         """Queue a call without waiting for its outcome."""
@@ -150,7 +173,8 @@ class Requests:
         """Queue a subscription to one query set and return its pending handle.
 
         Args:
-            queries: SQL texts or queries of the builder; lists of them are taken apart.
+            queries: SQL texts or queries of the builder; lists of them are taken apart. An `AllTables`
+                among them stands for every table and view.
             on_applied: ``on_applied(ctx)`` when its first rows are in the cache.
             on_error: ``on_error(ctx, error)`` when it was refused or has failed.
             on_end: ``on_end(ctx)`` when it ended because this client asked.
@@ -159,17 +183,24 @@ class Requests:
                 difference.
 
         Raises:
+            TypeError: a callback does not take the arguments that it will be called with.
             Disconnected: the connection is closed; its ``__cause__`` is why, if it was lost.
         """
-        texts = query_texts(queries)
-        for callback in (on_applied, on_error, on_end):
+        texts = query_texts(query for query in queries if not isinstance(query, AllTables))
+        for name, callback in (
+            ("on_applied", on_applied),
+            ("on_error", on_error),
+            ("on_end", on_end),
+        ):
             if callback is not None:
+                check_callback(name, callback)
                 self.check_callback(callback)
         subscription = Subscription(
             texts, on_applied=on_applied, on_error=on_error, on_end=on_end, legacy=legacy
         )
+        subscription.all_tables = any(isinstance(query, AllTables) for query in queries)
         subscription.replaces = replaces
-        subscription.bind(self._unsubscribe)
+        subscription.bind(self._unsubscribe, self.check_callback)
         if self.state is SessionState.CLOSED or self.state is SessionState.CLOSING:
             # Not LocalProtocolError: the connection may have been lost a moment before the call.
             raise self._over("subscribe")
@@ -185,11 +216,11 @@ class Requests:
             subscription.move(SubscriptionInput.UNSUBSCRIBE)
             self._waiting.forget(subscription)
             self._extra.append(ev.SetEnded(Context(self, None), subscription))
-            return
-        if self._connection is None:
-            subscription.move(SubscriptionInput.UNSUBSCRIBE)  # raises: it is over
-        else:
-            self._connection.sets.unsubscribe(subscription)
+        elif subscription.state in (SubscriptionState.SENT, SubscriptionState.APPLIED):
+            if self._connection is None:  # its connection is ending, which settles it next
+                subscription.move(SubscriptionInput.UNSUBSCRIBE)
+            else:
+                self._connection.sets.unsubscribe(subscription)
 
     def _request(self, pending: PendingCall[Any], what: str) -> PendingCall[Any]:
         """Send a call or query, or keep it until it can be sent.
@@ -213,7 +244,7 @@ class Requests:
             self._waiting.calls.append(pending)
             return pending
         if self._was_open:
-            raise self._lost(what)
+            raise self.lost(what)
         raise LocalProtocolError(
             f"cannot {what}: the session is {state.value}, not open{self._next_attempt()}"
         )
@@ -224,8 +255,8 @@ class Requests:
         cause = self.close_error
         return Disconnected(closed) if cause is None else Disconnected.because(closed, cause)
 
-    def _lost(self, what: str) -> Disconnected:
-        """Return the error for a request that comes while a connection is lost."""
+    def lost(self, what: str) -> Disconnected:
+        """Return the error for a request that comes while the connection is lost."""
         lost = f"cannot {what}: the connection is lost and not back yet{self._next_attempt()}"
         # Before the end was told, nobody knows whether another attempt follows.
         cause = self._failure or self.close_error

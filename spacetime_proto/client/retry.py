@@ -33,16 +33,21 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     Raises:
         LocalProtocolError: on construction, for a number that is out of range.
+
+    first_delay: float = 1.0
+        Ceiling of the first delay, seconds.
+    max_delay: float = 30.0
+        Ceiling of every delay, seconds.
+    factor: float = 2.0
+        The ceiling is multiplied by this from attempt to attempt.
+    max_attempts: int | None = None
+        Attempts after one loss before giving up; None never gives up.
     """
 
     first_delay: float = 1.0
-    """Ceiling of the first delay, seconds."""
     max_delay: float = 30.0
-    """Ceiling of every delay, seconds."""
     factor: float = 2.0
-    """The ceiling is multiplied by this from attempt to attempt."""
     max_attempts: int | None = None
-    """Attempts after one loss before giving up; None never gives up."""
 
     def __post_init__(self) -> None:
         for name, least, said in _BOUNDS:

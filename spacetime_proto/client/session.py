@@ -21,6 +21,7 @@ from .db import make_db
 from .dialects import dialect_for
 from .requests import Requests
 from .states import SessionInput, SessionState, next_session_state
+from .tap import CarefulTap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -71,6 +72,7 @@ class ClientSession(Requests, Generic[DbT]):
         """Whether an error is about to end the current connection."""
         self.tap: Tap | None = None
         """Is shown every message of the connections that begin after it was set; see `Tap`."""
+        self._tap: Tap | None = None
         self._entropy = entropy
         self._tables = cast("Db", self.db)
         self._tables.attach(self.cache)
@@ -211,7 +213,10 @@ class ClientSession(Requests, Generic[DbT]):
     def _flush(self, wire: ClientWebSocket) -> None:
         """Pass the queued messages of the connection to the WebSocket."""
         if self._connection is not None and wire.state is State.OPEN:
-            for payload in self._connection.payloads_to_send(self._now):
+            payloads = self._connection.payloads_to_send(self._now)
+            if self.has_failed:
+                return  # the tap could not take one
+            for payload in payloads:
                 wire.send(payload)
 
     # --- the end ------------------------------------------------------------------------------
@@ -236,8 +241,11 @@ class ClientSession(Requests, Generic[DbT]):
         """End the client because of an error on this side, such as a raising callback."""
         if self._is_told and error.__context__ is None:  # raised by a callback that heard of an end
             error.__context__ = self.close_error
-        self._on_damage(error)
         self._current = None
+        self._break_off(error)
+
+    def _break_off(self, error: BaseException) -> None:
+        self._on_damage(error)
         if self._wire is not None and self._wire.state is State.OPEN:
             self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
@@ -298,7 +306,7 @@ class ClientSession(Requests, Generic[DbT]):
                 connection = self._connection
                 if connection is None and wire.accepted is not None:
                     connection = self._accept(wire.accepted)
-                if connection is not None:
+                if connection is not None and not self.has_failed:
                     events = connection.receive(wire.inbox)
                     if type(events) is list:
                         return events
@@ -330,6 +338,7 @@ class ClientSession(Requests, Generic[DbT]):
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again, limits = self._was_open, self.options.limits
         bound = self.module.bound.within(limits)
+        tap = self._tap = None if self.tap is None else CarefulTap(self.tap, self._break_off)
         self._connection = connection = Connection(
             bound,
             limits,
@@ -338,12 +347,12 @@ class ClientSession(Requests, Generic[DbT]):
             db=self._tables,
             owner=self,
             on_greeting=self._on_greeting,
-            tap=self.tap,
+            tap=tap,
             previous=self.cache if again else None,
             replayed=self._waiting.take_sets() if again else (),
         )
-        if self.tap is not None:
-            self.tap.started(protocol, accepted.headers)
+        if tap is not None:
+            tap.started(protocol, accepted.headers)
         return connection
 
     def _on_greeting(self, greeting: Greeting) -> None:
@@ -357,8 +366,8 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
-        self.close_error = None
         self.counters.greeted(self._now)
+        self.close_error = None
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
         if self.token is None:
@@ -386,14 +395,17 @@ class ClientSession(Requests, Generic[DbT]):
         cause, self._failure = self._failure, None
         if cause is None and wire is not None:
             cause = wire.failure
-        if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
+        if self._tap is not None and wire is not None and connection is not None:
+            side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
+            self._tap.closed(side, wire.close_code, wire.close_reason)
+            if cause is None:
+                cause, self._failure, self._end_pending = self._failure, None, False
+        is_theirs = isinstance(cause, (ConnectError, Disconnected, OSError))
+        if self._closing_by_user and is_theirs and not self._is_damaged:
             cause = None  # the user asked for this end; how the stream ended does not matter
         greeted = connection is not None and connection.greeting is not None
-        if self.tap is not None and wire is not None and connection is not None:
-            side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
-            self.tap.closed(side, wire.close_code, wire.close_reason)
         # If it is None now, the user closed the connection: any other end left a failure in the wire.
-        if not greeted and cause is not None:
+        if not greeted and cause is not None and not self._is_damaged:
             cause = before_greeting(cause, accepted=connection is not None)
         if isinstance(cause, AuthError):
             cause = cause.with_hint(self._token_hint)

@@ -33,7 +33,7 @@ from typing_extensions import TypeVar
 from spacetime_proto.errors import CallTimeout, Disconnected, LocalProtocolError, SpacetimeError
 
 from ..client_base import ClientBase, DbT
-from ..options import resolve
+from ..options import names_options, resolve
 from .driver import BlockingDriver
 from .handles import BlockingChangeStream, BlockingSubscription, end_of
 
@@ -58,6 +58,7 @@ R = TypeVar("R")
 T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
+@names_options
 def connect(
     host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
 ) -> BlockingClient[DbT]:
@@ -250,7 +251,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver.refuse_in_callback("wait for the end")
         driver.pump_until(lambda: False, end_of(timeout))
         if not driver.is_done:
-            raise CallTimeout(f"the client was not closed within {timeout or 0:g} s")
+            raise CallTimeout.after("the client was not closed", timeout)
         driver.raise_error()
 
     # --- requests -----------------------------------------------------------------------------
@@ -336,7 +337,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         if not pending.is_done:
             if driver.is_done:
                 driver.raise_over(what)
-            raise CallTimeout(f"{pending.name} was not answered within {timeout or 0:g} s")
+            raise CallTimeout.after(f"{pending.name} was not answered", timeout)
 
     def _await_connection(
         self, session: ClientSession[DbT], what: str, timeout: float | None, end: float | None
@@ -354,9 +355,9 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         retry_at, error = status.retry_at, None if session is None else session.close_error
         seconds = 0.0 if retry_at is None else max(0.0, retry_at - time.monotonic())
         then = "one is under way" if retry_at is None else f"the next one is due in {seconds:.3g} s"
+        limit = CallTimeout.after(what, timeout)
         failure = CallTimeout(
-            f"{what} within {timeout or 0:g} s: there is no connection ({error}); of the attempts to"
-            f" connect again {then}"
+            f"{limit}: there is no connection ({error}); of the attempts to connect again {then}"
         )
         failure.__cause__ = error
         return failure
@@ -386,7 +387,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver = self._driver
         session = self._ready("subscribe", waits=True, end=end)
         if not session.has_connection and not driver.options.waits_offline:
-            raise Disconnected("cannot subscribe: the connection is lost and not back yet")
+            raise session.lost("subscribe")
         handle = self.subscribe_soon(*queries, **callbacks)
         try:
             handle.wait_applied(None if end is None else max(0.0, end - time.monotonic()))
@@ -395,7 +396,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
             what = "the subscription was not applied"
             if not session.has_connection:
                 raise self._no_connection(what, timeout) from session.close_error
-            raise CallTimeout(f"{what} within {timeout or 0:g} s") from None
+            raise CallTimeout.after(what, timeout) from None
         except BaseException:
             self._drop(handle)
             raise
@@ -409,5 +410,8 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     def subscribe_to_all_tables(
         self, *, timeout: float | None = None, **callbacks: Unpack[SubscribeCallbacks[DbT]]
     ) -> BlockingSubscription:
-        """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return self.subscribe(*self._all_tables(), timeout=timeout, **callbacks)
+        """Subscribe to every table and view that clients can subscribe to; as `subscribe`.
+
+        What is left out, and why, is in `BlockingSubscription.left_out`, and logged (level INFO).
+        """
+        return self._say_left_out(self.subscribe(self._all_tables(), timeout=timeout, **callbacks))

@@ -105,6 +105,7 @@ class Dialer(DialPlan):
             ssl_context=self._options.ssl_context,
             proxy=self._options.proxy,
             timeout=_seconds_until(deadline),
+            limit=self._options.connect_timeout,
         )
 
     def credentials(self, issued: str | None, deadline: float | None) -> Credentials:

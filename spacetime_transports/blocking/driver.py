@@ -1,11 +1,5 @@
 """The engine of a blocking client: a thread that waits for something does what `life` wants.
 
-At any moment at most one thread, the owner, runs the client, and only the owner touches the socket.
-Other threads queue their requests, wake the owner and wait; when it leaves, one of them becomes the
-owner. While there is none, whoever holds ``lock`` may use the socket without waiting: a request that
-is sent at once, and the keeper. ``lock`` is held while a message is applied and while a request is
-queued, never while a callback runs and never while a thread waits.
-
 What waits can be interrupted by Ctrl-C; what cannot, such as looking up a name, is an `Errand` in a
 thread of its own.
 """
@@ -33,14 +27,14 @@ from ..driver_base import READ_SIZE
 from .attempts import Attempts
 from .handles import BlockingChangeStream
 from .keeper import Keeper
-from .socket_stream import Wakeup, seconds_until
-from .telling import TellingDriver, refuse_async_result
+from .ownership import OwnedDriver
+from .socket_stream import seconds_until
+from .telling import refuse_async_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.client.life import Life
-    from spacetime_proto.client.states import SessionState
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
 
     from .socket_stream import SocketStream
@@ -48,37 +42,30 @@ if TYPE_CHECKING:
 DbT = TypeVar("DbT")
 
 
-class BlockingDriver(TellingDriver[DbT]):
+class BlockingDriver(OwnedDriver[DbT]):
     """Runs a client on plain sockets.
 
     Attributes:
         messages: how many messages were handled so far; one that was left in the middle counts twice.
-        runs: how often a thread began to run the client.
         stream: the connection; None while there is none.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.messages = 0
-        self.runs = 0
         self.stream: SocketStream | None = None
-        self._condition = threading.Condition(self.lock)
-        self._owner: int | None = None
-        self._wakeup = Wakeup()
         self._keeper: Keeper | None = None
         self._attempts = Attempts(self._dialer, self._wakeup, self.database, self._begin)
         self._living: Life = life(self.status, now=time.monotonic())
         self._want: Any = None
         """The want that was begun and not finished, for the next thread that runs the client: the last
         one left because of Ctrl-C, or because it had what it waited for."""
+        self._is_drained = False
+        """Whether the last read before this one found nothing and did not wait."""
         self._spent: float | None = None
         """Seconds that callbacks took whose time `life` was not told yet."""
         self._is_torn = False
         """Whether bytes were taken from the socket and the session does not have them yet."""
-        self._waiters = 0
-        """How many threads wait for the owner."""
-        self._seen_state: SessionState | None = None
-        """The state that the waiting threads know of."""
 
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return BlockingChangeStream(table, max_buffered, self)
@@ -87,17 +74,7 @@ class BlockingDriver(TellingDriver[DbT]):
         stream = [] if self.stream is None else [self.stream.fileno()]
         return [*stream, *self._wakeup.descriptors()]
 
-    def _renew_lock(self) -> None:
-        super()._renew_lock()
-        self._condition = threading.Condition(self.lock)
-        self._owner = None
-
     # --- for the client -----------------------------------------------------------------------
-
-    @property
-    def in_callback(self) -> bool:
-        """Whether this thread owns the client: callbacks are the only user code that runs then."""
-        return self._owner == threading.get_ident()
 
     def connect(self) -> None:
         """Make the first connection; returns once the server has greeted.
@@ -124,6 +101,8 @@ class BlockingDriver(TellingDriver[DbT]):
             self.status.close(self.now())
         self._wakeup.wake()
 
+    close_soon = close
+
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
         if self.is_forked:
@@ -138,16 +117,6 @@ class BlockingDriver(TellingDriver[DbT]):
             self.pump_until(lambda: self.is_done, time.monotonic() + margin)
         finally:
             self.abort()
-
-    def notify(self, *_: object) -> None:
-        """Wake the waiting threads: the owner may have received what they wait for."""
-        with self._condition:
-            self._condition.notify_all()
-
-    @property
-    def is_owned(self) -> bool:
-        """Whether a thread runs the client."""
-        return self._owner is not None
 
     def flush(self) -> None:
         """Send what was queued: now, or by waking the owner, or in the owner after its callback."""
@@ -241,15 +210,6 @@ class BlockingDriver(TellingDriver[DbT]):
             if deadline is not None and time.monotonic() >= deadline:
                 return False
 
-    def _wait_for_owner(self, seconds: float | None) -> None:
-        """Let the owner look at what was queued, and wait until it leaves or has news."""
-        self._wakeup.wake()
-        self._waiters += 1
-        try:
-            self._condition.wait(seconds)
-        finally:
-            self._waiters -= 1
-
     def abort(self) -> None:
         """End everything now, without waiting and without running callbacks.
 
@@ -269,11 +229,6 @@ class BlockingDriver(TellingDriver[DbT]):
             self._end()
         finally:
             self._leave()
-
-    def _leave(self) -> None:
-        with self._condition:
-            self._owner = None
-            self._condition.notify_all()
 
     # --- doing what is wanted, for the thread that owns the client ------------------------------
 
@@ -371,14 +326,6 @@ class BlockingDriver(TellingDriver[DbT]):
                     return
                 self._want = None
 
-    def _tell_state(self) -> None:
-        """Let the waiting threads look, if the state of the session is another one now."""
-        session = self.status.session
-        state = None if session is None else session.state
-        if state is not self._seen_state:
-            self._seen_state = state
-            self.notify()
-
     def _read(
         self,
         want: Read,
@@ -393,16 +340,19 @@ class BlockingDriver(TellingDriver[DbT]):
             self.check_process()  # a callback may have forked
             if may_wait:
                 self.send()
-            self._is_torn = True
-            try:
-                data = stream.receive(READ_SIZE)
-            except OSError as cause:
-                return Received(time.monotonic(), error=cause)
+            is_drained, self._is_drained = self._is_drained, False
+            # A moment ago nothing was there? Then waiting finds what has come since.
+            if not (is_drained and may_wait):
+                self._is_torn = True
+                try:
+                    data = stream.receive(READ_SIZE)
+                except OSError as cause:
+                    return Received(time.monotonic(), error=cause)
+                if data is not None:
+                    stream.ahead = 0
+                    return Received(time.monotonic(), data, eof=not data)
+                self._is_torn = False
             now = time.monotonic()
-            if data is not None:
-                stream.ahead = 0
-                return Received(now, data, eof=not data)
-            self._is_torn = False
             if stream.ahead:  # the session has bytes that the pump does not know of
                 stream.ahead = 0
                 return Received(now)
@@ -410,6 +360,7 @@ class BlockingDriver(TellingDriver[DbT]):
             if broken is not None or (want.deadline is not None and now >= want.deadline):
                 return Received(now, write_error=broken)
             if self._must_go(is_met, deadline, may_wait, now):
+                self._is_drained = True
                 return None
             stream.wait(seconds_until(want.deadline, deadline, now))
             if self._wakeup.clear():

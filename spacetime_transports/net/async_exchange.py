@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..logs import HttpLog
-from .async_stream import open_stream
+from .async_stream import abandon, open_stream
 from .exchange import READ_SIZE, Exchange
 from .failures import timeout_failure
 
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from .route import Route
 
 
-async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
+def deadline_after(seconds: float | None) -> float:
+    """Return the point in time that many seconds from now, on the event loop's clock."""
+    return float("inf") if seconds is None else anyio.current_time() + seconds
+
+
+async def exchange(route: Route, request: HttpRequest, deadline: float) -> HttpResponse:
     """Send `request` and return the whole response; arguments and errors as in `blocking_exchange`."""
     log = HttpLog(request, route)
-    running = _Exchange(route, request, stream=False, log=log)
+    running = _Exchange(route, request, deadline, stream=False, log=log)
     with log.failing():
         try:
             await running.start()
@@ -38,7 +43,7 @@ async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
 
 
 async def exchange_stream(
-    route: Route, request: HttpRequest
+    route: Route, request: HttpRequest, deadline: float
 ) -> AsyncGenerator[HttpResponse | bytes, None]:
     """Send `request`; yield the response once its headers are there, then its body as it comes.
 
@@ -48,7 +53,7 @@ async def exchange_stream(
     # No cancel scope may be open at a `yield`: a scope belongs to one task, and a generator may be
     # resumed by another.
     log = HttpLog(request, route)
-    running = _Exchange(route, request, stream=True, log=log)
+    running = _Exchange(route, request, deadline, stream=True, log=log)
     machine = running.machine
     with log.failing():
         try:
@@ -70,10 +75,11 @@ async def exchange_stream(
 class _Exchange(Exchange):
     """An exchange on a stream."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool, log: HttpLog) -> None:
+    def __init__(
+        self, route: Route, request: HttpRequest, deadline: float, *, stream: bool, log: HttpLog
+    ) -> None:
         super().__init__(route, request, stream=stream, log=log)
-        timeout = route.timeout
-        self.deadline = float("inf") if timeout is None else anyio.current_time() + timeout
+        self.deadline = deadline
         self._stream: ByteStream | None = None
 
     async def start(self) -> None:
@@ -84,7 +90,8 @@ class _Exchange(Exchange):
                 route.address, ssl_context=route.ssl_context, proxy=route.proxy
             )
         if self._stream is None:
-            raise timeout_failure(route.address, route.timeout or 0)
+            assert route.timeout is not None
+            raise timeout_failure(route.address, route.timeout, "timeout")
         # A server may answer and hang up before it has read all (413 for one): what it said
         # matters more than that the rest could not be sent.
         with contextlib.suppress(anyio.BrokenResourceError, ConnectionError):
@@ -110,4 +117,4 @@ class _Exchange(Exchange):
 
     async def close(self) -> None:
         if self._stream is not None:
-            await anyio.aclose_forcefully(self._stream)
+            await abandon(self._stream)

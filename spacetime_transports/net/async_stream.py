@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import AnyByteStream, ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 
 from .address import Address, Proxy, open_tunnel, parse_proxy
@@ -45,9 +45,21 @@ async def open_stream(
         if address.secure:
             stream = await _wrap(stream, address, ssl_context or default_ssl_context())
     except BaseException:
-        await anyio.aclose_forcefully(stream)
+        await abandon(stream)
         raise
     return stream
+
+
+async def abandon(stream: AnyByteStream) -> None:
+    """Close a stream at once; what was not sent yet is dropped. Works in a cancelled scope too.
+
+    `anyio.aclose_forcefully` would be the way, but before 4.16 it leaves the socket of a peer that
+    reads nothing open under asyncio: it is cancelled before it comes to abort the transport.
+    """
+    while isinstance(stream, TLSStream):
+        stream = stream.transport_stream
+    with anyio.CancelScope(shield=True):
+        await stream.aclose()
 
 
 async def _connect(peer: Address | Proxy) -> ByteStream:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from spacetime_proto.errors import CallTimeout, Disconnected
 from spacetime_proto.wire.http_exchange import HttpExchange
 
+from .failures import readable
+
 if TYPE_CHECKING:
     from spacetime_proto.wire.http_exchange import HttpRequest
 
@@ -50,7 +52,8 @@ class Exchange:
 
     def too_late(self) -> CallTimeout:
         """Return the error for a time limit that has passed."""
-        return CallTimeout(f"{self._what}: no answer within {self.route.timeout or 0:g} s")
+        assert self.route.timeout is not None
+        return CallTimeout(f"{self._what}: no answer within {readable(self.route.timeout)} s")
 
     def broken(self, cause: object) -> Disconnected:
         """Return the error for a connection that broke."""

@@ -105,10 +105,23 @@ def check_tunnel(tunnel: ProxyTunnel, proxy: Proxy) -> None:
         raise ConnectError(f"the proxy {proxy.authority} sent data of its own into the tunnel")
 
 
-def timeout_failure(address: Address, seconds: float) -> ConnectError:
-    """Return the error for an address that did not accept a connection in time."""
+def timeout_failure(
+    address: Address, seconds: float, option: str = "connect_timeout"
+) -> ConnectError:
+    """Return the error for an address that did not accept a connection in time.
+
+    Args:
+        address: the server.
+        seconds: the time limit.
+        option: what sets it.
+    """
     return ConnectError(
-        f"{address.authority} did not accept the connection within {seconds:g} s"
-        " (option connect_timeout)",
+        f"{address.authority} did not accept the connection within {readable(seconds)} s"
+        f" (option {option})",
         is_transient=True,
     )
+
+
+def readable(seconds: float) -> str:
+    """Return a time limit as text: to the millisecond, but never as 0."""
+    return f"{round(seconds, 3) or seconds:g}"

@@ -26,6 +26,7 @@ from spacetime_proto.server import Authority, Database, Faults, Host, Module, Se
 from spacetime_proto.types import Timestamp
 
 from ..logs import logger, shown
+from ..net.async_stream import abandon
 from .fetching import BackgroundFetcher
 
 T = TypeVar("T")
@@ -90,8 +91,7 @@ class Server:
                 self._all_gone.set()
             why = "" if session.failure is None else f": {session.failure}"
             self._report(f"{peer} gone{why}")
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(stream)
+            await abandon(stream)
 
     def _report(self, text: str) -> None:
         log = logger("server")
@@ -304,7 +304,7 @@ class _TLSListener(TLSListener):
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:
-        await anyio.aclose_forcefully(stream)
+        await abandon(stream)
         if not isinstance(exc, Exception):
             raise exc
 

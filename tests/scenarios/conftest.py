@@ -11,6 +11,7 @@ import pytest
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from tests.scenarios.kit import ASYNC_DRIVERS, DRIVERS, Kit
 from tests.scenarios.world import make_module
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,5 +66,7 @@ def server(waiting: threading.Event) -> Iterator[ThreadServer]:
 def kit(driver: str, frames: str, server: ThreadServer) -> Iterator[Kit]:
     """Return the driver's kit; afterwards no thread of a client may be left."""
     yield Kit(driver, server, frames)
-    left = [t.name for t in threading.enumerate() if t.name.startswith("spacetime")]
-    assert not left
+    for thread in threading.enumerate():
+        if thread.name.startswith("spacetime"):
+            thread.join(PATIENCE)  # it may be about to end
+            assert not thread.is_alive(), thread.name

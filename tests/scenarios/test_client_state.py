@@ -72,6 +72,25 @@ async def test_a_loss_tells_what_will_come(kit: Kit) -> None:
         assert not caught.value.is_final and caught.value.__cause__ is error
 
 
+async def test_waiting_requests_say_why_they_cannot_be_sent(kit: Kit) -> None:
+    told: list[Any] = []
+    async with kit.connect(
+        reconnect=SLOW, offline="fail", on_disconnect=lambda ctx, error: told.append(error)
+    ) as client:
+        kit.server.drop_connections()
+        await client.until(lambda: bool(told))
+        requests = [
+            lambda: client.call(client.reducers.nothing()),
+            lambda: client.query("SELECT * FROM item"),
+        ]
+        if kit.is_blocking:  # in the other colours subscriptions wait for the connection
+            requests.append(lambda: client.subscribe("SELECT * FROM item"))
+        for request in requests:
+            with pytest.raises(Disconnected, match=r"waiting, next attempt in \d") as caught:
+                await request()
+            assert not caught.value.is_final and caught.value.__cause__ is told[0]
+
+
 async def test_an_end_is_final(kit: Kit) -> None:
     told: list[Any] = []
     async with kit.connect(on_disconnect=lambda ctx, error: told.append(ctx.event)) as client:

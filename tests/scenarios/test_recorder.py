@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.errors import LocalProtocolError, SpacetimeError
 from spacetime_proto.schema.load import to_v10_json
 from spacetime_proto.testing import Recorder
 from spacetime_transports import ReconnectPolicy
 from spacetime_transports.cli.replay import replay_text
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +64,48 @@ async def test_what_is_no_recorder(kit: Kit, tmp_path: Path) -> None:
     with pytest.raises(LocalProtocolError, match="cannot record"):
         async with kit.connect(recorder=tmp_path):
             pass
+
+
+# --- a full disk --------------------------------------------------------------------------------------
+
+
+def is_about_a_full_disk(error: BaseException | None) -> bool:
+    """Whether a full disk is what an error came from, and what its text says."""
+    assert error is not None
+    said = str(error)
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC and "No space left" in said
+
+
+class FullDisk:
+    """Takes some lines, and then has no room."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, line: str) -> None:
+        self.room -= 1
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+async def test_a_disk_that_is_full_from_the_beginning(kit: Kit) -> None:
+    with pytest.raises(SpacetimeError) as caught:
+        async with kit.connect(recorder="/dev/full"):
+            pass
+    assert is_about_a_full_disk(caught.value)
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+@pytest.mark.parametrize("room", [3, 4, 5])
+async def test_a_disk_that_fills_up(kit: Kit, room: int, reconnect: bool) -> None:
+    """Whoever waits is told, and nobody waits for ever; trying again would find it full again."""
+    with pytest.raises(SpacetimeError) as caught:
+        async with kit.connect(
+            recorder=Recorder(FullDisk(room).write), reconnect=reconnect
+        ) as client:
+            for _ in range(10):
+                await client.call(client.reducers.nothing(), timeout=PATIENCE)
+    assert is_about_a_full_disk(caught.value)

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 import select
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from spacetime_proto.codegen.package import generate
+from spacetime_transports import blocking
+from spacetime_transports.bindings_writer import module_from_python
 from spacetime_transports.server import ThreadServer, serve_in_thread
+from spacetime_transports.server.authority import Es256Authority
 from spacetime_transports.server.chat_module import module
 from tests.support.patience import PATIENCE
-from tests.support.processes import ended
+from tests.support.processes import ended, finish, python, type_line, wait_for
+from tests.support.restarting import restarting
+from tests.typing.checkers import write
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+CHAT = ROOT / "spacetime_transports" / "server" / "chat_module.py"
 
 
 @pytest.fixture
@@ -31,38 +40,7 @@ def server() -> Iterator[ThreadServer]:
 
 
 def start(*arguments: str, home: Path, url: str = "") -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "SPACETIMEDB_URL": url,
-        "SPACETIMEDB_DATABASE": "chat",
-    }
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """Read the output of `process` until a line holds `text`."""
-    assert process.stdout is not None
-    seen = ""
-    for line in process.stdout:
-        seen += line
-        if text in line:
-            return seen
-    pytest.fail(f"it ended without saying {text!r}:\n{seen}")
-
-
-def type_line(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
+    return python(*arguments, HOME=str(home), SPACETIMEDB_URL=url, SPACETIMEDB_DATABASE="chat")
 
 
 def test_the_original_quickstart_between_two_terminals(
@@ -202,3 +180,112 @@ def test_the_tk_driver(server: ThreadServer, watches: bool) -> None:
     assert session.close_error is None
     assert [row.text for row in session.db.message] == ["Hello from Tk!"]
     assert seen[0] is events.Connected and seen[-1] is events.Ended
+
+
+# --- programs of today's API, beside generated bindings ----------------------------------------------
+
+
+@pytest.fixture
+def bindings(tmp_path: Path) -> str:
+    """Return a PYTHONPATH with the chat module's bindings."""
+    definition = module_from_python(CHAT)
+    write(tmp_path / "module_bindings", generate(definition, source="chat", version="1"))
+    return os.pathsep.join([str(tmp_path), str(ROOT)])
+
+
+def test_the_web_service(bindings: str) -> None:
+    """It is started before the server, serves rows as JSON, and survives a restart of the server."""
+    pem = Es256Authority().private_pem()
+    command = ["-m", "uvicorn", "--port", "0", "--app-dir", str(EXAMPLES), "fastapi_app:app"]
+    with (
+        restarting(module, "chat") as server,
+        ended(python(*command, PYTHONPATH=bindings, SPACETIMEDB_URL=server.url)) as process,
+    ):
+        wait_for(process, "Waiting for application startup")
+        server.start(pem)
+        said = wait_for(process, "Uvicorn running on")
+        (url,) = re.findall(r"running on (http://[\d.:]+)", said)
+        with httpx.Client(base_url=url, timeout=PATIENCE) as web:
+            assert web.post("/messages", json={"text": "hello"}).status_code == 201
+            refused = web.post("/messages", json={"text": ""})
+            assert (refused.status_code, refused.json()["detail"]) == (
+                422,
+                "Messages must not be empty",
+            )
+            (user,) = web.get("/users").json()
+            assert user["name"] is None and user["online"] is True
+            (message,) = web.get("/messages").json()
+            assert message["text"] == "hello" and message["sender"] == user["identity"]
+            schema = web.get("/openapi.json").json()["components"]["schemas"]
+            assert set(schema["User"]["properties"]) == {"identity", "name", "online"}
+            health = web.get("/health")
+            assert health.status_code == 200
+            assert health.json() == {"state": "connected", "rows": 2, "connections": 1}
+
+            server.stop()
+            until(lambda: web.get("/health").status_code == 503)
+            assert web.get("/messages").json() == [message]
+            assert web.post("/messages", json={"text": "lost"}).status_code == 503
+            server.start(pem)
+            until(lambda: web.get("/health").status_code == 200)
+            assert web.get("/health").json()["connections"] == 2
+            assert web.post("/messages", json={"text": "again"}).status_code == 201
+            assert [row["text"] for row in web.get("/messages").json()] == ["hello", "again"]
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert "Application shutdown complete" in output
+    assert "Traceback" not in output
+
+
+def test_the_bot(bindings: str, tmp_path: Path) -> None:
+    pem = Es256Authority().private_pem()
+    bot = str(EXAMPLES / "bot.py")
+    environment = {"PYTHONPATH": bindings, "HOME": str(tmp_path)}
+    with restarting(module, "chat") as server:
+        environment["SPACETIMEDB_URL"] = server.url
+        for round_ in range(2):  # the second time it is the same user
+            with ended(python("-W", "error", bot, **environment)) as process:
+                if round_ == 0:
+                    wait_for(process, "spacetimedb.client")  # nobody is there yet
+                    server.start(pem)
+                wait_for(process, "bot: ready")
+                assert answers(server.url) == ["pong"]
+                server.stop()
+                server.start(pem)
+                assert answers(server.url) == ["pong"]
+                process.send_signal(signal.SIGTERM)
+                output = finish(process)
+                assert output.endswith("bot: ended\n")
+                assert "ERROR" not in output
+        with blocking.connect(server.url, "chat") as client:
+            client.subscribe("SELECT * FROM user WHERE name = 'Bot'")
+            assert client.db.user.count() == 1
+
+
+def answers(url: str) -> list[str]:
+    """Say "ping" and return what others say then."""
+    with blocking.connect(url, "chat") as client:
+        client.subscribe("SELECT * FROM message", "SELECT * FROM user")
+        heard: list[str] = []
+
+        def hear(ctx: Any, message: Any) -> None:
+            if message.sender != client.identity:
+                heard.append(message.text)
+
+        client.db.message.on_insert(hear)
+        end = time.monotonic() + PATIENCE
+        while not any(user.name == "Bot" and user.online for user in client.db.user):
+            assert time.monotonic() < end, "the bot did not come back"
+            client.advance_one_message(1)
+        client.call(client.module.reducers.send_message(text="ping"))
+        while not heard:
+            assert time.monotonic() < end, "the bot did not answer"
+            client.advance_one_message(1)
+        return heard
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -289,6 +289,8 @@ def test_a_token_callable_with_network_trouble_on_the_way_back() -> None:
     assert isinstance(client.want, Sleep)
     client.answer()
     client.answer(None, ValueError("mine"))
+    assert client.log[-2:] == ["connect_error", "HangUp"]
+    client.answer()
     assert client.is_over and isinstance(client.status.error, ValueError)
 
 
@@ -836,6 +838,8 @@ def test_an_exception_in_the_middle_of_a_message(error: BaseException) -> None:
             client.greet()
     else:
         client.greet()
+        assert client.log[-2:] == ["connect_error", "HangUp"]
+        client.answer()
         assert client.is_over
     assert client.status.error is error
     assert client.session.state is SessionState.CLOSED

@@ -10,6 +10,7 @@ import pytest
 
 from spacetime_proto.errors import CallTimeout, ConnectError, Disconnected, LocalProtocolError
 from spacetime_transports import ReconnectPolicy
+from tests.scenarios.relay import Relay
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -154,6 +155,17 @@ async def test_waiting_for_the_connection(kit: Kit) -> None:
                 client.raw.wait_connected()
 
 
+async def test_waits_that_take_too_long_say_what_for(kit: Kit, waiting: threading.Event) -> None:
+    async with kit.connect() as client:
+        client.raw.submit(client.procedures.wait(micros=1_000_000_000))
+        with pytest.raises(CallTimeout, match=r"the subscription was not applied within 0 s"):
+            client.raw.subscribe(ITEMS, timeout=0)
+        assert client.raw.is_connected
+        assert client.db.item.changes().get(timeout=0.01) is None
+        with pytest.raises(TypeError, match="plain for"):
+            client.db.item.changes().__aiter__()
+
+
 async def test_waiting_for_the_end(kit: Kit) -> None:
     async with kit.connect() as client:
         with pytest.raises(CallTimeout, match=r"not closed within 0\.01 s"):
@@ -210,7 +222,7 @@ async def test_what_a_callback_raised_comes_out_where_it_ran(
         explode_at_the_next_row(client, other)
         with pytest.raises(MineError) as caught:
             request_of(client)
-        assert not client.raw.is_connected
+        assert not client.raw.is_connected and client.raw.state == "closed"
         with pytest.raises(Disconnected, match="the connection is over") as again:
             client.raw.call(client.reducers.nothing())
         assert again.value.__cause__ is caught.value
@@ -394,6 +406,43 @@ async def test_a_budget_holds_between_the_callbacks_of_one_message(kit: Kit) -> 
         assert len(seen) == 200
 
 
+async def test_a_budget_holds_after_a_single_callback(kit: Kit) -> None:
+    async with kit.connect() as other, kit.connect() as client:
+        client.raw.subscribe(ITEMS)
+        seen: list[int] = []
+        client.db.item.on_insert(lambda ctx, row: seen.append(row.id))
+        client.raw.on_transaction(lambda ctx, changes: seen.append(0))
+        other.raw.call(other.reducers.add_item(name="x", amount=1))
+        client.raw._driver.stream.wait(PATIENCE)
+        assert client.raw.frame_tick(budget=0.0)
+        assert seen == [1]
+        assert client.raw.frame_tick(budget=0.0)
+        assert seen == [1, 0]
+
+
+async def test_the_time_of_a_call_is_up_although_one_message_never_ends(kit: Kit) -> None:
+    stop = threading.Event()
+    with Relay(kit.server.url) as relay:
+
+        def dribble() -> None:
+            relay.say(b"\x82\x7e\xff\xff")  # a frame of 65,535 bytes
+            while not stop.wait(0.001):
+                relay.say(b"\0")
+
+        async with kit.connect(url=relay.url, close_timeout=0.1) as client:
+            client.raw.call(client.reducers.nothing())
+            thread = threading.Thread(target=dribble)
+            thread.start()
+            try:
+                for _ in range(3):
+                    with pytest.raises(CallTimeout):
+                        client.raw.call(client.reducers.nothing(), timeout=0.02)
+                    client.raw.frame_tick(budget=0.0)
+            finally:
+                stop.set()
+                thread.join()
+
+
 async def test_a_request_and_wait_for_rows_of_a_slow_program(kit: Kit) -> None:
     """The time of a request counts from its beginning, with the callbacks that it has to run."""
     async with kit.connect() as other, kit.connect() as client:
@@ -451,6 +500,23 @@ def join_dialling() -> None:
     for thread in threading.enumerate():
         if thread.name == "spacetime-dial":
             thread.join(PATIENCE)
+
+
+async def test_ctrl_c_in_the_moment_when_bytes_were_taken_is_a_loss(kit: Kit) -> None:
+    async with kit.connect(reconnect=FAST) as client:
+        stream = client.raw._driver.stream
+        receive = stream.receive
+
+        def interrupted(size: int) -> Any:
+            if receive(size):
+                raise KeyboardInterrupt
+
+        stream.receive = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            client.raw.call(client.reducers.nothing())
+        stream.receive = receive
+        assert client.raw.call(client.procedures.add(lhs=1, rhs=2)) == 3
+        assert client.raw._driver.stream is not stream
 
 
 # --- threads ----------------------------------------------------------------------------------------
