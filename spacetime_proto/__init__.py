@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .client.session import ClientSession
     from .client.session_options import ClientOptions, Target
     from .client.states import ClientState
+    from .client.stats import Stats
     from .client.subscriptions import Subscription
     from .client.table_handles import (
         CallbackHandle,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .dataframes.query_rows import Rows
     from .errors import Disconnected, SpacetimeError
     from .limits import Limits
+    from .sats.plain import json_default
     from .schema.load import load_schema
     from .schema.model import ModuleDef
     from .types import (
@@ -85,6 +87,7 @@ __all__ = [
     "ScheduleAt",
     "Some",
     "SpacetimeError",
+    "Stats",
     "SubscribeApplied",
     "Subscription",
     "SubscriptionFailed",
@@ -100,6 +103,7 @@ __all__ = [
     "Update",
     "Uuid",
     "errors",
+    "json_default",
     "load_schema",
 ]
 
@@ -118,10 +122,12 @@ _HOMES = {
     ".client.session_options": ("ClientOptions", "Target"),
     ".client.session": ("ClientSession",),
     ".client.states": ("ClientState",),
+    ".client.stats": ("Stats",),
     ".client.subscriptions": ("Subscription",),
     ".dataframes.query_rows": ("Rows",),
     ".errors": ("Disconnected", "SpacetimeError"),
     ".limits": ("Limits",),
+    ".sats.plain": ("json_default",),
     ".schema.load": ("load_schema",),
     ".schema.model": ("ModuleDef",),
     ".types": (

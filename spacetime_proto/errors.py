@@ -9,7 +9,7 @@ wire is passed through `redact` first.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +45,14 @@ def redact(text: str) -> str:
     return _JWT.sub("<token>", text)
 
 
+def said(error: BaseException) -> str:
+    """Return what `error` says, for the text of another one: errors of this library need no name."""
+    text, name = str(error), type(error).__name__
+    if not text:
+        return name
+    return text if isinstance(error, SpacetimeError) else f"{name}: {text}"
+
+
 class SpacetimeError(Exception):
     """Base of all errors raised by `spacetime_proto` and `spacetime_transports`."""
 
@@ -56,12 +64,42 @@ class SpacetimeError(Exception):
         """The sentence that says what went wrong."""
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors want more than the text, so the parts are put back instead.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(
+    cls: type[SpacetimeError], args: tuple[Any, ...], parts: dict[str, Any]
+) -> SpacetimeError:
+    """Return an error that was pickled or copied."""
+    error = cls.__new__(cls, *args)
+    error.args = args  # which an `OSError` leaves to its constructor
+    vars(error).update(parts)
+    return error
+
 
 # --- getting a connection ---------------------------------------------------------------------
 
 
+#: HTTP statuses with which a gateway says that the server is not there, or not now.
+_NOT_NOW = frozenset({429, 502, 503, 504})
+
+
 class ConnectError(SpacetimeError):
-    """No connection could be made: name resolution, TCP, TLS, proxy or handshake failed."""
+    """No connection could be made: name resolution, TCP, TLS, proxy or handshake failed.
+
+    Attributes:
+        is_transient: whether the server was not there, or not yet: the same attempt may succeed
+            later. False for a refusal, and for an answer of something that is no SpacetimeDB.
+        retry_after: the seconds that the server asks to wait before the next attempt, if it does.
+    """
+
+    retry_after: float | None = None
+
+    def __init__(self, message: str, *, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient
 
 
 class HandshakeError(ConnectError):
@@ -72,8 +110,15 @@ class HandshakeError(ConnectError):
         body: the body of the answer as text, at most a few KiB.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, body: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        body: str = "",
+        is_transient: bool = False,
+    ) -> None:
+        super().__init__(message, is_transient=is_transient or status in _NOT_NOW)
         self.status = status
         self.body = redact(body)
 
@@ -116,6 +161,8 @@ class Disconnected(SpacetimeError):
         code: WebSocket close code, or None when no close frame came.
         reason: the peer's reason text.
         outcome_unknown: True on a call that had been sent: the server may or may not have run it.
+        is_final: whether the client is over. False while it is about to connect again, and for an
+            HTTP request: the same request may succeed later.
     """
 
     def __init__(
@@ -125,11 +172,13 @@ class Disconnected(SpacetimeError):
         code: int | None = None,
         reason: str = "",
         outcome_unknown: bool = False,
+        is_final: bool = True,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = redact(reason)
         self.outcome_unknown = outcome_unknown
+        self.is_final = is_final
 
     @classmethod
     def because(
@@ -137,11 +186,19 @@ class Disconnected(SpacetimeError):
         what: str,
         cause: BaseException | None,
         closed: str = "this client closed the connection",
+        *,
+        outcome_unknown: bool = False,
+        is_final: bool = True,
     ) -> Disconnected:
         """Make the error for `what`, which failed because of `cause`; if None, because `closed`."""
-        why = closed if cause is None else str(cause)
         code, reason = getattr(cause, "code", None), getattr(cause, "reason", "")
-        error = cls(f"{what}: {why}", code=code, reason=reason)
+        error = cls(
+            f"{what}: {closed if cause is None else said(cause)}",
+            code=code if isinstance(code, int) else None,
+            reason=reason if isinstance(reason, str) else "",
+            outcome_unknown=outcome_unknown,
+            is_final=is_final,
+        )
         error.__cause__ = cause
         return error
 
@@ -277,6 +334,11 @@ class InternalError(SpacetimeError):
 
 class CallTimeout(SpacetimeError, TimeoutError):
     """No answer within the time given; the call may still be executed by the server."""
+
+    @classmethod
+    def after(cls, what: str, seconds: float | None) -> CallTimeout:
+        """Make the error that `what`, such as "x was not answered", for a time limit in seconds."""
+        return cls(f"{what} within {seconds:g} s" if seconds else f"{what} yet, and timeout is 0")
 
 
 class SchemaError(SpacetimeError):

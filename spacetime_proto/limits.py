@@ -22,51 +22,55 @@ MAX_ROWS = 1 << 25
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of one connection."""
+    """The limits of one connection.
+
+    message_size: int = 1 GiB
+        Largest WebSocket message accepted, in bytes as they come over the wire.
+    decompressed_size: int = 2 GiB
+        Largest payload accepted after decompression, in bytes.
+    decompression_ratio: int = 1000
+        How many bytes one compressed byte may become, once the result passes the floor below.
+    decompression_floor: int = 64 MiB
+        A decompressed payload up to this size is accepted whatever its ratio.
+    nesting_depth: int = 128
+        How often a value may enter a recursive type inside itself, in BSATN and in JSON, and how
+        many levels a type may have (SchemaError).
+    outgoing_size: int = 32 MiB
+        Largest message sent; a SpacetimeDB server drops the connection beyond 32 MiB.
+    in_flight: int = 8192
+        Calls, queries and subscriptions that may wait for their answer at one time.
+    header_size: int = 64 KiB
+        Largest HTTP header section accepted in the answer to the upgrade.
+    handshake_time: float = 10.0
+        Seconds for the whole WebSocket handshake.
+    max_rows_per_message: int = 2**25
+        Rows, and the lists and messages that hold them, accepted in one payload, however large.
+    row_ratio: int = 16
+        How many rows one byte on the wire may stand for, once a payload passes the floor below.
+    row_floor: int = 2**18
+        A payload may hold this many rows whatever its size on the wire.
+    zero_size_rows: int = 16_384
+        Rows without columns in one list of rows, and array elements that take no bytes in one
+        value (a row, the arguments of a call, a result): nothing else bounds how many are
+        announced.
+    verify_rows: bool = False
+        Decode every row when its message comes, not when somebody reads it. For replay, fuzzing.
+    """
 
     message_size: int = 1 * _GIB
-    """Largest WebSocket message accepted, as it comes over the wire."""
-
     decompressed_size: int = 2 * _GIB
-    """Largest payload accepted after decompression."""
-
     decompression_ratio: int = 1000
-    """How many bytes one compressed byte may become, once the result passes the floor below."""
-
     decompression_floor: int = 64 * _MIB
-    """A decompressed payload up to this size is accepted whatever its ratio."""
-
     nesting_depth: int = 128
-    """How often a value may enter a recursive type inside itself, in BSATN and in JSON, and how
-    many levels a type may have (SchemaError)."""
-
     outgoing_size: int = 32 * _MIB
-    """Largest message sent; a SpacetimeDB server drops the connection beyond 32 MiB."""
-
     in_flight: int = 8192
-    """Calls, queries and subscriptions that may wait for their answer at one time."""
-
     header_size: int = 64 * _KIB
-    """Largest HTTP header section accepted in the answer to the upgrade."""
-
     handshake_time: float = 10.0
-    """Time for the whole WebSocket handshake."""
-
     max_rows_per_message: int = MAX_ROWS
-    """Rows, and the lists and messages that hold them, accepted in one payload, however large."""
-
     row_ratio: int = 16
-    """How many rows one byte on the wire may stand for, once a payload passes the floor below."""
-
     row_floor: int = 256 * 1024
-    """A payload may hold this many rows whatever its size on the wire."""
-
     zero_size_rows: int = 16_384
-    """Rows without columns in one list of rows, and array elements that take no bytes in one value
-    (a row, the arguments of a call, a result): nothing else bounds how many are announced."""
-
     verify_rows: bool = False
-    """Decode every row when its message comes, not when somebody reads it. For replay, fuzzing."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -7,20 +7,26 @@ in text order (big-endian), so that comparing the bytes compares the numbers; BS
 from __future__ import annotations
 
 import datetime as _datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+import enum as _enum
+import re as _re
+from functools import cache as _cache
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import msgspec
 
 if TYPE_CHECKING:
     import uuid as _uuid
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
 __all__ = [
     "ConnectionId",
+    "EnumValue",
     "Err",
     "Identity",
     "Ok",
+    "ProductValue",
     "ScheduleAt",
     "Some",
     "SumValue",
@@ -37,7 +43,23 @@ _MICROSECOND = _datetime.timedelta(microseconds=1)
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
-class _HexId(msgspec.Struct, frozen=True, order=True, gc=False):
+@_cache
+def _sats(module: str) -> Any:
+    """Import what converts values, when one is converted; the values do not depend on it."""
+    return _import_module(f".sats.{module}", __package__)
+
+
+class _Described:
+    """Tells pydantic about a class; pydantic is imported only if it asks."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return _sats("pydantic_schema").core_schema_of(cls)
+
+
+class _HexId(msgspec.Struct, _Described, frozen=True, order=True, gc=False):
     """A fixed number of bytes with a hexadecimal text form; base of the id types."""
 
     SIZE: ClassVar[int] = 0
@@ -156,7 +178,7 @@ class Uuid(_HexId, frozen=True, order=True, gc=False):
         return f"Uuid.from_string({str(self)!r})"
 
 
-class TimeDuration(msgspec.Struct, frozen=True, order=True, gc=False):
+class TimeDuration(msgspec.Struct, _Described, frozen=True, order=True, gc=False):
     """A span of time in whole microseconds; may be negative."""
 
     micros: int
@@ -203,7 +225,7 @@ class TimeDuration(msgspec.Struct, frozen=True, order=True, gc=False):
         return f"{sign}{seconds}.{micros:06}"
 
 
-class Timestamp(msgspec.Struct, frozen=True, order=True, gc=False):
+class Timestamp(msgspec.Struct, _Described, frozen=True, order=True, gc=False):
     """A point in time: whole microseconds since 1970-01-01 00:00 UTC; may be negative."""
 
     micros_since_unix_epoch: int
@@ -272,7 +294,74 @@ def _span(value: object) -> int | None:
     return None
 
 
-class SumValue(msgspec.Struct, frozen=True, gc=False):
+# --- rows, structs, sums and enums -------------------------------------------------------------
+
+#: Annotations of fields whose values may hold a list, which has no hash.
+_MAY_HOLD_LIST = _re.compile(r"\blist\[|\bAny\b")
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if type(value) is list else value
+
+
+def _hash_with_lists(self: Any) -> int:
+    return hash(tuple(map(_hashable, msgspec.structs.astuple(self))))
+
+
+class _Value(msgspec.Struct, _Described, frozen=True, gc=False):
+    """What rows, structs and sums have in common (docs/rows.md)."""
+
+    __type__: ClassVar[Any] = None
+    """A function that returns the shapes of the module and the type in it, once the class is part of a module."""
+    __definition__: ClassVar[Any] = None
+    """On a class of run-time bindings: what it was made from."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # The hash that msgspec writes in C stays wherever it works.
+        if any(_MAY_HOLD_LIST.search(str(one)) for one in cls.__annotations__.values()):
+            cls.__hash__ = _hash_with_lists  # type: ignore[method-assign]
+
+    def to_dict(self, values: Literal["json", "python"] = "json") -> dict[str, Any]:
+        """Return this value as plain builtins, all the way down.
+
+        Args:
+            values: ``"json"`` for what `json.dumps` can write: identities and bytes as hexadecimal
+                text, times as RFC 3339 and ISO 8601 text, enums by name. ``"python"`` keeps
+                `Identity`, `ConnectionId`, enum members, `bytes` and floats, and gives `datetime`,
+                `timedelta` and `uuid.UUID` objects.
+        """
+        return cast("dict[str, Any]", _sats("plain").to_plain(self, values))
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Make a value from what `to_dict` returned, in either form, or anything like it.
+
+        Raises:
+            EncodeError: something is missing, unknown or out of range; it names the path.
+            LocalProtocolError: the class is part of no module, so its types are not known.
+        """
+        return cast("Self", _sats("from_plain").from_plain(cls, data))
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the items of `to_dict`: ``dict(row)``."""
+        return iter(self.to_dict().items())
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # vars(row) shows the fields
+        return msgspec.structs.asdict(self)
+
+
+class ProductValue(_Value, frozen=True, gc=False):
+    """Base of rows and structs in bindings."""
+
+
+class EnumValue(_Described, _enum.Enum):
+    """Base of the enums in bindings; the value of a member is its tag on the wire."""
+
+
+# The tag is for msgspec's own encoders, which would leave out which variant it is.
+class SumValue(_Value, frozen=True, gc=False, tag=True, tag_field="variant"):
     """Base of every value of a sum type that has payloads.
 
     A sum type ``Shape`` is a subclass of this; its variants are subclasses of ``Shape``, reachable
@@ -321,14 +410,20 @@ class Some(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
     value: T
 
+    __hash__ = _hash_with_lists
+
 
 class Ok(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """The good side of a Result value."""
 
     value: T
 
+    __hash__ = _hash_with_lists
+
 
 class Err(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """The bad side of a Result value."""
 
     error: E
+
+    __hash__ = _hash_with_lists

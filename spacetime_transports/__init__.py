@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ScheduleAt,
         Some,
         SpacetimeError,
+        Stats,
         SubscribeApplied,
         SubscriptionFailed,
         SumValue,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         Update,
         Uuid,
         errors,
+        json_default,
     )
 
     from . import blocking
@@ -98,6 +100,7 @@ __all__ = [
     "SpacetimeDBClient",
     "SpacetimeDBException",
     "SpacetimeError",
+    "Stats",
     "SubscribeApplied",
     "SubscriptionFailed",
     "SumValue",
@@ -111,6 +114,7 @@ __all__ = [
     "blocking",
     "connect",
     "errors",
+    "json_default",
     "local_config",
 ]
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
-from spacetime_proto.client.states import SessionState
+from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
+from spacetime_proto.unknown_names import unknown_attribute
 
 from .net.address import parse_host
 
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from spacetime_proto.client.pending_call import Call
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.states import ClientState
+    from spacetime_proto.client.stats import Stats
     from spacetime_proto.client.table_handles import CallbackHandle
     from spacetime_proto.query.builder import Query
     from spacetime_proto.types import ConnectionId, Identity
 
     from .driver_base import DriverBase
+    from .handles_base import SubscriptionBase
     from .options import ConnectOptions
 
 __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
@@ -41,18 +44,43 @@ __all__ = ["ClientBase", "DbT", "SubscribeCallbacks"]
 DbT = TypeVar("DbT", default=Any)  # the tables of a client without bindings
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
-SubscriptionT = TypeVar("SubscriptionT")
+SubscriptionT = TypeVar("SubscriptionT", bound="SubscriptionBase")
 
 
 class SubscribeCallbacks(TypedDict, Generic[DbT], total=False):
-    """The callbacks of one subscription, as keyword arguments."""
+    """The callbacks of one subscription, as keyword arguments.
+
+    on_applied: OnApplied[DbT] | None = None
+        ``on_applied(ctx)``, before the row callbacks of its first rows.
+    on_error: OnError[DbT] | None = None
+        ``on_error(ctx, error)``, if it is refused or dies later.
+    on_end: OnEnd[DbT] | None = None
+        ``on_end(ctx)``, after an unsubscribe.
+    """
 
     on_applied: OnApplied[DbT] | None
-    """``on_applied(ctx)``, before the row callbacks of its first rows."""
     on_error: OnError[DbT] | None
-    """``on_error(ctx, error)``, if it is refused or dies later."""
     on_end: OnEnd[DbT] | None
-    """``on_end(ctx)``, after an unsubscribe."""
+
+
+_CALL = (
+    "{0} are functions of the bindings: call(module_bindings.{0}.NAME(...)); with bindings made at run"
+    " time, call(client.module.{0}.NAME(...))"
+)
+#: What to write in place of names that clients have elsewhere.
+_ADVICE = {
+    "reducers": _CALL.format("reducers"),
+    "procedures": _CALL.format("procedures"),
+    "tables": "the rows are in client.db; queries are built from module_bindings.tables",
+    "subscriptionbuilder": "write client.subscribe(queries)",
+    "builder": "write connect(host, database, module, ...)",
+    "sql": "write client.query(...), or HttpClient(host).sql(...) for statements that change rows",
+    "disconnect": "write client.close()",
+    "isactive": "write client.is_connected",
+    "oninsert": "callbacks of rows belong to tables: client.db.TABLE.on_insert(callback)",
+    "ondelete": "callbacks of rows belong to tables: client.db.TABLE.on_delete(callback)",
+    "onupdate": "callbacks of rows belong to tables: client.db.TABLE.on_update(callback)",
+}
 
 
 class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
@@ -66,9 +94,13 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     ) -> None:
         self._driver: DriverT = self._driver_type(parse_host(host), database, module, options)
 
-    def submit_close(self) -> None:
-        """Begin to close the connection; returns at once."""
-        self._driver.close()
+    def close_soon(self) -> None:
+        """Begin to close the client; returns at once.
+
+        Allowed in any thread, in callbacks and signal handlers, and at any time: before the client
+        is connected it never will be, after its end nothing happens.
+        """
+        self._driver.close_soon()
 
     # --- state --------------------------------------------------------------------------------
 
@@ -128,7 +160,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def is_connected(self) -> bool:
         """Whether requests can be made now."""
         session = self._driver.session
-        return session is not None and session.state is SessionState.OPEN
+        is_open = session is not None and session.state is SessionState.OPEN
+        return is_open and not self._driver.is_forked
 
     @property
     def state(self) -> ClientState:
@@ -136,13 +169,28 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
 
         It is text as well: ``client.state == "waiting"``.
         """
-        return self._driver.status.state
+        driver = self._driver
+        return ClientState.CLOSED if driver.is_forked else driver.status.state
 
     @property
     def retry_in(self) -> float | None:
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
-        at = self._driver.status.retry_at
-        return None if at is None else max(0.0, at - self._driver.now())
+        return self._driver.retry_in() if self.state is ClientState.WAITING else None
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
+            )
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has done so far, in numbers; also from other threads, and after the end.
+
+        The numbers belong together: they are those between two messages. See `docs/observing.md`.
+        """
+        return self._driver.stats()
 
     def __repr__(self) -> str:
         driver = self._driver
@@ -179,7 +227,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         """
         driver = self._driver
         driver.check_process()
-        if driver.is_done:
+        self._catch_up(None)
+        if driver.is_over:
             driver.raise_over("subscribe")
         session = self._session()
         with driver.lock:
@@ -190,13 +239,22 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         driver.flush()
         return handle
 
-    def _all_tables(self) -> list[str]:
-        """Return one query for each public table and view that the bindings know."""
-        return [
-            f'SELECT * FROM "{table.definition.name}"'
-            for table in self._session().module.bound.tables.values()
-            if table.definition.is_public and not table.definition.is_system
-        ]
+    @staticmethod
+    def _all_tables() -> Any:
+        """Return what stands for all tables among the queries of `subscribe`."""
+        from spacetime_proto.client.all_tables import AllTables
+
+        return AllTables()
+
+    def _say_left_out(self, handle: SubscriptionT) -> SubscriptionT:
+        """Log what a subscription to all tables leaves out."""
+        if handle.left_out:
+            import logging
+
+            listed = "; ".join(f"{name}: {reason}" for name, reason in handle.left_out.items())
+            logger = logging.getLogger("spacetimedb.client")
+            logger.info("the subscription to all tables leaves out %s", listed)
+        return handle
 
     # --- callbacks of the whole client --------------------------------------------------------
 
@@ -248,8 +306,16 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             )
         return session
 
+    def _catch_up(self, end: float | None) -> None:
+        """Let a client move that nobody else moves, until `end` on its clock; not in a callback."""
+
     def _ready(
-        self, what: str, call: Call[Any] | None = None, *, waits: bool = False
+        self,
+        what: str,
+        call: Call[Any] | None = None,
+        *,
+        waits: bool = False,
+        end: float | None = None,
     ) -> ClientSession[DbT]:
         """Return the session for a request.
 
@@ -257,6 +323,7 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             what: the request, such as "call", for the text of errors.
             call: the call, for the text of errors; None for other requests.
             waits: whether the caller is about to wait for the answer.
+            end: until when, on the clock of the driver.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
@@ -264,17 +331,23 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             Disconnected: the client is over.
         """
         driver = self._driver
-        session = driver.status.session
         driver.check_process()
+        self._catch_up(end)
+        session = driver.status.session
         waits = waits and driver.in_callback
-        if session is not None and driver.is_entered and not driver.is_done and not waits:
+        if (
+            session is not None
+            and session.state is not SessionState.CLOSED
+            and driver.is_entered
+            and not waits
+        ):
             return session
         name = getattr(call, "name", None)  # not checked yet: it may be anything
         if name is not None:
             what = f"{what} {name!r}"
         if not driver.is_entered:
             raise LocalProtocolError(f"cannot {what}: enter the client with async with first")
-        if driver.is_done:
+        if driver.is_over:
             driver.raise_over(what)
         if waits:
             driver.refuse_in_callback(what)

@@ -13,6 +13,7 @@ from spacetime_proto.errors import (
     CallTimeout,
     ConnectError,
     Disconnected,
+    HandshakeError,
     HttpError,
 )
 
@@ -83,5 +84,7 @@ class DialPlan:
             yield
         except AuthError as error:
             raise error.with_hint(refused_hint(self._options.token)) from error.__cause__
-        except (CallTimeout, Disconnected, HttpError) as error:
-            raise ConnectError(str(error)) from error
+        except (CallTimeout, Disconnected) as error:
+            raise ConnectError(str(error), is_transient=True) from error
+        except HttpError as error:
+            raise HandshakeError(str(error), status=error.status, body=error.body) from error

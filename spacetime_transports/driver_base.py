@@ -6,17 +6,19 @@ read, run callbacks and so on; a driver does it.
 
 from __future__ import annotations
 
-import inspect
+import contextlib
 import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.life import LifeRules, LifeStatus
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import Target
+from spacetime_proto.client.stats import Stats
 from spacetime_proto.errors import (
     Disconnected,
     InternalError,
@@ -28,10 +30,11 @@ from spacetime_proto.errors import (
     SubscriptionError,
 )
 
+from .logs import ClientLog
 from .token_sources import TokenFile, refused_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spacetime_proto.bindings.client_module import Module
     from spacetime_proto.client.pending_call import PendingCall
@@ -108,6 +111,7 @@ class DriverBase(Generic[DbT]):
             target=self._target,
             url=address.url,
             connect_timeout=options.connect_timeout,
+            wait_for_server=options.wait_for_server,
             reconnect=options.reconnect,
             has_fresh_tokens=options.has_fresh_tokens,
             on_callback_error=_with_two_arguments(options.on_callback_error),
@@ -115,6 +119,10 @@ class DriverBase(Generic[DbT]):
         )
         self.callbacks = Callbacks() if callbacks is None else callbacks
         self.status: LifeStatus[DbT] = LifeStatus(rules, self.callbacks, entropy=os.urandom)
+        if options.on_callback_error is not None:
+            self.check_callback(options.on_callback_error)
+
+        self.log = ClientLog(self.status, address.url, database, options.slow_callback)
         for kind in ("connect", "connect_error", "disconnect"):
             callback = getattr(options, f"on_{kind}")
             if callback is not None:
@@ -127,13 +135,18 @@ class DriverBase(Generic[DbT]):
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
-        session.set_driver(check_callback=self.check_callback, change_stream=self._change_stream)
+        session.set_driver(
+            check_callback=self.check_callback,
+            change_stream=self._change_stream,
+            retry_in=self.retry_in,
+        )
         if self.options.recorder is not None:
             from .recorder import RecordingTap
 
             request = self._target.request_target(self.options.client)
             session.tap = RecordingTap(self.options.recorder, request)
         self.status.session = session
+        self.log.watch(session)
 
     # --- what each driver adds ------------------------------------------------------------------
 
@@ -156,6 +169,13 @@ class DriverBase(Generic[DbT]):
         def close(self) -> None:
             """Begin to close the connection, without waiting for the end."""
 
+        def _descriptors(self) -> Iterable[int]:
+            """Return the descriptors of the open sockets."""
+            raise NotImplementedError
+
+        def close_soon(self) -> None:
+            """Do the same soon; from any thread, at any time."""
+
         def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
             """Return the stream behind ``table.changes()``."""
             raise NotImplementedError
@@ -163,6 +183,11 @@ class DriverBase(Generic[DbT]):
     def now(self) -> float:
         """Return the time in seconds, on the clock that `LifeStatus.retry_at` refers to."""
         return time.monotonic()
+
+    def retry_in(self) -> float | None:
+        """Return the seconds until the next attempt to connect; None if there is none."""
+        at = self.status.retry_at
+        return None if at is None else max(0.0, at - self.now())
 
     # --- what both do ---------------------------------------------------------------------------
 
@@ -183,17 +208,55 @@ class DriverBase(Generic[DbT]):
                 " connection cannot be shared by two processes: call connect again here, in the child"
             )
 
+    def disown(self) -> None:
+        """In a forked child: let go of the connection, which is the parent's, without touching it.
+
+        To shut a socket down or to read from it would do so for both processes. So what takes the
+        place of each socket here is /dev/null, even for a C library that remembers its descriptor.
+        """
+        self.is_forked = True
+        self._renew_lock()
+        with contextlib.suppress(Exception):
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in self._descriptors():
+                if descriptor >= 0:
+                    os.dup2(null, descriptor)
+            os.close(null)
+
+    def _renew_lock(self) -> None:
+        """In a forked child: forget the lock. A thread may have held it that is not there any more."""
+        self.lock = threading.RLock()
+
     def refuse_in_callback(self, what: str) -> None:
         """Refuse to wait inside a callback of the same client, which would wait for itself.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         if self.in_callback:
             raise LocalProtocolError(
                 f"cannot {what} and wait for it inside a callback of the same client, which would"
                 " wait for itself; use ctx.submit or ctx.subscribe, or a task or thread of your own"
             )
+
+    def stats(self) -> Stats:
+        """Return the numbers of the client's whole life, as they are between two messages."""
+        with self.lock:
+            session = self.status.session
+            return Stats() if session is None else session.stats_at(self.now())
+
+    def abandon(self) -> None:
+        """Note that nobody waits any more for a call or query that has no outcome yet."""
+        session = self.status.session
+        if session is not None:
+            with self.lock:
+                session.counters.calls_abandoned += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection any more; `is_done` follows when all is cleaned up."""
+        return self.is_done or self.status.is_closing
 
     @property
     def _is_closing(self) -> bool:
@@ -203,6 +266,7 @@ class DriverBase(Generic[DbT]):
     def _end(self) -> None:
         """Note that the client is over, and end its change streams."""
         self.is_done = True
+        self.log.over()
         for stream in list(self.streams):
             stream.end(self.status.error)
 
@@ -225,6 +289,20 @@ class DriverBase(Generic[DbT]):
         """Raise the error that prevented the first connection."""
         raise self.take_error() or Disconnected("the client was closed before it was connected")
 
+    def raise_ended(self, what: str) -> None:
+        """Raise the error that ended the client, also if it was told before; see `raise_over`.
+
+        Raises:
+            Disconnected: this side closed it.
+            BaseException: what ended it.
+        """
+        error = self.status.error
+        if error is None:
+            self.raise_over(what)
+        else:
+            self.was_told = True
+            raise error
+
     def raise_over(self, what: str) -> None:
         """Raise the error for a request on a client that is over.
 
@@ -232,14 +310,12 @@ class DriverBase(Generic[DbT]):
             Disconnected: always.
         """
         self.was_told = True
-        error = self.status.error
+        error, session = self.status.error, self.status.session
+        if error is None and session is not None:
+            error = session.close_error
         if error is None:
             raise Disconnected(f"cannot {what}: this client is closed")
-        raise Disconnected(
-            f"cannot {what}: the connection is over: {error}",
-            code=getattr(error, "code", None),
-            reason=getattr(error, "reason", ""),
-        ) from error
+        raise Disconnected.because(f"cannot {what}: the connection is over", error)
 
     def outcome(self, pending: PendingCall[R]) -> R:
         """Return the value of a settled call, or raise its error."""
@@ -257,14 +333,15 @@ class DriverBase(Generic[DbT]):
                 raise mismatch from error
 
 
-def _mark_forked() -> None:
-    """In a child process: note that the parent's clients are not this process's."""
+def _disown_all() -> None:
+    """In a child process: leave the clients that have begun to connect to the parent."""
     for driver in list(_drivers):
-        driver.is_forked = True
+        if driver.is_entered:
+            driver.disown()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_mark_forked)
+    os.register_at_fork(after_in_child=_disown_all)
 
 
 def may_be_stale(error: BaseException | None) -> bool:
@@ -287,11 +364,6 @@ def _with_two_arguments(handler: Callable[..., Any] | None) -> Callable[..., Any
     """
     if handler is None:
         return None
-    try:
-        inspect.signature(handler).bind(None, None)
-    except TypeError:
-        one_argument = handler
-        return lambda error, function: one_argument(error)
-    except ValueError:  # no signature to look at, as for some built-in functions
-        pass
-    return handler
+    if check_callback("on_callback_error", handler) == 0:
+        return handler
+    return lambda error, function: handler(error)

@@ -15,6 +15,8 @@ from spacetime_proto.client.table_handles import (
 from spacetime_proto.errors import Disconnected, LimitExceeded, LocalProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spacetime_proto.client.callback_types import OnEnd
     from spacetime_proto.client.states import SubscriptionState
     from spacetime_proto.client.subscriptions import Subscription
@@ -40,6 +42,15 @@ class SubscriptionBase:
         return self._subscription.queries
 
     @property
+    def left_out(self) -> Mapping[str, str]:
+        """What a subscription to all tables leaves out, and why, by canonical name.
+
+        Those are private and system tables, views with parameters and, on protocol v1, event tables.
+        Empty until the subscription was sent.
+        """
+        return self._subscription.left_out
+
+    @property
     def state(self) -> SubscriptionState:
         """Where it stands: pending, sent, applied, ending, ended or failed."""
         return self._subscription.state
@@ -62,21 +73,33 @@ class SubscriptionBase:
     def unsubscribe_soon(self, on_end: OnEnd | None = None) -> None:
         """Begin to end it, without waiting; ``on_end(ctx)`` runs when its rows are gone.
 
-        One that was not sent yet is cancelled: it is never applied.
-
-        Raises:
-            LocalProtocolError: it is over, or this was called before.
+        One that was not sent yet is cancelled: it is never applied. If it is over nothing happens,
+        and `on_end` does not run.
         """
+        self._owner.check_process()
+        subscription = self._subscription
         with self._owner.lock:
-            self._subscription.unsubscribe(on_end)
+            subscription.unsubscribe(on_end)
         self._owner.wake()
+        if subscription.on_change is not None:
+            # Without a connection its end may be told much later; who waits for it need not.
+            subscription.on_change(subscription)
 
     def _was_answered(self) -> bool:
         """Whether waiting for it to be applied is over."""
         return self._subscription.was_applied or self.is_ended
 
+    @property
+    def _name(self) -> str:
+        """It in the text of an error."""
+        queries = self.queries
+        more = f" and {len(queries) - 1} more" if len(queries) > 1 else ""
+        return f"the subscription to {queries[0] if queries else 'nothing'!r}{more}"
+
     def _check_applied(self) -> None:
         self._check_alive()
+        if not self._was_answered():
+            self._owner.raise_over("subscribe")
         if not self._subscription.was_applied:
             raise LocalProtocolError("the subscription was ended before it was applied")
 
@@ -94,8 +117,9 @@ class SubscriptionBase:
 class ChangeStreamBase(Generic[Row]):
     """The changes of one table; made by ``table.changes()``.
 
-    Row callbacks collect them until the reader takes them. Iteration stops when the client is closed;
-    an error that ends the client is raised to the reader.
+    Row callbacks collect them until the reader takes them. After a reconnect the differences come as
+    changes. Iteration stops when the client is closed; an error that ends the client is raised to the
+    reader. A context manager that closes it at the end of the block.
 
     Args:
         table: whose changes.
@@ -157,6 +181,16 @@ class ChangeStreamBase(Generic[Row]):
     def close(self) -> None:
         """Stop listening; iteration ends after what is buffered."""
         self.end(None)
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def _has_news(self) -> bool:
+        """Whether `_take` has something to return or raise, or nothing more will come."""
+        return bool(self._changes) or self._is_ended
 
     @property
     def _is_over(self) -> bool:

@@ -12,11 +12,12 @@ import importlib.util
 import inspect
 import os
 import ssl
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 
+from spacetime_proto.client.callback_arity import callback_name, check_callback
 from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import (
     ALL_PROTOCOLS,
@@ -57,58 +58,115 @@ _RESERVED_HEADERS = frozenset({"authorization", "connection", "host", "upgrade"}
 
 
 class Options(TypedDict, total=False):
-    """Keyword arguments of `connect` and `blocking.connect`."""
+    """Keyword arguments of `connect` and `blocking.connect`.
+
+    token: TokenSource = None
+        The identity: a JSON web token, a `TokenFile`, a callable that returns a fresh token for
+        every attempt (the async client takes async ones too), or None for a new identity.
+    token_via: TokenVia = "header"
+        ``"header"`` sends the token in the Authorization header; ``"websocket-token"``
+        first exchanges it for one that is valid for 60 seconds and puts that one in the URL.
+    protocols: Iterable[str] = all
+        Subprotocols to offer, such as ``{"v3", "v2", "v1.json"}``; by default all.
+    compression: Compression | None = None
+        ``"brotli"``, ``"gzip"``, ``"none"``, or None for the best one that is installed.
+    confirmed: bool | None = None
+        Whether results wait until they are durable; None leaves it to the server.
+    light: bool = False
+        v1 only: less detail about other clients' transactions.
+    reconnect: bool | ReconnectPolicy = False
+        Whether and how to connect again after the connection was lost.
+    wait_for_server: float | None = None
+        Seconds during which the first connect is repeated while the server is not there yet:
+        nothing listens, its name does not resolve, or a gateway answers 502, 503, 504 or 429.
+        None: the first failure is raised.
+    offline: Literal["fail", "wait"] = "fail"
+        What calls do while there is no connection but one may come back. Those of a blocking
+        client that wait for an answer anyway (`call`, `query`, `subscribe`) also wait for the
+        connection, as long as their timeout allows, unless ``"fail"`` is given.
+    connect_timeout: float | None = 10.0
+        Seconds that connecting may take, from the token (the first time from asking for the
+        schema) to the server's greeting.
+    keepalive: tuple[float, float] | None = (30.0, 30.0)
+        Seconds of silence before a ping, and seconds to wait for its answer.
+    close_timeout: float = 5.0
+        Seconds to wait for the server's side of a close.
+    keep_alive_thread: bool = True
+        Blocking client only: whether a thread answers the server's pings, and takes what arrives
+        up to 4 MiB, while the program does not run the client; it runs no callbacks. Without it
+        the server drops an idle client after 30 seconds. The async client ignores it.
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+        Further headers of the upgrade request.
+    ssl_context: ssl.SSLContext | None = None
+        For https; None verifies certificates against the system's authorities.
+    proxy: str | None = None
+        ``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``.
+    frames: FrameParser = "fast"
+        What reads and writes WebSocket frames: ``"fast"``, this project's own codec, or
+        ``"wsproto"``, a library that is widely used and several times slower.
+    limits: Limits = Limits()
+        How much the server may send and the program may ask for; see `Limits`.
+    strict_deletes: bool = False
+        Make the delete of a row that the cache does not hold an error.
+    on_connect: OnConnect[Any] | None = None
+        ``on_connect(ctx, identity, token)``, also after each reconnect.
+    on_connect_error: OnConnectError[Any] | None = None
+        ``on_connect_error(ctx, error)``: an attempt ended before the server greeted.
+    on_disconnect: OnDisconnect[Any] | None = None
+        ``on_disconnect(ctx, error | None)``.
+    on_callback_error: OnCallbackError | None = None
+        Called with the exception that a callback raised and, if it takes a second argument, with
+        that callback. Without it, a callback that raises ends the connection.
+    slow_callback: float | None = 1.0
+        Seconds from which on a callback counts as slow, and a warning is logged; None turns it
+        off. Callbacks for rows are timed in groups.
+    recorder: RecorderTarget | None = None
+        A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
+        after the first goes to a file of its own.
+    """
 
     token: TokenSource
-    """The identity: a JSON web token, a `TokenFile`, a callable that returns a fresh token for every
-    attempt (the async client takes async ones too), or None for a new identity."""
     token_via: TokenVia
-    """``"header"`` (default) sends the token in the Authorization header; ``"websocket-token"``
-    first exchanges it for one that is valid for 60 seconds and puts that one in the URL."""
     protocols: Iterable[str]
-    """Subprotocols to offer, such as ``{"v3", "v2", "v1.json"}``; default all."""
     compression: Compression | None
-    """``"brotli"``, ``"gzip"``, ``"none"``, or None for the best one that is installed."""
     confirmed: bool | None
-    """Whether results wait until they are durable; None leaves it to the server."""
     light: bool
-    """v1 only: less detail about other clients' transactions."""
     reconnect: bool | ReconnectPolicy
-    """Whether and how to connect again after the connection was lost; default False."""
+    wait_for_server: float | None
     offline: Literal["fail", "wait"]
-    """What calls do while there is no connection but one may come back; default ``"fail"``."""
     connect_timeout: float | None
-    """Seconds that connecting may take, from the
-    token (the first time from asking for the schema) to the server's greeting; default 10."""
     keepalive: tuple[float, float] | None
-    """Seconds of silence before a ping, and seconds to wait for its answer; default (30, 30)."""
     close_timeout: float
-    """Seconds to wait for the server's side of a close; default 5."""
+    keep_alive_thread: bool
     headers: Mapping[str, str] | Iterable[tuple[str, str]]
-    """Further headers of the upgrade request."""
     ssl_context: ssl.SSLContext | None
-    """For https; default verifies certificates against the system's authorities."""
     proxy: str | None
-    """``http://[user:password@]host:port`` (CONNECT) or ``socks5://…``."""
     frames: FrameParser
-    """What reads and writes WebSocket frames: ``"fast"`` (default), this project's own codec, or
-    ``"wsproto"``, a library that is widely used and several times slower."""
     limits: Limits
-    """How much the server may send and the program may ask for; see `Limits`."""
     strict_deletes: bool
-    """Make the delete of a row that the cache does not hold an error."""
     on_connect: OnConnect[Any] | None
-    """``on_connect(ctx, identity, token)``, also after each reconnect."""
     on_connect_error: OnConnectError[Any] | None
-    """``on_connect_error(ctx, error)``: an attempt ended before the server greeted."""
     on_disconnect: OnDisconnect[Any] | None
-    """``on_disconnect(ctx, error | None)``."""
     on_callback_error: OnCallbackError | None
-    """Called with the exception that a callback raised and, if it takes a second argument, with that
-    callback. Without it, a callback that raises ends the connection."""
+    slow_callback: float | None
     recorder: RecorderTarget | None
-    """A `spacetime_proto.testing.Recorder`, or a path, to write the session to: each connection
-    after the first goes to a file of its own."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def names_options(connect: F) -> F:
+    """Write the names of all options into the docstring of a function that takes them."""
+    lines = [""]
+    for name in (*Options.__annotations__, ""):
+        word = f" {name}," if name else " explained by help(Options)."
+        if len(lines[-1]) + len(word) > 84:
+            lines.append("")
+        lines[-1] += word
+    listed = "\n           ".join(lines)
+    if connect.__doc__ is not None:  # as it is under python -OO
+        connect.__doc__ = connect.__doc__.replace("options: see `Options`.", f"options:{listed}")
+    return connect
 
 
 class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +176,11 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenSource = None
     token_via: TokenVia = "header"
     reconnect: ReconnectPolicy | None = None
+    wait_for_server: float | None = None
     connect_timeout: float | None = 10.0
+    waits_offline: bool = True
+    """Whether the waiting requests of a blocking client wait for a lost connection, too."""
+    keep_alive_thread: bool = True
     headers: tuple[tuple[str, str], ...] = ()
     ssl_context: ssl.SSLContext | None = None
     proxy: str | None = None
@@ -126,6 +188,7 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_connect_error: OnConnectError[Any] | None = None
     on_disconnect: OnDisconnect[Any] | None = None
     on_callback_error: OnCallbackError | None = None
+    slow_callback: float | None = 1.0
     recorder: RecorderTarget | None = None
 
     def __repr__(self) -> str:
@@ -154,7 +217,6 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
     for_session["protocols"] = _protocols(given.get("protocols"))
     for_session["compression"] = _compression(given.get("compression"))
     client = ClientOptions(**for_session)
-    connect_timeout = given.get("connect_timeout", 10.0)
     via = given.get("token_via", "header")
     if via not in ("header", "websocket-token"):
         raise LocalProtocolError(f"token_via must be 'header' or 'websocket-token', not {via!r}")
@@ -163,9 +225,10 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         token=checked_source(given.get("token")),
         token_via=via,
         reconnect=_reconnect(given.get("reconnect", False)),
-        connect_timeout=(
-            None if connect_timeout is None else check_seconds("connect_timeout", connect_timeout)
-        ),
+        wait_for_server=_seconds("wait_for_server", given.get("wait_for_server")),
+        connect_timeout=_seconds("connect_timeout", given.get("connect_timeout", 10.0)),
+        waits_offline=given.get("offline") != "fail",
+        keep_alive_thread=_flag("keep_alive_thread", given.get("keep_alive_thread", True)),
         headers=_headers(given.get("headers") or ()),
         ssl_context=_ssl_context(given.get("ssl_context")),
         proxy=_proxy(given.get("proxy")),
@@ -173,6 +236,7 @@ def resolve(**options: Unpack[Options]) -> ConnectOptions:
         on_connect_error=_callback("on_connect_error", given.get("on_connect_error")),
         on_disconnect=_callback("on_disconnect", given.get("on_disconnect")),
         on_callback_error=_callback("on_callback_error", given.get("on_callback_error")),
+        slow_callback=_seconds("slow_callback", given.get("slow_callback", 1.0)),
         recorder=given.get("recorder"),
     )
 
@@ -224,6 +288,12 @@ def _reconnect(value: bool | ReconnectPolicy | None) -> ReconnectPolicy | None:
     raise LocalProtocolError(f"reconnect must be a bool or a ReconnectPolicy, not {value!r}")
 
 
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise LocalProtocolError(f"{name} must be True or False, not {value!r}")
+
+
 def _headers(
     value: Mapping[str, str] | Iterable[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
@@ -246,17 +316,17 @@ def _ssl_context(value: object) -> ssl.SSLContext | None:
     raise LocalProtocolError(f"ssl_context must be a SSLContext, not {value!r}")
 
 
+def _seconds(name: str, value: float | None) -> float | None:
+    return None if value is None else check_seconds(name, value)
+
+
 def _callback(name: str, value: object) -> Any:
-    if value is None or callable(value):
-        return value
-    raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
-
-
-def callback_name(function: object) -> str:
-    """Return the name that a callback has in the source, for errors."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(function, "__qualname__", None) or repr(function)
+    if value is None:
+        return None
+    if not callable(value):
+        raise LocalProtocolError(f"{name} must be callable, not {type(value).__name__}")
+    check_callback(name, value)
+    return value
 
 
 def is_async_callable(function: object) -> bool:

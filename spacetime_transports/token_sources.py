@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -107,8 +108,12 @@ def checked_source(value: TokenSource) -> TokenSource:
 
     Raises:
         LocalProtocolError: it is of no kind that is allowed, or text that cannot be a token.
+        TypeError: it is a callable that takes arguments.
     """
-    if value is None or isinstance(value, TokenFile) or callable(value):
+    if value is None or isinstance(value, TokenFile):
+        return value
+    if callable(value):
+        check_callback("token", value)
         return value
     return checked_token(value)
 

@@ -232,7 +232,7 @@ def run_blocking(url: str, database: str, scenario: tuple[str, int, int]) -> Non
 
     with blocking.connect(url, database, mb.MODULE, compression="none") as client:
         run = Run(client, *scenario)
-        run.finish = client.submit_close
+        run.finish = client.close_soon
         run.start()
         client.run()
         run.report()

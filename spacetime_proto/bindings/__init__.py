@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from ..cache.views import IndexView, Range, UniqueColumn
 from ..client.context import Context
 from ..client.db import Db as DbBase
@@ -13,6 +11,7 @@ from ..query.literals import SENDER
 from ..query.local import Selection
 from ..types import (
     ConnectionId,
+    EnumValue,
     Err,
     Identity,
     Ok,
@@ -23,6 +22,7 @@ from ..types import (
     Timestamp,
     Uuid,
 )
+from ..types import ProductValue as Struct
 from .client_module import EventTable, KeyedTable, Module, Namespace, Table, dynamic_module, module
 from .legacy_registry import (
     LegacyHost,
@@ -30,6 +30,7 @@ from .legacy_registry import (
     LegacyRegistry,
     ReducerFunction,
     RowCallback,
+    Then,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ConnectionId",
     "Context",
     "DbBase",
+    "EnumValue",
     "Err",
     "EventTable",
     "Identity",
@@ -65,6 +67,7 @@ __all__ = [
     "SumValue",
     "Table",
     "TableQuery",
+    "Then",
     "TimeDuration",
     "Timestamp",
     "UniqueColumn",

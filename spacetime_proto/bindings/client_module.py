@@ -11,7 +11,7 @@ classes made at run time, for programs without generated bindings.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -25,14 +25,18 @@ from ..query.builder import Columns, Predicate, QueryPlan, TableQuery
 from ..query.builder import build_condition as _build_condition
 from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
+from ..sats.algebraic import RefType
 from ..schema.attributes import table_attributes
 from ..schema.case import python_names
+from ..unknown_names import unknown_attribute
 from .legacy_registry import LegacyRegistry, row_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..client.table_handles import HandleOwner
+    from ..sats.algebraic import AlgebraicType
+    from ..sats.shapes import Shapes
     from ..schema.bound import BoundFunction, BoundModule, BoundTable
     from ..schema.model import ModuleDef
 
@@ -103,11 +107,12 @@ class Namespace:
         self._members = dict(members)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self._members[name]
-        except KeyError:
-            known = ", ".join(self._members) or "none"
-            raise AttributeError(f"no {self._kind} {name!r}; there are: {known}") from None
+        members = self.__dict__.get("_members", {})
+        if name in members:
+            return members[name]
+        raise unknown_attribute(
+            name, lambda: "this module", lambda: members, kind=self.__dict__.get("_kind", "")
+        )
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._members.values())
@@ -145,6 +150,12 @@ class Module(Generic[DbT]):
         self._classes = classes or {}
         self._relations: dict[str, Relation] = {}
         self.legacy = LegacyRegistry() if legacy is None else legacy
+        self.legacy.module = self
+        for ref, cls in self._classes.items():
+            cast("Any", cls).__type__ = partial(self._type, ref)
+
+    def _type(self, ref: int) -> tuple[Shapes, AlgebraicType]:
+        return self.bound.types.shapes, RefType(ref)
 
     @cached_property
     def definition(self) -> ModuleDef:

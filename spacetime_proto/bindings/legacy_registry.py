@@ -31,7 +31,8 @@ from typing import (
 
 import msgspec
 
-from ..errors import LocalProtocolError
+from ..client.callback_arity import check_callback
+from ..errors import EncodeError, LocalProtocolError
 from ..types import ConnectionId, Identity
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..cache.views import TableView
     from ..client.pending_call import Call
+    from .client_module import Module
 
 __all__ = [
     "LegacyHost",
@@ -48,6 +50,7 @@ __all__ = [
     "ReducerFunction",
     "RowCallback",
     "RowOp",
+    "Then",
 ]
 
 Row = TypeVar("Row")
@@ -79,6 +82,9 @@ RowCallback: TypeAlias = Callable[
 """``callback(row_op, old_row, new_row, reducer_event)``."""
 
 
+Then: TypeAlias = Callable[[LegacyReducerEvent], object]
+"""``then(reducer_event)``: called once with the outcome of one call of this client."""
+
 Arguments = TypeVarTuple("Arguments")
 
 ReducerFunction: TypeAlias = (
@@ -96,8 +102,8 @@ class LegacyHost(Protocol):
         """Return the cache's view of the table with this canonical name."""
         ...
 
-    def legacy_call(self, call: Call[Any]) -> None:
-        """Send a reducer call without waiting for its outcome."""
+    def legacy_call(self, call: Call[Any], then: Then | None = None) -> None:
+        """Send a reducer call without waiting for its outcome, which `then` gets."""
 
 
 class ReducerCallback(msgspec.Struct, frozen=True):
@@ -127,7 +133,12 @@ class LegacyRegistry:
 
     Callbacks are kept in tuples, which are replaced and never changed: a caller that runs through
     one is not disturbed when a callback registers or unregisters others.
+
+    Attributes:
+        module: the module of the package; it sets this itself.
     """
+
+    module: Module[Any] | None = None
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[Callable[..., Any], ...]] = {}
@@ -201,10 +212,11 @@ class LegacyRegistry:
         """Add a row callback.
 
         Raises:
-            TypeError: it is not callable.
+            TypeError: it is not callable with these four.
         """
-        if not callable(callback):
-            raise TypeError(f"a row callback is a function, not {type(callback).__name__}")
+        check_callback(
+            "a row callback", callback, ("row_op", "old_row", "new_row", "reducer_event")
+        )
         self._rows[table] = (*self.row_callbacks(table), callback)
 
     def unregister(self, row: type[Row], table: str, callback: RowCallback[Row]) -> None:
@@ -217,11 +229,48 @@ class LegacyRegistry:
         callbacks.remove(callback)
         self._rows[table] = tuple(callbacks)
 
+    def data(self, row: object) -> dict[str, Any]:
+        """Return the columns of a row by name, as the attribute ``data`` of 0.7 rows."""
+        return {name: getattr(row, name) for name in row_fields(type(row))}
+
+    def encode(self, row: object) -> list[Any]:
+        """Return a row as its method ``encode`` of 0.7 did: see `legacy_values.to_old`.
+
+        Raises:
+            LocalProtocolError: its class belongs to no module.
+        """
+        from ..sats.algebraic import RefType
+        from .legacy_values import to_old
+
+        if self.module is not None:
+            types = self.module.bound.types
+            for ref, cls in types.classes.items():
+                if cls is type(row):
+                    found: list[Any] = to_old(types, RefType(ref), row)
+                    return found
+        raise LocalProtocolError(f"{type(row).__name__} is no class of these bindings")
+
     # --- for generated reducer files ----------------------------------------------------------
 
     def call(self, make: Callable[P, Call[Any]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Let the current client call a reducer; `make` is its function in ``reducers``."""
         self.host.legacy_call(make(*args, **kwargs))
+
+    def call_then(
+        self,
+        then: Then | None,
+        make: Callable[P, Call[Any]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Do what `call` does; ``then(reducer_event)`` is called with the outcome.
+
+        Raises:
+            TypeError: `then` is not callable with one argument.
+        """
+        if then is not None:
+            check_callback("then", then, ("reducer_event",))
+        self.host.legacy_call(make(*args, **kwargs), then)
 
     def register_reducer(self, reducer: str, parameters: int, callback: Callable[..., Any]) -> None:
         """Add a reducer callback; how many parameters it takes decides about its shape.
@@ -256,6 +305,28 @@ def row_fields(row_class: type) -> tuple[str, ...]:
     """Return the attribute names of a row class, in column order."""
     fields: tuple[str, ...] = getattr(row_class, "__struct_fields__", ())
     return fields
+
+
+def old_arguments(module: Module[Any], call: Call[Any]) -> Call[Any]:
+    """Return a call whose arguments may be what the 0.7 SDK took: see `legacy_values.from_old`.
+
+    Raises:
+        EncodeError: a dict or list does not fit the struct that it stands for.
+    """
+    from .legacy_values import from_old
+
+    function = module.bound.reducers[call.name]
+    elements = function.definition.params.elements
+    if len(elements) != len(call.args):
+        return call  # refused with a better text when it is sent
+    try:
+        args = tuple(
+            from_old(module.bound.types, element.type, value, name)
+            for element, name, value in zip(elements, function.param_names, call.args, strict=True)
+        )
+    except EncodeError as error:
+        raise error.within(f"arguments of {call.name}") from error.__cause__
+    return msgspec.structs.replace(call, args=args)
 
 
 def _takes_connection_id(callback: Callable[..., Any], parameters: int, reducer: str) -> bool:

@@ -77,6 +77,18 @@ class Cache:
         """The tables by canonical name, in order of their names."""
         return self._tables
 
+    def count_rows(self) -> tuple[int, int]:
+        """Return how many rows there are, and how many bytes of BSATN these are.
+
+        It takes time for each row of the tables whose rows vary in size.
+        """
+        count = size = 0
+        for store in self._tables.values():
+            fixed = store.table.codec.fixed_size
+            count += len(store.rows)
+            size += sum(map(len, store.rows)) if fixed is None else fixed * len(store.rows)
+        return count, size
+
     @property
     def on_damage(self) -> Callable[[ProtocolError], object] | None:
         """Called with the error when a row that is being read does not decode; the reader gets the
@@ -184,7 +196,7 @@ class Cache:
         return diffs
 
     def apply_row(
-        self, table: str, query_set: int, new: bytes | None, old: bytes | None, *, want: bool
+        self, table: str, query_set: int, new: bytes | None, old: bytes | None, want: bool
     ) -> TableDiff | None:
         """Plan and apply at once what a one-row transaction does; return the difference.
 

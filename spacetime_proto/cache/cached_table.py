@@ -84,7 +84,10 @@ class CachedTable(Generic[Row]):
         """
         row = self.rows.get(data)
         if row is None:
-            row = self.decode(data)
+            try:
+                row = self.table.codec.decode_row(data)
+            except RAW_DECODE_ERRORS:
+                self._damaged(data)
             if data in self.rows:
                 self.rows[data] = row
         return row

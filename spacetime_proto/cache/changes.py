@@ -155,7 +155,10 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
         if pairs and type(pairs[0][0]) is bytes:
             if len(pairs) == 1:
                 ((old, new),) = pairs
-                pairs = [(self._old_row(old), self.store.row(new))]
+                gone, store = self._gone, self.store
+                assert gone is not None  # without it there are no rows to ask for
+                row = gone[old]
+                pairs = [(store.decode(old) if row is None else row, store.row(new))]
             else:
                 old, new = zip(*pairs, strict=True)
                 pairs = list(zip(self._old(old), self.store.decoded(new), strict=True))
@@ -165,12 +168,6 @@ class TableDiff(msgspec.Struct, eq=False, gc=False):
     def _old(self, rows: Sequence[bytes]) -> list[Row]:
         """Return the objects of rows that have left the cache."""
         return self.store.decoded(rows, self._gone)
-
-    def _old_row(self, data: bytes) -> Row:
-        gone = self._gone
-        assert gone is not None  # without it there are no rows to ask for
-        row = gone[data]
-        return self.store.decode(data) if row is None else row
 
     def __repr__(self) -> str:
         return (

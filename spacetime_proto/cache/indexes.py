@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..errors import ProtocolError
 from ..sats.order import TOP, sort_key
+from .lookup_values import int_limits, plain_class
 from .sorted_keys import SortedKeys
 
 if TYPE_CHECKING:
@@ -49,7 +50,18 @@ class CacheIndex(Generic[Row]):
     somebody reads them), in the order in which the rows came.
     """
 
-    __slots__ = ("_column_keys", "_ordered", "columns", "groups", "key", "key_of", "store")
+    __slots__ = (
+        "_column_keys",
+        "_ordered",
+        "_plain",
+        "columns",
+        "groups",
+        "key",
+        "key_of",
+        "limits",
+        "plain",
+        "store",
+    )
 
     def __init__(
         self, store: IndexedTable[Row], columns: tuple[int, ...], typespace: Typespace
@@ -61,6 +73,14 @@ class CacheIndex(Generic[Row]):
         self.key: Callable[[Any], Any] | None = self._column_keys[0] if len(columns) == 1 else None
         """For an index over one column, the function from a value to its key; None if values are
         their own keys, or if there are several columns."""
+        resolved = typespace.resolve(definitions[columns[0]].type)
+        is_single = len(columns) == 1
+        self.plain: type | None = None
+        """While the index is built, over one column whose values are their own keys: the class that
+        they have. A value of it is looked up in `groups` as it is."""
+        self._plain = plain_class(resolved) if is_single else None
+        self.limits: tuple[int, int] | None = int_limits(resolved) if is_single else None
+        """For an index over one column of integers, the least and the largest that it can hold."""
         self.groups: dict[Any, Any] | None = None
         """By key: row bytes, the row, or a dict of several; None until the index is built."""
         self._ordered: SortedKeys | None = None
@@ -92,6 +112,7 @@ class CacheIndex(Generic[Row]):
             groups.clear()
             self.add(keys, rows)
         self.key_of = self._key_reader()
+        self.plain = self._plain
         self.store.live.append(self)
         return groups
 
@@ -110,7 +131,7 @@ class CacheIndex(Generic[Row]):
 
     def discard(self) -> None:
         """Forget everything; the next reader builds it again."""
-        self.groups = None
+        self.groups = self.plain = None
         self._ordered = None
         self.store.live.remove(self)
 

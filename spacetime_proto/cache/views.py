@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from ..errors import EncodeError
 from ..schema.attributes import table_accessors
+from ..unknown_names import listed, plain_name, unknown_attribute
+from .lookup_values import LookupValues, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,17 +26,20 @@ Row = TypeVar("Row")
 K = TypeVar("K")
 
 
-class Range(msgspec.Struct, Generic[K], frozen=True):
-    """Values from `lo` to `hi`, for `IndexView.filter`; None leaves that end open.
-
-    Values are in SATS order: numbers with NaN last, strings by code point, *some* before *none*,
-    enums and other sums by the position of the variant.
-    """
-
-    lo: K | None = None
-    hi: K | None = None
-    include_lo: bool = True
-    include_hi: bool = True
+#: What to write in place of names that tables have elsewhere; ``{}`` stands for the table.
+_ADVICE = {
+    **dict.fromkeys(("all", "values", "toarray", "tolist", "fetchall"), "write {0}.rows()"),
+    **dict.fromkeys(("length", "size"), "write {0}.count()"),
+    **dict.fromkeys(("get", "first", "findby", "filterby"), "write {0}.UNIQUE_COLUMN.find(value)"),
+    **dict.fromkeys(
+        ("insert", "delete", "update", "add", "remove", "upsert", "save"),
+        "clients only read tables; rows are changed by a reducer: client.call(reducers.NAME(...))",
+    ),
+    "subscribe": "write client.subscribe(...) with a query on this table",
+    "query": "write client.query(...) with a query on this table",
+    "select": "write {0}.where(lambda row: ...)",
+    "onchange": "write {0}.on_insert, on_update and on_delete, or {0}.changes()",
+}
 
 
 class IndexView(Generic[Row, K]):
@@ -45,11 +48,12 @@ class IndexView(Generic[Row, K]):
     K is the type of the indexed column, or the tuple of the types of the indexed columns.
     """
 
-    __slots__ = ("_columns", "_index", "_table")
+    __slots__ = ("_columns", "_index", "_table", "_values")
 
     def __init__(self, table: BoundTable, columns: tuple[int, ...]) -> None:
         self._table = table
         self._columns = columns
+        self._values: LookupValues | None = None
         self._index: CacheIndex[Row] | None = None
 
     @property
@@ -62,51 +66,65 @@ class IndexView(Generic[Row, K]):
         """Read from this store from now on."""
         self._index = store.index(self._columns)
 
-    def filter(self, value: K | Range[Any] | tuple[Any, ...]) -> list[Row]:
+    def filter(self, value: K | Range[Any] | range | tuple[Any, ...]) -> list[Row]:
         """Return the rows whose indexed columns match, in the order of the index.
 
         The cost grows with the number of rows found, not with the size of the table; the first
         use builds the index, the first range sorts its keys.
 
         Args:
-            value: for one column, a value or a `Range`. For several, a tuple of values for all of
-                them, or for the first few if the others do not matter; the last may be a `Range`.
-                A tuple with one element may be written as that element.
+            value: for one column, a value, a `Range`, or a `range` of integers with step 1. For
+                several, a tuple of values for all of them, or for the first few if the others do
+                not matter; the last may be a range. A tuple with one element may be written as that
+                element.
 
         Raises:
-            TypeError: more values than columns, or a `Range` before the last of them.
+            TypeError: a value is of a type that its column cannot hold, or an integer out of its
+                range; more values than columns; a range before the last of them.
             DecodeError: a row does not decode.
         """
         index = self._index
+        if index is None or type(value) is not index.plain:
+            return self._filter(value)
+        rows = index.group(value)
+        if not rows and index.limits is not None:
+            self._checks.check((value,), "filter")
+        return rows
+
+    def _filter(self, value: Any) -> list[Row]:
+        """Do what `filter` does with any value."""
+        checks = self._checks
+        values, span = ((), value) if type(value) is Range else checks.split(value)
+        if values:
+            checks.check(values, "filter")
+        index = self._index
+        if span is None and len(values) == len(self._columns):
+            return [] if index is None else index.equal(values)
+        if span is None:
+            span = Range()
+        else:
+            checks.check_range(len(values), span)
         if index is None:
             return []
-        if isinstance(value, tuple) and (len(self._columns) > 1 or value):
-            values = value
-        elif index.key is None and type(value) is not Range and len(self._columns) == 1:
-            return index.group(value)
-        else:
-            values = (value,)
-        if len(values) > len(self._columns):
-            raise TypeError(
-                f"{len(values)} values for an index over {len(self._columns)} columns"
-                f" ({', '.join(self.columns)})"
-            )
-        last = values[-1] if values else None
-        if isinstance(last, Range):
-            prefix = values[:-1]
-            low = None if last.lo is None else (last.lo, last.include_lo)
-            high = None if last.hi is None else (last.hi, last.include_hi)
-        elif len(values) == len(self._columns):
-            self._check(values)
-            return index.equal(values)
-        else:
-            prefix, low, high = values, None, None
-        self._check(prefix)
-        return index.between(prefix, low, high)
+        low = None if span.lo is None else (span.lo, span.include_lo)
+        high = None if span.hi is None else (span.hi, span.include_hi)
+        return index.between(values, low, high)
 
-    def _check(self, values: tuple[Any, ...]) -> None:
-        if any(isinstance(value, Range) for value in values):
-            raise TypeError("only the last of the values can be a Range")
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        @property
+        def find(self) -> Any:
+            # Not by __getattr__, which would make each lookup slower.
+            raise AttributeError(
+                f"{self!r} is not unique, so it has no find: filter(value) returns the rows"
+            )
+
+    @property
+    def _checks(self) -> LookupValues:
+        """The values that may be looked up; made when it is first needed."""
+        if self._values is None:
+            self._values = LookupValues(self._table, self._columns)
+        return self._values
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._table.definition.name}({', '.join(self.columns)})>"
@@ -121,22 +139,28 @@ class UniqueColumn(IndexView[Row, K]):
         """Return the row with this value, or None.
 
         Raises:
+            TypeError: the value is of a type that the column cannot hold, or an integer out of its
+                range.
             DecodeError: the row does not decode.
         """
         index = self._index
+        if index is not None and type(value) is index.plain:
+            # The usual case of `CacheIndex.last` (the row was read before) without the call, which
+            # would be 15 % of a lookup.
+            row: Row | None = index.groups.get(value)  # type: ignore[union-attr]  # it is built
+            kind = type(row)
+            if kind is bytes or kind is dict:
+                return index.last(value)
+            if row is None and index.limits is not None:
+                low, high = index.limits
+                if not low <= value <= high:  # type: ignore[operator]  # it is an int
+                    self._checks.check((value,), "find")
+            return row
+        self._checks.check((value,), "find")
         if index is None:
             return None
-        key, groups = index.key, index.groups
-        if key is not None:
-            value = key(value)
-        elif groups is not None:
-            # The usual case of `CacheIndex.last` (the row was read before, or there is none)
-            # without the call, which would be 15 % of a lookup.
-            row: Row | None = groups.get(value)
-            kind = type(row)
-            if kind is not bytes and kind is not dict:
-                return row
-        return index.last(value)
+        key = index.key
+        return index.last(value if key is None else key(value))
 
 
 class TableView(Generic[Row]):
@@ -218,6 +242,43 @@ class TableView(Generic[Row]):
             return self._store.holds(row)
         except EncodeError:
             return False
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name,
+                lambda: f"table {self.table_name!r}",
+                lambda: {*dir(type(self)), *vars(self)},
+                similar=lambda: self._table.column_names,
+                advice=self._advice,
+            )
+
+    def _advice(self, name: str) -> str | None:
+        """Return what to write in place of an attribute that tables do not have."""
+        accessor = f"db.{self._table.definition.accessor}"
+        definition, plain = self._table.definition, plain_name(name)
+        if name in self._table.column_names:
+            if definition.is_event:
+                return "an event table keeps no rows to look up; use on_insert"
+            return (
+                f"column {name!r} is neither unique nor indexed; write"
+                f" {accessor}.where(lambda row: row.{name} == value), or iterate over the table"
+            )
+        if plain in ("find", "filter"):
+            kind = UniqueColumn if plain == "find" else IndexView
+            names = [key for key, value in vars(self).items() if isinstance(value, kind)]
+            which = "unique columns" if plain == "find" else "indexes and unique columns"
+            any_condition = f"write {accessor}.where(lambda row: row.COLUMN == value)"
+            if not names:
+                return f"{plain} is a method of {which}, of which there are none; {any_condition}"
+            return (
+                f"{plain} is a method of {which}: {accessor}.{names[0]}.{plain}(value);"
+                f" there are {listed(names)}; for any other condition {any_condition}"
+            )
+        if plain in ("onupdate", "removeonupdate") and not hasattr(type(self), "on_update"):
+            return "only tables with a primary key have updates; use on_insert and on_delete"
+        return _ADVICE.get(plain, "").format(accessor) or None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.table_name}: {self.count()} rows>"

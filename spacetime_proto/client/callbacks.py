@@ -8,15 +8,23 @@ so registering or unregistering during a dispatch takes effect with the next mes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
+
 from . import events as ev
+from .callback_arity import check_callback
+from .events import CallDone, ReducerCompleted, TableChanged
+from .pending_call import PendingCall
+from .subscriptions import Subscription
 from .table_handles import CallbackHandle
 
 #: (function, arguments), in the order in which they run.
 Calls: TypeAlias = Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 
+#: What `on_done` and `on_change` functions get, which wake tasks and threads.
+_WAITED_FOR = frozenset({PendingCall, Subscription})
 _KINDS = (
     "connect",
     "connect_error",
@@ -27,18 +35,44 @@ _KINDS = (
 )
 
 
+class SlowCallback(msgspec.Struct, frozen=True):
+    """Tell of callbacks that take long."""
+
+    seconds: float
+    """From when on they do; for row callbacks, a batch of them together."""
+    tell: Callable[[Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], float], object]
+    """Called with the (function, arguments) that have run, and how many seconds that took."""
+
+
 class Callbacks:
     """The callbacks of a client that belong to no table."""
 
     def __init__(self) -> None:
         self._by_kind: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(_KINDS, ())
-        self._interests = (False, False)
+        self.interests = (False, False)
+        """Whether there are callbacks for whole transactions, and for the outcomes of all calls. An
+        attribute, and another tuple when it changes, because it is looked at once per message."""
+        self.slow: SlowCallback | None = None
+        """Whom to tell of callbacks that take long."""
+        self._own: set[Callable[..., Any]] = set()
+
+    def add_own(self, kind: str, callback: Callable[..., Any]) -> None:
+        """Register a callback of the client itself, which does not count as one of the program's."""
+        self._own.add(callback)
+        self.add(kind, callback)
+
+    def is_users(self, function: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+        """Whether that is a callback of the program: no `add_own`, and none that wakes a waiter."""
+        return not (args and type(args[0]) in _WAITED_FOR) and function not in self._own
 
     def add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
         """Register `callback` for ``connect``, ``connect_error``, ``disconnect``,
-        ``transaction``, ``subscription_applied`` or ``reducer``."""
-        if not callable(callback):
-            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        ``transaction``, ``subscription_applied`` or ``reducer``.
+
+        Raises:
+            TypeError: it does not take the arguments that it will be called with.
+        """
+        check_callback(f"on_{kind}", callback)
         self._set(kind, (*self._by_kind[kind], callback))
         return CallbackHandle(callback, lambda: self.remove(kind, callback))
 
@@ -52,7 +86,7 @@ class Callbacks:
     def _set(self, kind: str, callbacks: tuple[Callable[..., Any], ...]) -> None:
         by_kind = self._by_kind
         by_kind[kind] = callbacks
-        self._interests = bool(by_kind["transaction"]), bool(by_kind["reducer"])
+        self.interests = bool(by_kind["transaction"]), bool(by_kind["reducer"])
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""
@@ -60,8 +94,8 @@ class Callbacks:
 
     def only_call(
         self, message: list[ev.Event]
-    ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """Return the (function, arguments) of a message with exactly one callback, without `calls`.
+    ) -> tuple[Callable[..., Any], tuple[Any, ...], bool] | None:
+        """Return the only callback of a message without `calls`: (function, arguments, `is_users`).
 
         A shortcut for the commonest messages of a busy connection: an updated row with one
         listener, and the outcome of a call. The generators of `calls` took 3 of their 11 us. The
@@ -71,26 +105,28 @@ class Callbacks:
         Raises:
             DecodeError: the row is damaged.
         """
-        event = message[0] if message else None
         if len(message) != 1:
-            if len(message) != 2 or type(event) is not ev.ReducerCompleted:
+            if len(message) != 2 or type(message[0]) is not ReducerCompleted:
                 return None
             # A call that no caller waits for, and one callback that gets the outcomes of all calls.
             done, listeners_of_all = message[1], self._by_kind["reducer"]
-            if type(done) is ev.CallDone and done.pending.on_done is None:
-                return (listeners_of_all[0], (event.ctx,)) if len(listeners_of_all) == 1 else None
-            return None
-        if type(event) is ev.TableChanged:
+            if type(done) is not CallDone or done.pending.on_done is not None:
+                return None
+            if len(listeners_of_all) != 1:
+                return None
+            return listeners_of_all[0], (message[0].ctx,), True
+        (event,) = message
+        if type(event) is TableChanged:
             listeners, diff = event.listeners, event.diff
             if len(listeners.update) != 1 or diff.updated_count != 1:
                 return None
             if diff.inserted_count or diff.deleted_count:
                 return None
             ((old, new),) = diff.updated
-            return listeners.update[0], (event.ctx, old, new)
-        if type(event) is ev.CallDone:
+            return listeners.update[0], (event.ctx, old, new), True
+        if type(event) is CallDone:
             pending = event.pending
-            return None if pending.on_done is None else (pending.on_done, (pending,))
+            return None if pending.on_done is None else (pending.on_done, (pending,), False)
         return None
 
     def afterwards(self) -> Calls:
@@ -157,11 +193,6 @@ class Callbacks:
     def _each(self, kind: str, *args: Any) -> Calls:
         for callback in self._by_kind[kind]:
             yield callback, args
-
-    @property
-    def interests(self) -> tuple[bool, bool]:
-        """Whether there are callbacks for whole transactions, and for the outcomes of all calls."""
-        return self._interests  # kept, because it is asked once per message
 
 
 _CALLS: dict[type, Callable[[Callbacks, Any], Calls]] = {

@@ -83,6 +83,7 @@ class Calls:
         self._sets = sets
         self._updates = sets.updates
         self._owner = owner
+        self._counters = owner.counters
         self._me: tuple[Identity | None, ConnectionId | None] = None, None
 
     # --- out ----------------------------------------------------------------------------------
@@ -119,6 +120,11 @@ class Calls:
     def greeted(self, greeting: Greeting) -> None:
         """Note this client's identity: on v1 it tells its own transactions from those of others."""
         self._me = greeting.identity, greeting.connection_id
+
+    @property
+    def pending_count(self) -> int:
+        """How many calls and queries wait for their replies."""
+        return len(self._waiting)
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -196,7 +202,12 @@ class Calls:
         if pending is None or call is None or call.kind != "reducer":
             return self.on_reducer_reply(message.reply())
         del self._waiting[request_id]
-        pending.settle()
+        pending.is_done = True  # all that `settle` would do here
+        counters = self._counters
+        if pending.departure is counters.departure:
+            counters.together += 1
+        else:
+            counters.answered(pending)
         if not self._owner.wants_outcomes:
             return [CallDone(self._updates.transaction_context, pending)]
         ctx = self._outcome_context(call, "committed", None, Timestamp(message.micros))
@@ -284,6 +295,7 @@ class Calls:
         def settle(ctx: Context[Any]) -> CallDone:
             del self._waiting[key]
             pending.settle(value, error)
+            self._counters.answered(pending)
             return CallDone(ctx, pending)
 
         return settle
@@ -292,19 +304,24 @@ class Calls:
         self, call: Call[Any], status: Status, text: str | None, timestamp: Timestamp
     ) -> Context[Any]:
         """Return the context of a reply to a call of this client."""
-        event = ReducerEvent(call.name, call.args, status, text, timestamp, *self._me, is_own=True)
+        me, here = self._me
+        event = ReducerEvent(call.name, call.args, status, text, timestamp, me, here, None, True)
         return Context(self._owner, event)
 
     # --- the end ------------------------------------------------------------------------------
 
-    def end(self, cause: BaseException | None, ctx: Context[Any]) -> Iterator[Event]:
+    def end(
+        self, cause: BaseException | None, ctx: Context[Any], *, for_good: bool
+    ) -> Iterator[Event]:
         """Settle all that waits: the connection is gone."""
         for pending in self._waiting.values():
             is_unknown = pending.sent and pending.call is not None
             what = "sent but not answered, its outcome is unknown" if is_unknown else "not answered"
-            error = Disconnected.because(f"{pending.name} was {what}", cause)
-            error.outcome_unknown = is_unknown
+            error = Disconnected.because(
+                f"{pending.name} was {what}", cause, outcome_unknown=is_unknown, is_final=for_good
+            )
             pending.settle(error=error)
+            self._counters.unanswered(pending)
             yield CallDone(ctx, pending)
 
 

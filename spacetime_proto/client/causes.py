@@ -69,9 +69,14 @@ class Reconnected(msgspec.Struct, frozen=True):
 
 
 class DisconnectedEvent(msgspec.Struct, frozen=True):
-    """The connection is over; `error` is None when this client closed it."""
+    """A connection is over, or an attempt to make one has failed."""
 
     error: BaseException | None
+    """Why; None when this client closed the connection."""
+    will_retry: bool = False
+    """Whether another attempt follows; if not, the client is over."""
+    retry_in: float | None = None
+    """Seconds from the end of the connection to the next attempt; None if there is none."""
 
 
 Why: TypeAlias = (

@@ -86,6 +86,7 @@ class Connection:
         self.updates = self.sets.updates
         self.calls = Calls(module, dialect, outbox, calls, self.sets, owner)
         self._owner = owner
+        self._counters = owner.counters
         self._on_greeting = on_greeting
         self._tap = tap
         self._rest: Iterator[Incoming] | None = None
@@ -103,9 +104,10 @@ class Connection:
             meaning.QueryReply: self.calls.on_query_reply,
         }
 
-    def payloads_to_send(self) -> list[bytes | str]:
-        """Take the queued payloads, batched as the protocol allows."""
-        payloads = self._outbox.take()
+    def payloads_to_send(self, now: float) -> list[bytes | str]:
+        """Take the queued payloads, batched as the protocol allows, to be sent at this time."""
+        payloads = self._outbox.take(now)
+        self._counters.messages_sent += len(payloads)
         if len(payloads) > 1:
             payloads = self.dialect.batch(payloads)
         if self._tap is not None:
@@ -140,10 +142,12 @@ class Connection:
             messages = self.dialect.decode(payload)
             if type(messages) is tuple:
                 (message,) = messages
-                self._rest = None
+                if rest is not None:
+                    self._rest = None
             else:
                 self._rest = rest = iter(messages)
                 message = next(rest)  # every payload holds a message
+        self._counters.messages_received += 1
         return self._receivers[type(message)](message)
 
     def _greeted(self, message: Greeting) -> Iterator[Event]:
@@ -164,7 +168,7 @@ class Connection:
             for_good: no other connection will take the subscriptions over.
         """
         ctx = self.updates.transaction_context
-        yield from self.calls.end(cause, ctx)
+        yield from self.calls.end(cause, ctx, for_good=for_good)
         yield from self.sets.end(cause, ctx, for_good=for_good)
 
 
@@ -183,6 +187,6 @@ def before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
         )
     else:
         text = f"the connection was lost during the handshake: {cause}"
-    error = ConnectError(text)
+    error = ConnectError(text, is_transient=not accepted)
     error.__cause__ = cause
     return error

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 from typing_extensions import TypeVar
 
 from ..errors import LocalProtocolError, SpacetimeError
+from ..unknown_names import unknown_attribute
+from .stats import Counters
 
 if TYPE_CHECKING:
     from ..types import ConnectionId, Identity
@@ -22,6 +24,7 @@ DbT = TypeVar("DbT", default=Any)
 class ContextOwner(Protocol):
     """The part of a session that its contexts and its connection use."""
 
+    counters: Counters
     wants_everything: bool
     """Whether row differences are built for tables without callbacks too."""
     wants_outcomes: bool
@@ -39,6 +42,44 @@ class ContextOwner(Protocol):
     def submit(self, call: Call[Any]) -> None: ...
 
     def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription: ...
+
+
+_ADVICE = {
+    "call": "a callback cannot wait; write ctx.submit(reducers.NAME(...))",
+    "reducers": "write ctx.submit(reducers.NAME(...)) with the reducers of the bindings",
+    "procedures": "write ctx.submit(procedures.NAME(...)) with the procedures of the bindings",
+    "query": "a callback cannot wait for a query; ask in a task or thread of your own",
+    "sender": "who caused the change is ctx.event.caller_identity, where the event has it",
+    "timestamp": "when the change was made is ctx.event.timestamp, where the event has it",
+    "subscriptionbuilder": "write ctx.subscribe(queries)",
+}
+
+
+class NoOwner:
+    """Stands for the session while there is none: before the first schema was fetched."""
+
+    wants_everything = wants_outcomes = False
+    counters = Counters()
+    identity: Identity | None = None
+    connection_id: ConnectionId | None = None
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+
+    @property
+    def db(self) -> Any:
+        """Nothing yet: raises LocalProtocolError, as the methods do."""
+        raise self._too_early()
+
+    def submit(self, call: Call[Any]) -> None:
+        raise self._too_early()
+
+    def subscribe(self, *queries: Any, **callbacks: Any) -> Subscription:
+        raise self._too_early()
+
+    @staticmethod
+    def _too_early() -> LocalProtocolError:
+        return LocalProtocolError("there are no tables yet: the schema could not be fetched")
 
 
 class Context(Generic[DbT]):
@@ -106,6 +147,13 @@ class Context(Generic[DbT]):
         return self._owner.subscribe(
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "a callback's context", lambda: dir(type(self)), advice=_ADVICE
+            )
 
     def __repr__(self) -> str:
         return f"<Context {self.event!r}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import LocalProtocolError
+from ..unknown_names import unknown_attribute
 from .table_handles import EventTableHandle, KeyedTableHandle, TableHandle
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from ..cache.cache import Cache
     from ..schema.bound import BoundModule
     from .table_handles import HandleOwner
+
+
+_ADVICE = {
+    "reducers": "write client.call(reducers.NAME(...)) with the reducers of the bindings",
+    "procedures": "write client.call(procedures.NAME(...)) with the procedures of the bindings",
+    "query": "write client.query(...)",
+    "subscribe": "write client.subscribe(...)",
+    "tables": "each table is an attribute of its own; iterate over db for all of them",
+}
 
 
 class Db:
@@ -66,10 +76,9 @@ class Db:
 
         def __getattr__(self, name: str) -> Any:
             # Python calls this only for attributes that do not exist: no table has this name.
-            if name.startswith("_"):
-                raise AttributeError(name)
-            known = ", ".join(sorted(n for n in vars(self) if not n.startswith("_")))
-            raise AttributeError(f"no table {name!r} in this database; it has: {known}")
+            raise unknown_attribute(
+                name, lambda: "this database", lambda: vars(self), kind="table", advice=_ADVICE
+            )
 
     def __repr__(self) -> str:
         return f"<Db {', '.join(self._tables)}>"

@@ -4,7 +4,7 @@ It yields a want, the driver does it and sends back the result with the time; th
 socket, thread or randomness in here. The wants of `pump`, which runs each connection, are passed on.
 The others are
 
-* `Bindings`, first, if there is no session yet: fetch the schema and set `LifeStatus.session`;
+* `Bindings`, first, until there is a session: fetch the schema and set `LifeStatus.session`;
 * `Token`, then `Dial`, for each attempt: find the credentials, open a byte stream;
 * `HangUp`, after each attempt: write what is left, such as a close frame, and close the stream;
 * `Sleep`: wait before the next attempt.
@@ -18,21 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from ..errors import ConnectError, Disconnected
-from .callbacks import Callbacks
-from .pump import Received, Want, pump
-from .retry import Backoff, ReconnectPolicy, worth_retrying
-from .session_options import Target
-from .states import ClientState, SessionState
+from .context import Context, NoOwner
+from .events import ConnectFailed, DisconnectedEvent
+from .life_status import LifeRules, LifeStatus
+from .pump import Invoke, Received, Want, pump
+from .states import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from ..types import Identity
+    from .retry import Decision
     from .session import ClientSession
 
 __all__ = [
@@ -49,8 +49,6 @@ __all__ = [
     "Token",
     "life",
 ]
-
-DbT = TypeVar("DbT")
 
 #: Seconds for what is sent last: by the server after writing to it has failed (it may say why it
 #: closed the connection), and by this side before the stream is closed.
@@ -114,152 +112,29 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 Life: TypeAlias = Generator[
-    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | None, None
+    Want | Bindings | Token | Dial | HangUp | Sleep, Received | Answered | float | None, None
 ]
-
-
-class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a client's life."""
-
-    target: Target
-    """Where every attempt leads; each attempt adds its tokens."""
-    url: str
-    """The server, for texts of errors."""
-    connect_timeout: float | None = None
-    """Seconds that connecting may take, from the token to the server's greeting; the first time,
-    from asking for the schema."""
-    reconnect: ReconnectPolicy | None = None
-    """How to connect again; None: a lost connection is the end of the client."""
-    has_fresh_tokens: bool = False
-    """Whether each attempt asks for another token."""
-    on_callback_error: Callable[..., Any] | None = None
-    """As `pump` takes it."""
-    save_token: Callable[[str], object] | None = None
-    """Called with the token at each greeting, before the callbacks of the user."""
-
-
-class LifeStatus(Generic[DbT]):
-    """The state of a client's life, shared by `life` and its driver.
-
-    Args:
-        rules: the settings.
-        callbacks: the callbacks that belong to no table. This object registers the first one, so that
-            it knows of a greeting before the user's on_connect runs.
-        entropy: a function that returns that many random bytes.
-
-    Attributes:
-        session: None until there are bindings.
-        token: the token of the current attempt; None if it has none.
-        has_begun: whether the client began to connect.
-        was_closed: whether the user asked for the end.
-        is_over: whether the client's life has ended, and every pending request has its outcome.
-        is_up: whether the server has greeted once, and the callbacks for that have run.
-        retry_at: when the next attempt is due, on the driver's clock, while the client waits for it.
-        error: what ended the client; None while it lives, and if the client was closed.
-    """
-
-    def __init__(
-        self, rules: LifeRules, callbacks: Callbacks, *, entropy: Callable[[int], bytes]
-    ) -> None:
-        self.rules = rules
-        self.callbacks = callbacks
-        self.entropy = entropy
-        self.session: ClientSession[DbT] | None = None
-        self.token: str | None = None
-        self.has_begun = False
-        self.was_closed = False
-        self.is_over = False
-        self.is_up = False
-        self.retry_at: float | None = None
-        self.error: BaseException | None = None
-        self._attempt: Attempt | None = None
-        callbacks.add("connect", self._greeted)
-
-    @property
-    def own_token(self) -> str | None:
-        """The token with which to connect again as the same identity; None if there is none yet."""
-        return self.token or (None if self.session is None else self.session.token)
-
-    @property
-    def state(self) -> ClientState:
-        """Where the client stands, across its connections."""
-        session = self.session
-        if self.is_over or self.is_closing:
-            return ClientState.CLOSED
-        if not self.has_begun:
-            return ClientState.NEW
-        if self.retry_at is not None:
-            return ClientState.WAITING
-        if session is not None and session.is_greeted:
-            return ClientState.CONNECTED
-        return ClientState.CONNECTING
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether there is no connection, and no use any more in making one."""
-        session = self.session
-        return self.was_closed if session is None else _is_closed(session)
-
-    def close(self, now: float) -> None:
-        """Begin to close the client, in whatever state it is."""
-        self.was_closed = True
-        if self.session is not None:
-            # The session has the time of its last input; its closing deadline counts from there.
-            self.session.tick(now=now)
-            self.session.close()
-
-    def begin(self, attempt: Attempt) -> None:
-        """Note the start of an attempt (called by `life`)."""
-        self.token = None
-        self._attempt = attempt
-
-    def _greeted(self, ctx: object, identity: Identity, token: str) -> None:
-        assert self.session is not None and self._attempt is not None
-        self._attempt.is_greeted = True
-        self.session.will_reconnect = self.rules.reconnect is not None
-        if self.rules.save_token is not None:
-            self.rules.save_token(self.token or token)
-
-    def message_done(self) -> bool:
-        """Return whether the client is up; drivers ask at each `MESSAGE_DONE` until it is."""
-        session, attempt = self.session, self._attempt
-        if session is not None and attempt is not None and attempt.is_greeted:
-            self.is_up = not session.has_failed
-        return self.is_up
-
-    def settle(self) -> None:
-        """End the session, if it has not ended, and give every pending request its error, without
-        running callbacks of the user: for when the client is cancelled."""
-        self.is_over = True
-        session = self.session
-        if session is None or _is_closed(session):
-            return
-        session.give_up(self.error or Disconnected("the client was cancelled"))
-        while (message := session.message_events()) is not None:
-            for event in message:
-                for function, args in self.callbacks.waiters(event):
-                    function(*args)
 
 
 class Attempt:
     """One attempt, and the limits that it sets to reading from its connection."""
 
-    def __init__(self, now: float, rules: LifeRules) -> None:
+    def __init__(self, now: float, status: LifeStatus[Any]) -> None:
         self.now = now
         """The time of the last answer."""
-        self.is_greeted = False
         self.write_error: BaseException | None = None
         """Why sending failed. Reading goes on for `LAST_WORDS` seconds: the server may have said why
         it closed the connection."""
-        self._rules = rules
-        limit = rules.connect_timeout
+        self._status = status
+        self._rules = status.rules
+        limit = status.rules.connect_timeout
         self.deadline = None if limit is None else now + limit
         """When the server must have greeted."""
         self._grace = 0.0
 
     def read_until(self, deadline: float | None) -> float | None:
         """Return when to stop waiting for bytes, given the session's own deadline."""
-        if self.deadline is not None and not self.is_greeted:
+        if self.deadline is not None and not self._status.is_greeted:
             deadline = self.deadline if deadline is None else min(deadline, self.deadline)
         if self.write_error is not None:
             deadline = self._grace if deadline is None else min(deadline, self._grace)
@@ -277,7 +152,7 @@ class Attempt:
         # What came with the first late read counts, as it may have lain there in time. After that
         # the limit holds, although bytes may go on arriving for ever.
         if self._is_overdue and (was_overdue or not (received.data or received.eof)):
-            if self.write_error is None or (not self.is_greeted and self.is_late):
+            if self.write_error is None or (not self._status.is_greeted and self.is_late):
                 return self.refusal(None)
             return _lost(self.write_error)
         return None
@@ -287,7 +162,7 @@ class Attempt:
         """Whether time is up: for the greeting, or for the server's last words."""
         if self.write_error is not None and self.now >= self._grace:
             return True
-        return not self.is_greeted and self.is_late
+        return not self._status.is_greeted and self.is_late
 
     @property
     def is_late(self) -> bool:
@@ -300,7 +175,8 @@ class Attempt:
             return error
         late = ConnectError(
             f"{self._rules.url} did not accept the connection within"
-            f" {self._rules.connect_timeout or 0:g} s (option connect_timeout)"
+            f" {self._rules.connect_timeout or 0:g} s (option connect_timeout)",
+            is_transient=True,
         )
         late.__cause__ = error
         return late
@@ -326,45 +202,75 @@ def life(status: LifeStatus[Any], *, now: float) -> Life:
     """
     # All in one function, without a generator between it and the pump: a `send` passes through each
     # generator on the way, which costs 1 % of a row callback.
-    rules = status.rules
-    status.has_begun = True
+    status.start(now)
     with _settled_at_the_end(status):
-        if status.session is None and not status.was_closed:
-            limit = rules.connect_timeout
-            # One limit holds for the schema and the first attempt together: `now` stays.
-            _checked((yield Bindings(None if limit is None else now + limit)))
+        if status.session is None:
+            now = yield from _fetch_bindings(status, now)
         session = status.session
         if session is None:
             return  # closed before the schema was there
-        policy = rules.reconnect or ReconnectPolicy()
-        backoff = Backoff(policy, entropy=status.entropy)
-        while not _is_closed(session):
-            attempt = Attempt(now, rules)
-            status.begin(attempt)
+        session.decide = status.decide
+        while not status.is_closing:
+            attempt = Attempt(now, status)
+            status.begin()
             yield from _connect(status, session, attempt)
-            yield from _talk(status, status.callbacks, attempt)
+            yield from _talk(status, attempt)
             answer = yield HangUp(LAST_WORDS if attempt.write_error is None else 0.0)
             now = _checked(answer).now
-            if _is_closed(session):
-                break  # without a policy the session always closes
-            error = session.close_error or Disconnected("the connection ended")
-            if attempt.is_greeted:
-                backoff.reset()
-            delay = None
-            if worth_retrying(error, fresh_token=rules.has_fresh_tokens):
-                delay = backoff.next_delay()
-            if delay is None:
-                session.give_up(error)
-                # The callbacks know of the failed attempt. This is only for requests that wait.
-                yield from _talk(status, Callbacks())
-                status.error = error
-                return
-            status.retry_at = now + delay
+            if status.retry_at is None or status.is_closing:
+                break
             answer = yield Sleep(status.retry_at)
             now = _checked(answer).now
             status.retry_at = None
         if not session.is_over:  # closed without a connection, or after its end was told
-            yield from _talk(status, status.callbacks)
+            yield from _talk(status)
+
+
+def _fetch_bindings(
+    status: LifeStatus[Any], now: float
+) -> Generator[Bindings | Sleep | Invoke, Any, float]:
+    """Ask for the bindings until there is a session, or the client is closed.
+
+    Returns:
+        When the first attempt to connect began: one limit holds for the schema and it together.
+
+    Raises:
+        Exception: the schema could not be fetched.
+    """
+    while not status.was_closed:
+        attempt = Attempt(now, status)
+        answer: Answered = yield Bindings(attempt.deadline)
+        attempt.now = answer.now
+        error: BaseException | None = answer.error
+        if error is None and status.session is None and not status.is_closing and attempt.is_late:
+            error = attempt.refusal(None)
+        if not isinstance(error, ConnectError):
+            _checked(answer)
+            break
+        decision = status.decide(error, answer.now)
+        yield from _tell_failure(status, decision)
+        if status.is_closing:
+            break
+        if status.retry_at is None:
+            raise decision.error
+        answer = yield Sleep(status.retry_at)
+        now = answer.now
+        status.retry_at = None
+    return now
+
+
+def _tell_failure(status: LifeStatus[Any], decision: Decision) -> Generator[Invoke, Any, None]:
+    """Run on_connect_error for an attempt that failed before there was a session."""
+    error, retry_in = decision
+    ctx: Context[Any] = Context(NoOwner(), DisconnectedEvent(error, retry_in is not None, retry_in))
+    handler = status.rules.on_callback_error
+    for function, args in status.callbacks.calls(ConnectFailed(ctx, error)):
+        try:
+            yield Invoke(function, args)
+        except Exception as raised:
+            if handler is None:
+                raise
+            yield Invoke(handler, (raised, function))
 
 
 @contextmanager
@@ -403,37 +309,32 @@ def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Atte
     if session.state is not SessionState.IDLE:
         return
     error = answer.error
-    # An OSError comes from a token callable. On a reconnect it counts as a failed attempt.
-    if not isinstance(error, ConnectError) and not (status.is_up and isinstance(error, OSError)):
-        _checked(answer)
+    if not status.is_up and not isinstance(error, ConnectError):
+        _checked(answer)  # a token callable raised it
     token, query_token = (None, None) if found is None else (found.token, found.query_token)
     if query_token is not None:
         token = None
     target = msgspec.structs.replace(status.rules.target, token=token, query_token=query_token)
     session.start(attempt.now, target)
-    if answer.value is None:
+    if error is not None and not isinstance(error, (ConnectError, OSError)):
+        session.fail(error)  # a token callable raised it; an OSError counts as a failed attempt
+    elif answer.value is None:
         session.connection_lost(attempt.refusal(error), now=attempt.now)
 
 
-def _talk(
-    status: LifeStatus[Any], callbacks: Callbacks, attempt: Attempt | None = None
-) -> Generator[Want, Any, None]:
+def _talk(status: LifeStatus[Any], attempt: Attempt | None = None) -> Generator[Want, Any, None]:
     """Run the session until its connection is over and its pending requests have their outcome."""
     assert status.session is not None
     return pump(
         status.session,
-        callbacks,
+        status.callbacks,
         on_callback_error=status.rules.on_callback_error,
         in_batches=True,
         attempt=attempt,
     )
 
 
-def _is_closed(session: ClientSession[Any]) -> bool:
-    return session.state is SessionState.CLOSED
-
-
-def _checked(answer: Received | Answered | None) -> Answered:
+def _checked(answer: Received | Answered | float | None) -> Answered:
     """Return `answer`, or raise the error in it."""
     assert isinstance(answer, Answered)
     if answer.error is not None:

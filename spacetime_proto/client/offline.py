@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from .context import Context
     from .events import Event
     from .pending_call import PendingCall
+    from .stats import Counters
     from .subscriptions import Subscription
 
 
 class Waiting:
     """Calls and subscriptions that have no connection yet, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self.calls: list[PendingCall[Any]] = []
         self.sets: list[Subscription] = []
 
@@ -53,20 +55,24 @@ class Waiting:
                 connection.calls.send(pending)
             except SpacetimeError as error:
                 pending.settle(error=error)
+                self._counters.unanswered(pending)
                 events.append(CallDone(ctx, pending))
         return events
 
     def drop_calls(
-        self, cause: BaseException | None, ctx: Context[Any]
+        self, cause: BaseException | None, ctx: Context[Any], *, for_good: bool
     ) -> Generator[Event, None, None]:
         """Settle the calls: they were never sent, so their outcome is known."""
         calls, self.calls = self.calls, []
         for pending in calls:
-            what = f"{pending.name} was not sent"
-            pending.settle(error=Disconnected.because(what, cause, "this client was closed"))
+            error = Disconnected.because(
+                f"{pending.name} was not sent", cause, "this client was closed", is_final=for_good
+            )
+            pending.settle(error=error)
+            self._counters.unanswered(pending)
             yield CallDone(ctx, pending)
 
     def drop(self, cause: BaseException | None, ctx: Context[Any]) -> Generator[Event, None, None]:
         """Settle everything: there will be no other connection."""
-        yield from self.drop_calls(cause, ctx)
+        yield from self.drop_calls(cause, ctx, for_good=True)
         yield from end_subscriptions(self.take_sets(), cause, ctx, for_good=True)

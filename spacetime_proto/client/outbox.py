@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError
 from ..limits import sent_size
+from .pending_call import Departure
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -29,7 +30,7 @@ class Outbox:
         self._max_in_flight = limits.in_flight
         self._max_size = limits.outgoing_size
         self._payloads: list[bytes | str] = []
-        self._pending: list[PendingCall[Any]] = []
+        self._departure = Departure()
         self._next_id = 1
 
     def new_id(self) -> int:
@@ -56,20 +57,21 @@ class Outbox:
             payload: the request.
             pending: the call in it, if any; marked as sent by `take`.
         """
-        if (size := sent_size(payload)) > self._max_size:
+        size = len(payload) if type(payload) is bytes else sent_size(payload)
+        if size > self._max_size:
             raise LocalProtocolError(
                 f"a request of {size} bytes is too large to send "
                 f"(limit outgoing_size = {self._max_size})"
             )
         self._payloads.append(payload)
         if pending is not None:
-            self._pending.append(pending)
+            pending.departure = self._departure
 
-    def take(self) -> list[bytes | str]:
-        """Take all that is queued, to be sent at once."""
+    def take(self, now: float) -> list[bytes | str]:
+        """Take all that is queued, to be sent at once, at this time."""
         payloads = self._payloads
         if payloads:
             self._payloads = []
-            while self._pending:
-                self._pending.pop().sent = True
+            self._departure.at = now
+            self._departure = Departure()
         return payloads

@@ -31,6 +31,13 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True):
         return f"{self.name}({', '.join(map(repr, self.args))})"
 
 
+class Departure(msgspec.Struct, eq=False, gc=False):
+    """One write to the stream, shared by all requests in it."""
+
+    at: float | None = None
+    """When they were handed out for sending, on the driver's clock; None: not yet."""
+
+
 class PendingCall(msgspec.Struct, Generic[R], eq=False):
     """A request that was accepted for sending, and its outcome once that is known.
 
@@ -45,11 +52,16 @@ class PendingCall(msgspec.Struct, Generic[R], eq=False):
     on_done: Callable[[PendingCall[R]], object] | None = None
     request_id: int = -1
     """Id on the current connection; -1 while it waits to be sent."""
-    sent: bool = False
-    """Whether its bytes were handed out for sending."""
+    departure: Departure | None = None
+    """The write that it is part of; None while it waits for a connection."""
     is_done: bool = False
     value: R | None = None
     error: BaseException | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether its bytes were handed out for sending."""
+        return self.departure is not None and self.departure.at is not None
 
     def result(self) -> R:
         """Return the value, or raise the typed error of the outcome.

@@ -4,8 +4,8 @@ It yields a want, the driver does it and sends back the result. These are the wa
 
 * `Read(deadline)`: write ``session.data_to_send()``, then wait for bytes, the end of the stream, the
   deadline, or a wake-up because a request was queued; send back a `Received`.
-* `Invoke(function, args)`: call it (an async driver awaits an awaitable result); send back anything,
-  or throw the exception that it raised into the generator.
+* `Invoke(function, args)`: call it (an async driver awaits an awaitable result); send back how many
+  seconds it took, or None if nobody measures, or throw the exception that it raised into the generator.
 * `InvokeEach(calls)`, only with ``in_batches=True``: the same for each of several calls. If one of
   them raises, throw the exception at once; another `InvokeEach` brings the remaining calls.
 
@@ -27,9 +27,9 @@ from ..errors import ProtocolError
 from . import events as ev
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .callbacks import Callbacks, Calls
+    from .callbacks import Callbacks, Calls, SlowCallback
     from .life import Attempt
     from .session import ClientSession
 
@@ -102,7 +102,7 @@ def pump(
     on_callback_error: Callable[..., Any] | None = None,
     in_batches: bool = False,
     attempt: Attempt | None = None,
-) -> Generator[Want, Received | None, None]:
+) -> Generator[Want, Received | float | None, None]:
     """Run one connection of `session`, which was just started, to its end.
 
     Args:
@@ -115,10 +115,17 @@ def pump(
             transactions of a hundred rows (benchmarks/TRIED.md).
         attempt: further limits to how long a read waits (see `life`).
     """
+    counters = session.counters
+    add_seconds = counters.seconds.append
+    slow = callbacks.slow
+    limit = float("inf") if slow is None else slow.seconds
+    known: tuple[bool, bool] | None = None
     while True:
         while True:
             # Asked again for each message: callbacks may have been added or removed.
-            session.wants_everything, session.wants_outcomes = callbacks.interests
+            interests = callbacks.interests
+            if interests is not known:
+                known = session.wants_everything, session.wants_outcomes = interests
             message = session.message_events()
             if message is None:
                 break
@@ -132,16 +139,25 @@ def pump(
                 if only is None:
                     yield from _dispatch(session, callbacks, message, on_callback_error, in_batches)
                 else:
+                    function, args, is_users = only
                     try:
-                        yield Invoke(*only)
+                        seconds: Any = yield Invoke(function, args)
                     except Exception as raised:
-                        yield from _raised(session, on_callback_error, raised, only[0])
+                        counters.callbacks_run += is_users
+                        yield from _raised(session, on_callback_error, raised, function)
+                    else:
+                        if is_users:
+                            if seconds is not None and seconds < limit:
+                                add_seconds(seconds)
+                            else:
+                                counters.callbacks_run += 1
+                                yield from _took(session, slow, [(function, args)], seconds)
             yield MESSAGE_DONE
         if session.is_over:
             return
         deadline = session.deadline
         received = yield Read(deadline if attempt is None else attempt.read_until(deadline))
-        assert received is not None
+        assert type(received) is Received
         error = received.error if attempt is None else attempt.verdict(received)
         if error is not None:
             session.connection_lost(error, now=received.now)
@@ -158,7 +174,7 @@ def _dispatch(
     message: Iterable[ev.Event],
     on_callback_error: Callable[..., Any] | None,
     in_batches: bool,
-) -> Generator[Want, Received | None, None]:
+) -> Generator[Want, Received | float | None, None]:
     """Run the callbacks of one message.
 
     If one of them ends the connection, the user's callbacks do not see the rest of the message, but
@@ -166,6 +182,7 @@ def _dispatch(
     """
     # If it has failed before, these are the events of the end, and all of them are shown.
     was_failing = session.has_failed
+    slow = callbacks.slow
     try:
         for event in message:
             is_cut = session.has_failed and not was_failing
@@ -173,24 +190,32 @@ def _dispatch(
                 continue
             calls = callbacks.waiters(event) if is_cut else callbacks.calls(event)
             if in_batches and type(event) is ev.TableChanged:
-                yield from _each(session, calls, on_callback_error)
+                yield from _each(session, calls, on_callback_error, slow)
                 continue
             for function, args in calls:
+                is_users = callbacks.is_users(function, args)
+                session.counters.callbacks_run += is_users
                 try:
-                    yield Invoke(function, args)
+                    seconds = yield Invoke(function, args)
                 except Exception as error:
                     handler = None if type(event) is ev.BeforeDelete else on_callback_error
                     yield from _raised(session, handler, error, function)
                     if handler is None:
                         break
+                else:
+                    if is_users:
+                        yield from _took(session, slow, [(function, args)], seconds)
             if type(event) is ev.BeforeDelete and session.has_failed:
                 return  # the rows are still in the cache: the message is not applied
         if not session.has_failed:
             for function, args in callbacks.afterwards():
+                session.counters.callbacks_run += 1
                 try:
-                    yield Invoke(function, args)
+                    seconds = yield Invoke(function, args)
                 except Exception as error:
                     yield from _raised(session, on_callback_error, error, function)
+                else:
+                    yield from _took(session, slow, [(function, args)], seconds)
     except ProtocolError as error:  # a row for a callback does not decode
         session.fail(error)
     finally:
@@ -199,8 +224,11 @@ def _dispatch(
 
 
 def _each(
-    session: ClientSession[Any], calls: Calls, on_callback_error: Callable[..., Any] | None
-) -> Generator[Want, Received | None, None]:
+    session: ClientSession[Any],
+    calls: Calls,
+    on_callback_error: Callable[..., Any] | None,
+    slow: SlowCallback | None,
+) -> Generator[Want, Received | float | None, None]:
     """Run `calls` in batches.
 
     Raises:
@@ -216,14 +244,21 @@ def _each(
         # `length_hint` of a list iterator is the number of entries that are left. So it tells whether
         # the batch is finished, and after an exception which callback was the last one taken.
         rest = iter(batch)
-        while length_hint(rest):
+        left = len(batch)
+        while left:
+            begun = left
             try:
-                yield InvokeEach(rest)
+                seconds = yield InvokeEach(rest)
             except Exception as error:
-                function = batch[-1 - length_hint(rest)][0]
-                yield from _raised(session, on_callback_error, error, function)
+                left = length_hint(rest)
+                session.counters.callbacks_run += begun - left
+                yield from _raised(session, on_callback_error, error, batch[-1 - left][0])
                 if on_callback_error is None:
                     return
+            else:
+                left = length_hint(rest)
+                session.counters.callbacks_run += begun - left
+                yield from _took(session, slow, batch[-begun : len(batch) - left], seconds)
         if len(batch) < BATCH and damage is None:
             return
     raise damage
@@ -234,7 +269,7 @@ def _raised(
     handler: Callable[..., Any] | None,
     error: Exception,
     function: Callable[..., Any],
-) -> Generator[Want, Received | None, None]:
+) -> Generator[Want, Received | float | None, None]:
     """Call `handler` with what a callback raised; without a handler, end the connection."""
     if handler is None:
         session.fail(error)
@@ -243,3 +278,20 @@ def _raised(
         yield Invoke(handler, (error, function))
     except Exception as worse:
         session.fail(worse)
+
+
+def _took(
+    session: ClientSession[Any],
+    slow: SlowCallback | None,
+    calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]],
+    seconds: object,
+) -> Generator[Want, Received | float | None, None]:
+    """Count the time that callbacks took, if it was measured, and tell of it if it was long."""
+    if type(seconds) is not float:
+        return
+    session.counters.callback_seconds += seconds
+    if slow is not None and seconds >= slow.seconds:
+        try:
+            yield Invoke(slow.tell, (calls, seconds))
+        except Exception as error:
+            session.fail(error)

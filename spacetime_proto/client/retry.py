@@ -8,7 +8,7 @@ thousand clients of a restarted server do not all return at the same moment.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -33,16 +33,21 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     Raises:
         LocalProtocolError: on construction, for a number that is out of range.
+
+    first_delay: float = 1.0
+        Ceiling of the first delay, seconds.
+    max_delay: float = 30.0
+        Ceiling of every delay, seconds.
+    factor: float = 2.0
+        The ceiling is multiplied by this from attempt to attempt.
+    max_attempts: int | None = None
+        Attempts after one loss before giving up; None never gives up.
     """
 
     first_delay: float = 1.0
-    """Ceiling of the first delay, seconds."""
     max_delay: float = 30.0
-    """Ceiling of every delay, seconds."""
     factor: float = 2.0
-    """The ceiling is multiplied by this from attempt to attempt."""
     max_attempts: int | None = None
-    """Attempts after one loss before giving up; None never gives up."""
 
     def __post_init__(self) -> None:
         for name, least, said in _BOUNDS:
@@ -62,6 +67,15 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
         # The exponent is bounded: 2.0 ** 1100 would overflow on a client that retries for days.
         growth = self.factor ** min(attempt - 1, 64)
         return min(self.max_delay, self.first_delay * growth)
+
+
+class Decision(NamedTuple):
+    """What becomes of a client whose connection, or attempt to connect, has ended with an error."""
+
+    error: BaseException
+    """Why, as users are told."""
+    retry_in: float | None = None
+    """Seconds until the next attempt; None: there is none, and the client is over."""
 
 
 class Backoff:

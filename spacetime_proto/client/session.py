@@ -21,6 +21,7 @@ from .db import make_db
 from .dialects import dialect_for
 from .requests import Requests
 from .states import SessionInput, SessionState, next_session_state
+from .tap import CarefulTap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from .db import Db
     from .events import Event
     from .meaning import Greeting
+    from .retry import Decision
     from .session_options import ClientOptions, Target
+    from .stats import Stats
     from .tap import Tap
 
 DbT = TypeVar("DbT")
@@ -61,19 +64,22 @@ class ClientSession(Requests, Generic[DbT]):
         """The cache that `db` shows."""
         self.token: str | None = None
         """The token in the server's first greeting: a new one, or the one that was sent."""
-        self.will_reconnect = False
-        """Set by the driver: whether another `start` follows if the connection is lost. Subscriptions
-        are kept then."""
+        self.decide: Callable[[BaseException, float], Decision] | None = None
+        """Set by the driver: called as ``decide(error, now)`` when a connection or an attempt has
+        ended with `error`, it says whether and when another `start` follows. Subscriptions are kept
+        then. Without it, every end is final."""
         self.has_failed = False
         """Whether an error is about to end the current connection."""
         self.tap: Tap | None = None
         """Is shown every message of the connections that begin after it was set; see `Tap`."""
+        self._tap: Tap | None = None
         self._entropy = entropy
         self._tables = cast("Db", self.db)
         self._tables.attach(self.cache)
         self._wire: ClientWebSocket | None = None
-        self._failure: BaseException | None = None
         self._closing_by_user = False
+        self._is_told = False
+        """Whether an event has told of the end of the last attempt."""
         self._last_words = b""
         self._token_hint = ""
         self._now = 0.0
@@ -103,6 +109,20 @@ class ClientSession(Requests, Generic[DbT]):
     def __repr__(self) -> str:
         return f"<ClientSession {self.state.value} identity={self.identity}>"
 
+    @property
+    def stats(self) -> Stats:
+        """The numbers of this session's whole life, as of its last input."""
+        return self.stats_at(self._now)
+
+    def stats_at(self, now: float) -> Stats:
+        """Return `stats`, given the time on the clock of the session's inputs."""
+        connection = self._connection
+        pending = len(self._waiting.calls)
+        if connection is not None:
+            pending += connection.calls.pending_count
+        rows, size = self.cache.count_rows()
+        return self.counters.at(now, pending=pending, rows=rows, size=size)
+
     # --- bytes and time -----------------------------------------------------------------------
 
     def start(self, now: float, target: Target) -> None:
@@ -117,8 +137,9 @@ class ClientSession(Requests, Generic[DbT]):
         """
         self._move(SessionInput.START)
         self._now = now
-        self._failure, self.has_failed = None, False
-        self._end_pending = False
+        self.counters.attempts += 1
+        self._failure, self.has_failed, self._is_damaged = None, False, False
+        self._end_pending = self._is_told = False
         self._last_words = b""
         self._token_hint = target.token_hint if target.token or target.query_token else ""
         self._connection = None
@@ -145,6 +166,7 @@ class ClientSession(Requests, Generic[DbT]):
         """Take bytes from the stream. Errors of the server are not raised; they end in `events`."""
         self._now = now
         if self._wire is not None:
+            self.counters.read(data, now)
             self._wire.receive_data(data, now)
 
     def receive_eof(self, *, now: float) -> None:
@@ -156,6 +178,7 @@ class ClientSession(Requests, Generic[DbT]):
     def connection_lost(self, cause: BaseException, *, now: float) -> None:
         """Note that the stream broke, or could not be opened, because of `cause`."""
         self._now = now
+        self._is_told = False
         self._fail_with(cause)
 
     def tick(self, *, now: float) -> None:
@@ -169,19 +192,31 @@ class ClientSession(Requests, Generic[DbT]):
         """When to call `tick` at the latest; None for never."""
         return None if self._wire is None else self._wire.deadline
 
-    def data_to_send(self) -> bytes:
-        """Return the bytes to write, in one piece, and forget them; empty if there are none."""
+    def data_to_send(self, *, now: float | None = None) -> bytes:
+        """Return the bytes to write, in one piece, and forget them; empty if there are none.
+
+        Args:
+            now: the time, from which `stats` counts how long a reply takes; by default, that of
+                the last input.
+        """
+        if now is not None:
+            self._now = now
         wire = self._wire
         if wire is None:
-            last_words, self._last_words = self._last_words, b""
-            return last_words
-        self._flush(wire)
-        return wire.data_to_send()
+            data, self._last_words = self._last_words, b""
+        else:
+            self._flush(wire)
+            data = wire.data_to_send()
+        self.counters.bytes_sent += len(data)
+        return data
 
     def _flush(self, wire: ClientWebSocket) -> None:
         """Pass the queued messages of the connection to the WebSocket."""
         if self._connection is not None and wire.state is State.OPEN:
-            for payload in self._connection.payloads_to_send():
+            payloads = self._connection.payloads_to_send(self._now)
+            if self.has_failed:
+                return  # the tap could not take one
+            for payload in payloads:
                 wire.send(payload)
 
     # --- the end ------------------------------------------------------------------------------
@@ -194,7 +229,6 @@ class ClientSession(Requests, Generic[DbT]):
         if self.state is SessionState.CLOSED:
             return
         self._closing_by_user = True
-        self.will_reconnect = False
         self._move(SessionInput.CLOSE)
         if self._wire is None or self._end_pending:
             self._end_pending = True
@@ -204,22 +238,27 @@ class ClientSession(Requests, Generic[DbT]):
             self._wire.close(code, reason, now=self._now)
 
     def fail(self, error: BaseException) -> None:
-        """End the connection because of an error on this side, such as a raising callback."""
-        self._on_damage(error)
+        """End the client because of an error on this side, such as a raising callback."""
+        if self._is_told and error.__context__ is None:  # raised by a callback that heard of an end
+            error.__context__ = self.close_error
         self._current = None
+        self._break_off(error)
+
+    def _break_off(self, error: BaseException) -> None:
+        self._on_damage(error)
         if self._wire is not None and self._wire.state is State.OPEN:
             self._wire.close(1002 if isinstance(error, ProtocolError) else 1000, now=self._now)
 
     def _on_damage(self, error: BaseException) -> None:
-        """End the connection: a row that was read does not decode, so the cache cannot be trusted."""
+        """End the client: a row that was read does not decode, so the cache cannot be trusted."""
         self._fail_with(error)
-        self.will_reconnect = False
+        self._is_damaged = True
 
     def _fail_with(self, error: BaseException) -> None:
         """Let an error end the connection; the first one counts."""
-        if not self.has_failed:
-            self._failure, self.has_failed = error, True
-        self._end_pending = True
+        if self._failure is None:
+            self._failure = error
+        self.has_failed = self._end_pending = True
 
     @property
     def is_over(self) -> bool:
@@ -267,7 +306,7 @@ class ClientSession(Requests, Generic[DbT]):
                 connection = self._connection
                 if connection is None and wire.accepted is not None:
                     connection = self._accept(wire.accepted)
-                if connection is not None:
+                if connection is not None and not self.has_failed:
                     events = connection.receive(wire.inbox)
                     if type(events) is list:
                         return events
@@ -299,6 +338,7 @@ class ClientSession(Requests, Generic[DbT]):
         assert protocol is not None  # the wire refuses an answer without one that was offered
         again, limits = self._was_open, self.options.limits
         bound = self.module.bound.within(limits)
+        tap = self._tap = None if self.tap is None else CarefulTap(self.tap, self._break_off)
         self._connection = connection = Connection(
             bound,
             limits,
@@ -307,12 +347,12 @@ class ClientSession(Requests, Generic[DbT]):
             db=self._tables,
             owner=self,
             on_greeting=self._on_greeting,
-            tap=self.tap,
+            tap=tap,
             previous=self.cache if again else None,
             replayed=self._waiting.take_sets() if again else (),
         )
-        if self.tap is not None:
-            self.tap.started(protocol, accepted.headers)
+        if tap is not None:
+            tap.started(protocol, accepted.headers)
         return connection
 
     def _on_greeting(self, greeting: Greeting) -> None:
@@ -326,6 +366,8 @@ class ClientSession(Requests, Generic[DbT]):
                 f"after reconnecting the server calls this client {greeting.identity}, "
                 f"before it was {self.identity}"
             )
+        self.counters.greeted(self._now)
+        self.close_error = None
         self.identity = greeting.identity
         self.connection_id = greeting.connection_id
         if self.token is None:
@@ -343,29 +385,40 @@ class ClientSession(Requests, Generic[DbT]):
 
     def _finish(self) -> Generator[Event, None, None]:
         """End the current connection: give pending requests their outcome, then tell of the end."""
+        self.counters.ended(self._now)
         wire, self._wire = self._wire, None
         connection, self._connection = self._connection, None
         self._end_pending = False
+        is_told, self._is_told = self._is_told, True
         self._last_words = b"" if wire is None else wire.data_to_send()
-        cause = self._failure
+        # A callback that is about to hear of this end may raise, and so end the client by itself.
+        cause, self._failure = self._failure, None
         if cause is None and wire is not None:
             cause = wire.failure
-        if self._closing_by_user and isinstance(cause, (ConnectError, Disconnected, OSError)):
+        if self._tap is not None and wire is not None and connection is not None:
+            side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
+            self._tap.closed(side, wire.close_code, wire.close_reason)
+            if cause is None:
+                cause, self._failure, self._end_pending = self._failure, None, False
+        is_theirs = isinstance(cause, (ConnectError, Disconnected, OSError))
+        if self._closing_by_user and is_theirs and not self._is_damaged:
             cause = None  # the user asked for this end; how the stream ended does not matter
         greeted = connection is not None and connection.greeting is not None
-        if self.tap is not None and wire is not None and connection is not None:
-            side: Literal["client", "server"] = "client" if self._closing_by_user else "server"
-            self.tap.closed(side, wire.close_code, wire.close_reason)
         # If it is None now, the user closed the connection: any other end left a failure in the wire.
-        if not greeted and cause is not None:
+        if not greeted and cause is not None and not self._is_damaged:
             cause = before_greeting(cause, accepted=connection is not None)
         if isinstance(cause, AuthError):
             cause = cause.with_hint(self._token_hint)
+        retry_in: float | None = None
+        may_retry = not (self._is_damaged or self._closing_by_user)
+        if cause is not None and may_retry and self.decide is not None:
+            cause, retry_in = self.decide(cause, self._now)
+        for_good = retry_in is None
         self.close_error = cause
-        for_good = not self.will_reconnect or self._closing_by_user
+        _mark(cause, is_final=for_good)
         if self.state is not SessionState.CLOSED:
             self._move(SessionInput.FINISHED if for_good else SessionInput.LOST)
-        ctx = Context(self, ev.DisconnectedEvent(cause))
+        ctx = Context(self, ev.DisconnectedEvent(cause, not for_good, retry_in))
         if connection is not None:
             kept = [] if for_good else connection.sets.subscriptions
             yield from connection.end(cause, for_good=for_good)
@@ -373,15 +426,24 @@ class ClientSession(Requests, Generic[DbT]):
         if for_good:
             yield from self._waiting.drop(cause, ctx)
         elif self.options.offline == "fail":
-            yield from self._waiting.drop_calls(cause, ctx)
+            yield from self._waiting.drop_calls(cause, ctx, for_good=False)
         if greeted:
             yield ev.Ended(ctx, cause)
-        elif cause is not None:
+        elif cause is not None and not is_told:
             yield ev.ConnectFailed(ctx, cause)
 
     def give_up(self, cause: BaseException) -> None:
         """Close the session because of `cause`, since no further attempt will be made."""
         if self.state is SessionState.CLOSED:
             return
-        self.has_failed = False  # so that `cause` replaces what ended the last connection
+        self._failure = None  # so that `cause` replaces what ended the last connection
+        self._is_told = False
         self._on_damage(cause)
+
+
+def _mark(error: BaseException | None, *, is_final: bool) -> None:
+    """Let an error, and those that caused it, say whether the client is over."""
+    while error is not None:
+        if isinstance(error, Disconnected):
+            error.is_final = is_final
+        error = error.__cause__

@@ -78,6 +78,7 @@ class Sets:
 
     def subscribe(self, subscription: Subscription) -> None:
         """Queue a Subscribe for a pending subscription; LocalProtocolError as `Outbox`."""
+        subscription.choose(self._dialect.module, self._dialect.protocol)
         request_id = self._outbox.new_id()
         set_id: int | None = None
         if subscription.legacy and self._dialect.has_legacy_set:
@@ -171,12 +172,21 @@ class Sets:
 
     # --- answers ------------------------------------------------------------------------------
 
-    def _request(self, request_id: int, kind: str) -> SetRequest:
-        # Not removed yet: if an `on_before_delete` callback raises, nothing may have changed.
+    def _request(self, request_id: int, answer: str) -> SetRequest:
+        # Not removed yet: if an `on_before_delete` callback raises, nothing may have changed, and
+        # the end of the connection settles the subscription.
         try:
-            return self._requests[request_id]
+            request = self._requests[request_id]
         except KeyError:
-            raise ProtocolError(f"{kind} answers request {request_id}, which is unknown") from None
+            text = f"{answer} answers request {request_id}, which is unknown"
+            raise ProtocolError(text) from None
+        asked = "Subscribe" if request.is_subscribe else "Unsubscribe"
+        if answer != "SubscriptionError" and answer != f"{asked}Applied":
+            raise ProtocolError(
+                f"{answer} answers request {request_id}, which was the {asked} of"
+                f" {list(request.subscription.queries)!r}"
+            )
+        return request
 
     def on_applied(self, message: Applied) -> Iterator[Event]:
         subscription = self._request(message.request_id, "SubscribeApplied").subscription
@@ -243,7 +253,7 @@ class Sets:
             subscription, is_subscribe = self._request(request_id, "SubscriptionError")
             if is_subscribe:
                 del self._requests[request_id]
-                return self._fail(subscription, text, drop=())
+                return self._fail(subscription, text, None)
             # The server has no such set any more, so its rows are stale here too.
             set_id = subscription.set_id
             is_live = self.live.get(set_id) is subscription and not self._dialect.shares_rows
@@ -251,9 +261,9 @@ class Sets:
             return self._unapplied(request_id, set_id, subscription, plan)
         if set_id is None or self._dialect.shares_rows:
             return self._lose_everything(text)
-        live = self.live.pop(set_id, None)
+        live = self.live.get(set_id)
         if live is not None:
-            return self._fail(live, text, drop=(set_id,))
+            return self._fail(live, text, set_id)
         if set_id > self._highest_id:
             raise ProtocolError(f"SubscriptionError names query set {set_id}, which is unknown")
         return ()
@@ -265,13 +275,14 @@ class Sets:
                 return request_id
         return None
 
-    def _fail(
-        self, subscription: Subscription, text: str, *, drop: tuple[int, ...]
-    ) -> Iterator[Event]:
+    def _fail(self, subscription: Subscription, text: str, live: int | None) -> Iterator[Event]:
+        """End a set that was refused, or one that is `live` under this id."""
         error = SubscriptionError(text, queries=subscription.queries)
         ctx = Context(self._owner, SubscriptionFailed(subscription, error))
-        plan = self.updates.cache.plan((), drop=drop)
+        plan = self.updates.cache.plan((), drop=() if live is None else (live,))
         yield from self.updates.before(plan, ctx)
+        if live is not None:
+            del self.live[live]
         outcome = _refused(subscription, error, ctx)
         yield from self.updates.apply(plan, ctx)
         yield from self._conclude(subscription, outcome)
@@ -311,7 +322,10 @@ class Sets:
 
     def _finish_replay(self) -> Iterable[Event]:
         """When all sets are settled, show the new cache; return the difference and kept events."""
-        return () if self._replaying else [*self.updates.reveal(), *self._held]
+        if self._replaying:
+            return ()
+        held, self._held = self._held, []
+        return [*self.updates.reveal(), *held]
 
     @property
     def subscriptions(self) -> list[Subscription]:
@@ -326,7 +340,8 @@ class Sets:
         """Settle all sets: the connection is gone."""
         asked = [one.subscription for one in self._requests.values()]
         waiting = dict.fromkeys([*asked, *self.live.values(), *self._to_replay])
-        return end_subscriptions(waiting, cause, ctx, for_good=for_good)
+        yield from self._held  # lost before the new cache was shown, but over all the same
+        yield from end_subscriptions(waiting, cause, ctx, for_good=for_good)
 
 
 def _refused(subscription: Subscription, error: SubscriptionError, ctx: Context[Any]) -> Event:

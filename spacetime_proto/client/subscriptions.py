@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LocalProtocolError, SpacetimeError
+from .all_tables import choose
+from .callback_arity import check_callback
 from .states import SubscriptionInput, SubscriptionState, next_subscription_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from ..schema.bound import BoundModule
 
 
 def query_text(query: object) -> str:
@@ -55,6 +59,8 @@ class Subscription:
         legacy: bool = False,
     ) -> None:
         self.queries = tuple(queries)
+        self.left_out: dict[str, str] = {}
+        """What a subscription to all tables leaves out, and why, by canonical name."""
         self.on_applied = on_applied
         self.on_error = on_error
         self.on_end = on_end
@@ -63,14 +69,18 @@ class Subscription:
         self.replaces: Subscription | None = None
         """The set that this one takes the place of, as one difference."""
         self.error: SpacetimeError | None = None
+        self.all_tables = False
+        """Whether it is also for all tables; its queries are complete once it was sent."""
         self.set_id = -1
         """Id on the current connection; -1 while it waits to be sent."""
         self.was_applied = False
         """Whether `on_applied` has run once; a replay does not run it again."""
         self.on_change: Callable[[Subscription], object] | None = None
         """Set by a driver that waits for this subscription; runs in plan order."""
+        self._given = self.queries
         self._state = SubscriptionState.PENDING
         self._unsubscribe: Callable[[Subscription], None] | None = None
+        self._driver_check: Callable[[Callable[..., Any]], object] | None = None
 
     @property
     def state(self) -> SubscriptionState:
@@ -87,9 +97,25 @@ class Subscription:
         """Whether it is over, in whichever way."""
         return self._state in (SubscriptionState.ENDED, SubscriptionState.FAILED)
 
-    def bind(self, unsubscribe: Callable[[Subscription], None]) -> None:
-        """Set the function that asks the session for the end (called by the session)."""
+    def choose(self, module: BoundModule, protocol: str) -> None:
+        """Complete the queries, now that the protocol is known (called by the connection)."""
+        if self.all_tables:
+            chosen, self.left_out = choose(module, protocol)
+            self.queries = (*self._given, *chosen)
+
+    def bind(
+        self,
+        unsubscribe: Callable[[Subscription], None],
+        driver_check: Callable[[Callable[..., Any]], object] | None = None,
+    ) -> None:
+        """Set what the session does for it (called by the session).
+
+        Args:
+            unsubscribe: asks the session for the end.
+            driver_check: refuses callbacks that the driver cannot run.
+        """
         self._unsubscribe = unsubscribe
+        self._driver_check = driver_check
 
     def move(self, event: SubscriptionInput) -> None:
         """Go to the next state (called by the connection).
@@ -103,14 +129,20 @@ class Subscription:
     def unsubscribe(self, on_end: Callable[..., Any] | None = None) -> None:
         """Ask for the end; ``on_end(ctx)`` runs when its rows are gone.
 
-        Before the request for it was sent, it is cancelled silently: `on_applied` never runs.
+        Before the request for it was sent, it is cancelled silently: `on_applied` never runs. If it
+        is over, or its end was asked for before, nothing is sent; in the first case `on_end` does
+        not run either.
 
         Raises:
-            LocalProtocolError: it is over, or this was called before.
+            TypeError: `on_end` does not take ``(ctx)``.
+            LocalProtocolError: it is v1's legacy set, which can only be replaced.
         """
         if self._unsubscribe is None:
             raise LocalProtocolError("this subscription belongs to no session")
         if on_end is not None:
+            check_callback("on_end", on_end)
+            if self._driver_check is not None:
+                self._driver_check(on_end)
             self.on_end = on_end
         self._unsubscribe(self)
 

@@ -14,11 +14,12 @@ import msgspec
 
 from ..cache.views import TableView
 from ..errors import LocalProtocolError
+from .callback_arity import check_callback, refuse_coroutine
 from .context import DbT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from typing import TypeAlias
+    from typing import Self, TypeAlias
 
     from ..schema.bound import BoundTable
     from .context import Context
@@ -61,7 +62,19 @@ class Delete(msgspec.Struct, Generic[Row], frozen=True):
 
 
 class ChangeStream(Protocol[Row]):
-    """The changes of one table as a stream: ``for`` on blocking clients, ``async for`` on others."""
+    """The changes of one table as a stream, which ``with`` closes at the end of the block.
+
+    On async clients it is ``async for`` and ``async with``; what belongs to the other kind of client
+    raises TypeError.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
 
     def __iter__(self) -> Iterator[Insert[Row] | Update[Row] | Delete[Row]]: ...
 
@@ -144,8 +157,7 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
         self.listeners = NO_LISTENERS
 
     def _add(self, kind: str, callback: Callable[..., Any]) -> CallbackHandle:
-        if not callable(callback):
-            raise TypeError(f"on_{kind} takes a callable, not {type(callback).__name__}")
+        check_callback(f"on_{kind}", callback)
         if self._owner is not None:
             self._owner.check_callback(callback)
         registered = (*getattr(self.listeners, kind), callback)
@@ -177,6 +189,7 @@ class TableHandle(TableView[Row], Generic[Row, DbT]):
         Always a plain function: a coroutine would let other tasks run before the change. If it
         raises, the connection ends with nothing of that message applied.
         """
+        refuse_coroutine("on_before_delete", callback)
         return self._add("before_delete", callback)
 
     def remove_on_insert(self, callback: CallbackHandle | Callable[..., Any]) -> None:

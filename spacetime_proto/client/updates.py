@@ -57,6 +57,7 @@ class Updates:
         self._db = db
         self._handles = {handle.table_name: handle for handle in db}
         self._owner = owner
+        self._counters = owner.counters
         self._sets = sets
         self._live = sets.live
 
@@ -79,7 +80,11 @@ class Updates:
 
     def apply(self, plan: Plan, ctx: Context[Any]) -> list[Event]:
         """Apply a plan and return the events of its row changes, callbacks as they are now."""
-        return self._told(self.cache.apply(plan, want=self._wanted(plan.tables)), ctx)
+        cache = self.cache
+        absent = cache.absent_deletes
+        diffs = cache.apply(plan, want=self._wanted(plan.tables))
+        self._counters.absent_deletes += cache.absent_deletes - absent
+        return self._told(diffs, ctx)
 
     def _wanted(self, tables: Iterable[str]) -> Collection[str] | None:
         """Return those tables whose changed rows a listener gets; None for all."""
@@ -93,6 +98,7 @@ class Updates:
     def _told(self, diffs: list[TableDiff], ctx: Context[Any]) -> list[Event]:
         if not self.is_shown:
             return []
+        self._counters.changed(diffs)
         handles = self._handles
         return [
             TableChanged(ctx, handle := handles[diff.store.name], diff, handle.listeners)
@@ -139,20 +145,25 @@ class Updates:
         cache being shown. `Cache.apply_row` has conditions of its own; it then changes nothing and
         returns None, and `transaction` does it all.
         """
-        handle = self._handles.get(message.table)
+        table, query_set = message.table, message.query_set
+        handle = self._handles.get(table)
         ctx = self.transaction_context
         if (
             handle is not None
             and not (listeners := handle.listeners).before_delete
-            and message.query_set in self._live
+            and query_set in self._live
             and self.is_shown
         ):
             everything = self._owner.wants_everything
             wanted = everything or listeners.wants_rows
-            diff = self.cache.apply_row(
-                message.table, message.query_set, message.new, message.old, want=wanted
-            )
+            diff = self.cache.apply_row(table, query_set, message.new, message.old, wanted)
             if diff is not None:
+                counters = self._counters
+                if diff.updated_count:
+                    counters.rows_updated += 1
+                else:
+                    counters.rows_inserted += diff.inserted_count
+                    counters.rows_deleted += diff.deleted_count
                 if not wanted:
                     return []
                 changed = TableChanged(ctx, handle, diff, listeners)

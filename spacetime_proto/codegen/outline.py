@@ -16,7 +16,7 @@ from ..sats.algebraic import (
     option_payload,
     special_name,
 )
-from ..sats.pytypes import field_names
+from ..sats.pytypes import field_names, variant_names
 from ..schema.attributes import table_accessors, table_attributes
 from ..schema.case import pascal_case, python_name, python_names
 from .source import Symbol
@@ -196,13 +196,7 @@ def _type_model(module: ModuleDef, ref: int, home: Symbol, annotator: Annotator)
         parts, attributes = ty.elements, field_names(ty)
     else:
         ty = ty if isinstance(ty, SumType) else SumType()
-        # No variant may take the name of the payload's attribute (`value`), or `ClassVar`.
-        attributes = python_names(
-            (variant.name for variant in ty.variants),
-            prefix="variant_",
-            reserved=() if kind == "enum" else ("value", "ClassVar"),
-        )
-        parts = ty.variants
+        parts, attributes = ty.variants, variant_names(ty)
     fields = _columns(parts, attributes, annotator)
     return TypeModel(home.name, ref, kind, home.module[1:], ty, fields)
 

@@ -52,6 +52,7 @@ def generate(
     model = build_model(part)
     header = f"{MARKER}{plain(version)} from {plain(source)}. Do not edit."
     names = model.class_names
+    rows = {table.row.ref for table in model.tables}
     in_tables = {table.row.ref for table in model.tables if table.has_own_row}
     files = {
         "__init__": render_init(model, header, about_lines(model, source)),
@@ -67,7 +68,7 @@ def generate(
         files[table.stem] = render_table(table, part.typespace, names, header)
     for kind in model.types:
         if kind.ref not in in_tables:
-            files[kind.stem] = render_type(kind, names, header)
+            files[kind.stem] = render_type(kind, names, header, is_row=kind.ref in rows)
     for function in model.reducers:
         files[function.stem] = render_legacy_reducer(function, names, header)
     return {f"{stem}.py": files[stem] for stem in sorted(files)}

@@ -55,15 +55,26 @@ def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], hea
     constant = "reducer_name"
     while constant in own:
         constant += "_"
-    taken = [*own, constant, "callback", *parameters]
+    then = "then"
+    while then in parameters:
+        then += "_"
+    taken = [*own, constant, "callback", then, *parameters]
     file = SourceFile(
         docstring(f"Reducer ``{plain(name)}``, as programs for the 0.7 SDK use it."), taken
     )
     legacy, reducers = file.use("._legacy", "LEGACY"), file.use(".", "reducers")
     file.add(f"{constant} = {literal(function.definition.name)}", "", "")
-    file.signature(name, _parameters(file, function), "None")
-    file.add(*_doc("Let the current legacy client call the reducer.", function, names))
-    called = Group(f"{legacy}.call(", (f"{reducers}.{name}", *parameters), ")")
+    outcome = f"{then}: {file.use(BINDINGS, 'Then')} | None = None"
+    file.signature(name, [*_parameters(file, function), "*", outcome], "None")
+    file.add(
+        *_doc(
+            "Let the current legacy client call the reducer.",
+            function,
+            names,
+            f"    {then}: ``{then}(reducer_event)`` is called with the outcome",
+        )
+    )
+    called = Group(f"{legacy}.call_then(", (then, f"{reducers}.{name}", *parameters), ")")
     file.layout("", called, indent="    ")
     arguments = [file.annotation(parameter.annotation) for parameter in function.parameters]
     start = f"callback: {file.use(BINDINGS, 'ReducerFunction')}["
@@ -99,11 +110,12 @@ def _parameters(file: SourceFile, function: FunctionModel) -> list[str]:
     ]
 
 
-def _doc(summary: str, function: FunctionModel, names: Mapping[int, str]) -> list[str]:
+def _doc(summary: str, function: FunctionModel, names: Mapping[int, str], *more: str) -> list[str]:
     lines = []
     for parameter in function.parameters:
         words = f"``{plain(type_words(parameter.type, names))}``"
         if parameter.attribute != parameter.name:
             words += f", {plain(parameter.name)!r} in the module"
         lines.append(f"    {plain(parameter.attribute)}: {words}")
+    lines.extend(more)
     return docstring(summary, *(["\n".join(["Args:", *lines])] if lines else []), indent="    ")

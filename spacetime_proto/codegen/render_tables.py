@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..query.literals import kind_of
 from .escape import docstring, literal, plain
-from .render_types import add_product
+from .render_types import add_product, add_row_methods
 from .source import BINDINGS, Group, SourceFile, Symbol
 from .type_hints import NONE, union
 
@@ -141,6 +141,8 @@ class _LegacyNames:
         }
         self.register = self._claim("register_row_update")
         self.unregister = self._claim("unregister_row_update")
+        self.data = self._claim("data")
+        self.encode = self._claim("encode")
 
     def _claim(self, name: str) -> str:
         while name in self._taken:
@@ -157,6 +159,8 @@ class _LegacyNames:
             *self.filters.values(),
             self.register,
             self.unregister,
+            self.data,
+            self.encode,
         ]
 
 
@@ -199,3 +203,5 @@ def _add_legacy(file: SourceFile, table: TableModel, row: str, names: _LegacyNam
     method(names.register, [callback], "None", doc, ["register", "callback"])
     doc = "Take back `register_row_update`; raises ValueError if there was none."
     method(names.unregister, [callback], "None", doc, ["unregister", "callback"])
+    if table.has_own_row:
+        add_row_methods(file, names.data, names.encode)

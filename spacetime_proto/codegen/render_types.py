@@ -10,18 +10,23 @@ from .escape import docstring, plain
 from .source import BINDINGS, Group, SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from .outline import TableModel, TypeModel
 
 
-def render_type(model: TypeModel, names: Mapping[int, str], header: str) -> str:
-    """Return the file of a type that is not written with its table."""
+def render_type(
+    model: TypeModel, names: Mapping[int, str], header: str, *, is_row: bool = False
+) -> str:
+    """Return the file of a type that is not written with its table; `is_row`: some table has it."""
     doc = docstring(f"Type ``{model.name}``.")
     if model.kind == "product":
-        taken = [model.name, *(field.attribute for field in model.fields)]
-        file = SourceFile(doc, taken, f".{model.stem}")
+        fields = [field.attribute for field in model.fields]
+        old = [_free(name, fields) for name in ("data", "encode")]
+        file = SourceFile(doc, [model.name, *fields, *old], f".{model.stem}")
         add_product(file, model, names, f"A ``{model.name}``.")
+        if is_row:
+            add_row_methods(file, *old)
     elif model.kind == "enum":
         file = _enum_file(model, doc)
     else:
@@ -50,6 +55,26 @@ def add_product(
         file.add("")
     for field in model.fields:
         file.add(f"    {field.attribute}: {file.annotation(field.annotation)}")
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return `name`, with ``_`` appended until it is free."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def add_row_methods(file: SourceFile, data: str, encode: str) -> None:
+    """Append what rows of the 0.7 SDK have, under these names, to the class of a row."""
+    legacy, any_ = file.use("._legacy", "LEGACY"), file.use("typing", "Any")
+    file.add("", f"    @{file.use('builtins', 'property')}")
+    columns = f"{file.use('builtins', 'dict')}[{file.use('builtins', 'str')}, {any_}]"
+    file.signature(data, ["self"], columns, "    ")
+    file.add(*docstring("The columns by name.", indent="        "))
+    file.add(f"        return {legacy}.data(self)", "")
+    file.signature(encode, ["self"], f"{file.use('builtins', 'list')}[{any_}]", "    ")
+    file.add(*docstring("Return the row as the 0.7 SDK wrote it in JSON.", indent="        "))
+    file.add(f"        return {legacy}.encode(self)")
 
 
 def _add_struct_line(file: SourceFile, name: str, base: str) -> None:
@@ -96,7 +121,7 @@ def _index_lines(table: TableModel) -> list[str]:
 
 def _enum_file(model: TypeModel, doc: Sequence[str]) -> SourceFile:
     file = SourceFile(doc, [model.name, *(field.attribute for field in model.fields)])
-    file.add(f"class {model.name}({file.use('enum', 'Enum')}):")
+    file.add(f"class {model.name}({file.use(BINDINGS, 'EnumValue')}):")
     file.add(
         *docstring(f"A ``{model.name}``; a member's value is its tag on the wire.", indent="    ")
     )

@@ -80,6 +80,7 @@ def visible_part(module: ModuleDef, *, include_private: bool = False) -> ModuleD
             if len(set(names)) != len(names):
                 raise SchemaError(f"two {kind} have the same name")
     roots: list[AlgebraicType] = [RefType(table.row_ref) for table in tables]
+    roots.extend(table.params for table in tables)
     for reducer in reducers:
         roots.extend((reducer.params, reducer.ok_type))
         if reducer.err_type is not None:

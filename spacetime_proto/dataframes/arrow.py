@@ -296,12 +296,12 @@ class _Reader:
         """Return 128-bit integers as decimals, which Arrow keeps as 256-bit integers."""
         np, pa = self._np, self._pa
         low = cursor.take(16)
-        wide = np.zeros((len(low), 32), np.uint8)
+        wide = np.zeros((len(cursor), 32), np.uint8)
         wide[:, :16] = low
         if is_signed:
             wide[:, 16:] = np.where(low[:, 15:] > 127, 255, 0)
         kind = pa.decimal256(_DIGITS_OF_128_BITS)
-        return pa.Array.from_buffers(kind, len(low), [None, pa.py_buffer(wide.tobytes())])
+        return pa.Array.from_buffers(kind, len(cursor), [None, pa.py_buffer(wide.tobytes())])
 
     def _hex(self, cursor: _Cursor, size: int, dashes: tuple[int, ...]) -> Any:
         """Return ids as hexadecimal text, the most significant byte first."""

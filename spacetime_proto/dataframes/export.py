@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,13 +36,15 @@ class FrameMethods:
 
     __slots__ = ()
 
-    def to_dicts(self: RowSource, **options: Any) -> list[dict[str, Any]]:
-        """Return each row as what its ``to_dict(**options)`` returns.
+    def to_dicts(
+        self: RowSource, values: Literal["json", "python"] = "json"
+    ) -> list[dict[str, Any]]:
+        """Return each row as its ``to_dict(values)``: plain values for JSON, or Python's own.
 
         Raises:
             DecodeError: a row does not decode.
         """
-        return [row.to_dict(**options) for row in self]
+        return [row.to_dict(values) for row in self]
 
     def to_arrow(self: RowSource) -> Any:
         """Return the rows as a `pyarrow.Table`, made from their bytes column by column.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, get_args, overload
 
 from ..errors import LocalProtocolError
 from .export import FrameMethods
@@ -53,6 +54,11 @@ class Rows(list[Row], FrameMethods):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[list[Row]]]:
         return type(self), (list(self),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic treat ``Rows[T]`` as ``list[T]``."""
+        return handler.generate_schema(GenericAlias(list, get_args(source) or Any))
 
     def _frame_source(self) -> tuple[BoundTable, list[bytes]]:
         table = self._table

@@ -131,7 +131,7 @@ class Messages(Generic[M]):
     def __init__(self, name: str, union: Any, *, may_compress: bool = False) -> None:
         self._name = name
         self._classes: tuple[type, ...] = get_args(union)
-        self._names = tuple(map(wire_name, self._classes))
+        self.names = tuple(map(wire_name, self._classes))
         self._may_compress = may_compress
         # One function per tag or class. The first call of each generates the real one, which then
         # takes its place: most processes need few of them, and generating one takes long.
@@ -148,7 +148,7 @@ class Messages(Generic[M]):
             self._name,
             [
                 (name, cls, _product(cls))
-                for name, cls in zip(self._names, self._classes, strict=True)
+                for name, cls in zip(self.names, self._classes, strict=True)
             ],
         )
 
@@ -183,9 +183,9 @@ class Messages(Generic[M]):
         try:
             return read(data, pos + 1, left, compressed)
         except DecodeError as error:
-            raise error.within(self._names[data[pos]]) from error.__cause__
+            raise error.within(self.names[data[pos]]) from error.__cause__
         except RowBudgetSpent:
-            raise RowBudgetSpent(self._names[data[pos]]) from None
+            raise RowBudgetSpent(self.names[data[pos]]) from None
 
     def decode(
         self,
@@ -280,7 +280,7 @@ class Messages(Generic[M]):
             LimitExceeded: more rows, or queries, than a payload of this size may hold.
         """
         value: Any = from_json(self._sum.sats, context(), loads(text))
-        name = self._names[value.__tag__]
+        name = self.names[value.__tag__]
         max_rows = limits.rows_for(len(text))
         message: M
         try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from ..errors import QueryError
+from ..unknown_names import unknown_attribute
 from .conditions import (
     MAX_QUERY_BYTES,
     ColumnRef,
@@ -34,6 +35,7 @@ from .conditions import (
     quote,
 )
 from .literals import SENDER, normalise
+from .mistakes import ConditionOnly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,14 +62,10 @@ C = TypeVar("C", bound="Columns")
 C2 = TypeVar("C2", bound="Columns")
 
 
-class TruthError(QueryError, TypeError):
-    """A condition was used where Python wants a bool."""
-
-
 # --- conditions ---------------------------------------------------------------------------------
 
 
-class Predicate:
+class Predicate(ConditionOnly):
     """A condition on the columns of a row; combine with ``&``, ``|`` and ``~``."""
 
     def __init__(self, condition: Condition) -> None:
@@ -80,28 +78,27 @@ class Predicate:
 
     def __and__(self, other: Predicate) -> Predicate:
         if not isinstance(other, Predicate):
-            return NotImplemented
+            self._refuse_operand(other)
         return Predicate(all_of((self.condition, other.condition)))
 
     def __or__(self, other: Predicate) -> Predicate:
         if not isinstance(other, Predicate):
-            return NotImplemented
+            self._refuse_operand(other)
         return Predicate(any_of((self.condition, other.condition)))
 
     def __invert__(self) -> Predicate:
         return Predicate(negated(self.condition))
 
-    def __bool__(self) -> bool:
-        raise TruthError(
-            "a condition on columns has no truth value: write & | ~ for and, or, not,"
-            " .between(low, high) for a chain of comparisons, and .in_(values) for in"
-        )
+    @property
+    def _example(self) -> str:
+        refs = column_refs(self.condition)
+        return next((ref.column.attribute for ref in refs), "column")
 
     def __repr__(self) -> str:
         return f"<Predicate {condition_sql(self.condition, str)}>"
 
 
-class LocalColumn(Generic[T]):
+class LocalColumn(ConditionOnly, Generic[T]):
     """A column of a type that SQL cannot compare: an enum, option, struct or array.
 
     Its conditions filter the client cache (``client.db.user.where``); a query for the server that
@@ -144,8 +141,9 @@ class LocalColumn(Generic[T]):
             return low & high
         return Predicate(any_of(self._compare("=", value).condition for value in values))
 
-    def __bool__(self) -> bool:
-        raise TruthError(f"column {str(self._ref)!r} has no truth value outside a condition")
+    @property
+    def _example(self) -> str:
+        return self._ref.column.attribute
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._ref}>"
@@ -179,9 +177,6 @@ class BoolColumn(Column[bool], Predicate):
         """``column = TRUE``."""
         return Comparison("=", self._ref, True)
 
-    def __bool__(self) -> bool:
-        return Predicate.__bool__(self)
-
 
 class Columns:
     """The columns of one table, as attributes; generated bindings annotate a subclass of it."""
@@ -199,7 +194,7 @@ class Columns:
     if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(f"no column {name!r}; there are: {', '.join(vars(self))}")
+            raise unknown_attribute(name, lambda: "this table", lambda: vars(self), kind="column")
 
 
 def build_condition(
@@ -210,11 +205,16 @@ def build_condition(
     Raises:
         QueryError: it returned something else, or looked at another table's columns.
     """
-    predicate = build(columns(relation))
+    predicate: object = build(columns(relation))
     if not isinstance(predicate, Predicate):
+        hint = ""
+        if isinstance(predicate, bool):
+            hint = ": Python computed it, as it does for `is` and `is None`; write == and == None"
+        elif isinstance(predicate, LocalColumn):
+            hint = f": compare the column, as in lambda row: row.{predicate._example} == value"
         raise QueryError(
             f"where() takes a function from columns to a condition; it returned"
-            f" {type(predicate).__name__}"
+            f" {type(predicate).__name__}{hint}"
         )
     condition = predicate.condition
     check_size(condition)

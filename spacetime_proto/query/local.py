@@ -11,10 +11,11 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..cache.lookup_values import LookupValues
 from ..dataframes.export import FrameMethods
 from ..errors import QueryError
 from ..sats.order import OPERATORS, sort_key
-from .conditions import AllOf, AnyOf, ColumnRef, Comparison, Constant
+from .conditions import AllOf, AnyOf, ColumnRef, Comparison, Constant, comparisons
 from .literals import SENDER
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def matching_rows(
     view: TableView[Row], condition: Condition, sender: Identity | None = None
 ) -> list[Row]:
     """Return the rows of a table for which a condition holds; errors as `plan_rows`."""
+    _check_literals(view, condition)
     store = view.store
     if store is None:
         return []
@@ -134,6 +136,20 @@ def matching_rows(
     test = tests.of(condition)
     found = _Lookup(store, tests).rows(condition)
     return [row for row in (view.rows() if found is None else found) if test(row)]
+
+
+def _check_literals(view: TableView[Any], condition: Condition) -> None:
+    """Refuse values that their columns cannot hold, which no row would ever be equal to.
+
+    The builder has checked those of columns that SQL can compare.
+    """
+    for comparison in comparisons(condition):
+        ref, value = comparison.left, comparison.right
+        if ref.column.kind is None and not isinstance(value, ColumnRef):
+            try:
+                LookupValues(view.table, (ref.index,)).check((value,), "where")
+            except TypeError as error:
+                raise QueryError(str(error)) from None
 
 
 class _Tests:
@@ -183,11 +199,7 @@ class _Tests:
         if key is None:
             return lambda row: compare(left(row), value)
         made = key
-        try:
-            limit = made(value)
-        except (AttributeError, TypeError, ValueError) as error:
-            column = comparison.left.column
-            raise QueryError(f"column {column.name!r} cannot hold {value!r}") from error
+        limit = made(value)
         return lambda row: compare(made(left(row)), limit)
 
 

@@ -17,6 +17,7 @@ from ..client.connection import Connection
 from ..client.dialects import dialect_for
 from ..client.meaning import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from ..client.pending_call import Call, PendingCall
+from ..client.stats import Counters
 from ..client.subscriptions import Subscription
 from ..errors import DecodeError
 from ..sats.sats_json import dumps, to_json
@@ -45,6 +46,7 @@ class Replay:
     def __init__(self, protocol: str, module: Module[Any], limits: Limits) -> None:
         self.module = module
         self.protocol = protocol
+        self.counters = Counters()
         bound = module.bound.within(limits)
         cache = Cache(bound, verify_rows=True)
         self.db: Any = module.create_db(None)

@@ -9,33 +9,32 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from ..errors import SchemaError
-from ..types import SumValue
+from ..types import EnumValue, ProductValue, SumValue
 from .algebraic import (
+    BYTES,
     UNIT,
     AlgebraicType,
+    ArrayType,
     ProductType,
     RefType,
     SumType,
+    Typespace,
     is_enum,
     option_payload,
     result_payloads,
     special_name,
 )
-from .names import python_name, python_names
+from .names import python_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from .algebraic import Typespace
+    from collections.abc import Callable, Iterable
 
 __all__ = [
-    "build_classes",
     "enum_class",
     "enum_members",
     "field_names",
@@ -46,43 +45,9 @@ __all__ = [
 ]
 
 _MODULE = "spacetime_proto.dynamic"
-
-
-def build_classes(
-    typespace: Typespace,
-    names: Mapping[int, str],
-    given: Mapping[int, type] | None = None,
-) -> dict[int, type]:
-    """Return a class for every type of a typespace that has one.
-
-    Those are products and sums that are not special: no class is made for an option, a result, a
-    special type, an array, a primitive, or a nameless unit.
-
-    Args:
-        typespace: the types; a reference to another entry shares its class.
-        names: class names by index; an entry without a name is called ``Type<index>``.
-        given: classes to use instead, by index.
-
-    Raises:
-        SchemaError: a given class does not have the fields or variants of its type.
-    """
-    given = given or {}
-    classes: dict[int, type] = {}
-    for index, ty in enumerate(typespace.types):
-        if not has_class(ty) or (ty == UNIT and index not in names and index not in given):
-            continue
-        own = given.get(index)
-        if own is not None:
-            check_class(own, ty)
-            classes[index] = own
-        else:
-            classes[index] = make_class(ty, python_name(names.get(index) or f"Type{index}"))
-    for index, ty in enumerate(typespace.types):
-        if isinstance(ty, RefType):
-            # A reference that leads nowhere is reported when the type is used.
-            with suppress(ValueError, KeyError):
-                classes[index] = classes[typespace.follow(ty)[1]]
-    return classes
+#: What every row and sum has already; a field or variant of that name gets ``_`` appended.
+_METHODS: Final = ("to_dict", "from_dict")
+_NO_TYPES: Final = Typespace()
 
 
 def has_class(ty: AlgebraicType) -> bool:
@@ -97,50 +62,85 @@ def has_class(ty: AlgebraicType) -> bool:
     )
 
 
-def make_class(ty: AlgebraicType, name: str) -> type:
-    """Make the class of a product or sum that `has_class`."""
+def make_class(ty: AlgebraicType, name: str, typespace: Typespace = _NO_TYPES) -> type:
+    """Make the class of a product or sum that `has_class`.
+
+    Args:
+        ty: the type.
+        name: of the class.
+        typespace: what its references point into.
+    """
     if isinstance(ty, ProductType):
-        return product_class(ty, name)
+        return product_class(ty, name, typespace)
     sum_type = cast("SumType", ty)
-    return enum_class(sum_type, name) if is_enum(ty) else sum_class(sum_type, name)
+    return enum_class(sum_type, name) if is_enum(ty) else sum_class(sum_type, name, typespace)
 
 
 def field_names(ty: ProductType) -> tuple[str, ...]:
     """Return the attribute names of a product's elements: ``field_0`` ... for nameless ones."""
-    return python_names(element.name for element in ty.elements)
+    return python_names((element.name for element in ty.elements), reserved=_METHODS)
 
 
 def variant_names(ty: SumType) -> tuple[str, ...]:
     """Return the Python names of a sum's variants: ``variant_0`` ... for nameless ones."""
-    return python_names((variant.name for variant in ty.variants), prefix="variant_")
+    # No variant may take the name of the payload's attribute, or what bindings need beside them.
+    reserved = () if is_enum(ty) else ("value", "ClassVar", *_METHODS)
+    names = (variant.name for variant in ty.variants)
+    return python_names(names, prefix="variant_", reserved=reserved)
 
 
-def product_class(ty: ProductType, name: str) -> type[msgspec.Struct]:
+def product_class(
+    ty: ProductType, name: str, typespace: Typespace = _NO_TYPES
+) -> type[msgspec.Struct]:
     """Make the frozen struct of a product.
 
     With ``gc=False`` the garbage collector does not track the instances, which keeps its passes
     short however many rows there are. A decoded value is a tree, so it is never part of a cycle.
     """
-    return msgspec.defstruct(name, field_names(ty), module=_MODULE, frozen=True, gc=False)
+    parts = (element.type for element in ty.elements)
+    return _struct(name, zip(field_names(ty), parts, strict=True), ProductValue, typespace)
+
+
+def _struct(
+    name: str, fields: Iterable[tuple[str, AlgebraicType]], base: type, typespace: Typespace
+) -> type[Any]:
+    # msgspec checks no types here; the class chooses its hash by them.
+    typed = [(field, list[Any] if _holds_list(ty, typespace) else object) for field, ty in fields]
+    return msgspec.defstruct(name, typed, bases=(base,), module=_MODULE, frozen=True, gc=False)
+
+
+def _holds_list(ty: AlgebraicType, typespace: Typespace) -> bool:
+    """Say whether a value may be a list, or an option or result of one."""
+    ahead, seen = [ty], set[int]()
+    while ahead:
+        part = ahead.pop()
+        if isinstance(part, RefType):
+            if part.index not in seen and 0 <= part.index < len(typespace.types):
+                seen.add(part.index)
+                ahead.append(typespace.types[part.index])
+            continue
+        if isinstance(part, ArrayType) and part != BYTES:
+            return True
+        payload = option_payload(part)
+        ahead.extend(result_payloads(part) or (() if payload is None else (payload,)))
+    return False
 
 
 def enum_class(ty: SumType, name: str) -> type[enum.Enum]:
     """Make the `enum.Enum` of a simple enum; a member's value is its tag."""
     members = {text: tag for tag, text in enumerate(variant_names(ty))}
-    return cast("type[enum.Enum]", enum.Enum(name, members, module=_MODULE))
+    # The functional form of `Enum`, which a type checker knows of `Enum` itself only.
+    make = cast("Any", EnumValue)
+    return cast("type[enum.Enum]", make(name, members, module=_MODULE))
 
 
-def sum_class(ty: SumType, name: str) -> type[SumValue]:
+def sum_class(ty: SumType, name: str, typespace: Typespace = _NO_TYPES) -> type[SumValue]:
     """Make the class of a sum with payloads and, as its attributes, those of its variants."""
-    base: Any = msgspec.defstruct(
-        name, (), bases=(SumValue,), module=_MODULE, frozen=True, gc=False
-    )
+    base = _struct(name, (), SumValue, typespace)
     made = []
     for tag, (text, variant) in enumerate(zip(variant_names(ty), ty.variants, strict=True)):
-        fields = () if variant.type == UNIT else ("value",)
-        cls: Any = msgspec.defstruct(
-            f"{name}_{text}", fields, bases=(base,), module=_MODULE, frozen=True, gc=False
-        )
+        fields = () if variant.type == UNIT else [("value", variant.type)]
+        cls = _struct(f"{name}_{text}", fields, base, typespace)
         cls.__tag__ = tag
         made.append(cls)
         setattr(base, text, cls)

@@ -28,15 +28,8 @@ from .algebraic import (
     result_payloads,
     special_name,
 )
-from .pytypes import (
-    build_classes,
-    enum_class,
-    enum_members,
-    field_names,
-    positional,
-    product_class,
-    sum_class,
-)
+from .dynamic_classes import DynamicClasses
+from .pytypes import enum_members, field_names, positional
 
 if TYPE_CHECKING:
     import enum
@@ -180,7 +173,8 @@ class Shapes:
         classes: Mapping[int, type] | None = None,
     ) -> None:
         self.typespace = typespace
-        self.classes = build_classes(typespace, names or {}, classes or {})
+        self._dynamic = DynamicClasses(typespace, names or {}, classes)
+        self.classes = self._dynamic.all()
         self._shapes: dict[AlgebraicType, Shape] = {}
         self._constructors: dict[type, Callable[..., object]] = {}
 
@@ -242,7 +236,7 @@ class Shapes:
 
     def _product(self, ty: ProductType, cls: type | None) -> ProductShape:
         if cls is None and ty != UNIT:
-            cls = product_class(ty, "Anonymous")
+            cls = self._dynamic.anonymous(ty)
         names = tuple(element.name for element in ty.elements)
         elements = tuple(element.type for element in ty.elements)
         return ProductShape(cls, names, field_names(ty), elements)
@@ -261,10 +255,10 @@ class Shapes:
             cls = types.ScheduleAt
         names = tuple(variant.name for variant in ty.variants)
         if is_enum(ty):
-            members = enum_class(ty, "Anonymous") if cls is None else cls
+            members: Any = self._dynamic.anonymous(ty) if cls is None else cls
             return EnumShape(members, enum_members(members), names)
         if cls is None:
-            cls = sum_class(ty, "Anonymous")
+            cls = self._dynamic.anonymous(ty)
         made = cast("type[types.SumValue]", cls).__variants__
         return SumShape(
             cls,

@@ -89,6 +89,8 @@ class _Resolver:
                 typespace.resolve(ty)
             except ValueError as error:
                 raise SchemaError(f"schema: type {index} refers only to itself") from error
+        for table in self.tables:
+            _check_references(table.params, len(self.space), f"view {table.name}")
         for reducer in self.reducers:
             _check_references(reducer.params, len(self.space), f"reducer {reducer.name}")
         for procedure in self.procedures:
@@ -225,6 +227,7 @@ class _Part:
             () if key is None else (key,),
             is_public=view.is_public,
             is_view=True,
+            params=self.shifted(view.params),
         )
 
     def columns(self, ref: int, path: str) -> tuple[ColumnDef, ...]:

@@ -186,6 +186,6 @@ def _view(view: TableDef, index: int) -> dict[str, Any]:
         "index": index,
         "is_public": view.is_public,
         "is_anonymous": True,
-        "params": {"elements": []},
+        "params": type_to_json(view.params)["Product"],
         "return_type": type_to_json(ArrayType(RefType(view.row_ref))),
     }

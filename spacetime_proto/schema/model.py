@@ -91,6 +91,8 @@ class TableDef(msgspec.Struct, frozen=True):
     is_view: bool = False
     default_values: tuple[tuple[int, bytes], ...] = ()
     """(column, BSATN of the value): what migrations fill a new column with."""
+    params: ProductType = msgspec.field(default_factory=ProductType)
+    """Of a view: what its queries must give as arguments (servers of 2.13 and later)."""
 
 
 class ReducerDef(msgspec.Struct, frozen=True):

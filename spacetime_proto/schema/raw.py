@@ -55,6 +55,7 @@ class RawView(msgspec.Struct):
     return_type: AlgebraicType
     path: str
     is_public: bool = True
+    params: ProductType = msgspec.field(default_factory=ProductType)
 
 
 class RawModule(msgspec.Struct):

@@ -106,7 +106,11 @@ def _sequence(item: Reader, label: str) -> SequenceDef:
 def read_view(item: Reader, label: str) -> RawView:
     """Read a view."""
     return RawView(
-        item[label].text(), item["return_type"].type(), item.path, item["is_public"].flag()
+        item[label].text(),
+        item["return_type"].type(),
+        item.path,
+        item["is_public"].flag(),
+        item.get("params", {"elements": []}).product(),
     )
 
 

@@ -185,7 +185,7 @@ class Endpoint(ABC):
         """
         if self.state is not State.OPEN:
             raise LocalProtocolError(f"cannot send: the WebSocket is {self.state.value}, not open")
-        size = sent_size(payload)
+        size = len(payload) if type(payload) is bytes else sent_size(payload)
         if size > self._outgoing_size:
             raise LocalProtocolError(
                 f"a message of {size} bytes is too big to send"

@@ -73,6 +73,34 @@ def accept_token(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
 
 
+#: What gateways and load balancers in front of a server say for it.
+_GATEWAY = {
+    429: "too many requests, says the server or a gateway in front of it",
+    502: "a gateway in front of the server cannot reach it",
+    503: "a gateway in front of the server, or the server itself, says that it is not there now",
+    504: "a gateway in front of the server waited for it in vain",
+}
+
+
+def gateway_words(status: int, headers: Headers | None, words: str = "") -> str:
+    """Return what the statuses 429, 502, 503 and 504 mean; empty for any other.
+
+    Args:
+        status: the HTTP status.
+        headers: of the answer; ``Retry-After`` is quoted.
+        words: the first line of the body; the page of a gateway (HTML) is left out.
+    """
+    if status not in _GATEWAY:
+        return ""
+    text = _GATEWAY[status]
+    if words and not words.startswith("<"):
+        text += f" ({words})"
+    after = "" if headers is None else headers.get("retry-after") or ""
+    if after.isdecimal():
+        text += f"; try again in {after} s"
+    return text
+
+
 def refusal(
     status: int,
     body: str,
@@ -101,11 +129,17 @@ def refusal(
         name = "such database" if database is None else f"database {database!r}"
         message = f"{host} has no {name} ({status}){said}"
         return DatabaseNotFound(message, status=status, body=body)
+    if status in _GATEWAY:
+        said = f": {gateway_words(status, headers, words)}"
     location = headers.get("location") if headers is not None and 300 <= status < 400 else None
     if location is not None:
         said = f", a redirect; connect to {location.partition('?')[0]}"
     message = f"{host} answered the WebSocket upgrade with {status}{said}"
-    return HandshakeError(message, status=status, body=body)
+    error = HandshakeError(message, status=status, body=body)
+    wait = "" if headers is None else headers.get("retry-after") or ""
+    if wait.isdecimal() and wait.isascii():  # the other form is a date, and there is no clock here
+        error.retry_after = float(wait)
+    return error
 
 
 def upgrade_problem(request: HttpRequest) -> tuple[int, str] | None:
@@ -252,14 +286,18 @@ class ClientHandshake:
         elif self._first:
             self._fail("closed the connection in the middle of its answer")
         else:
-            self._fail("closed the connection without an answer")
+            # A port forwarder accepts connections before there is anything behind it.
+            self._fail("closed the connection without an answer", is_transient=True)
 
     def timed_out(self, seconds: float) -> None:
         """Give up after `seconds`. Do not call this when `done`."""
         if self._response is not None:
             self._refuse()
         else:
-            self._fail(f"did not answer within {seconds:g} s (limit handshake_time = {seconds:g})")
+            self._fail(
+                f"did not answer within {seconds:g} s (limit handshake_time = {seconds:g})",
+                is_transient=True,
+            )
 
     def _advance(self) -> None:
         try:
@@ -332,5 +370,7 @@ class ClientHandshake:
         size = self._header_size
         self._fail(f"sent more than {size} bytes of HTTP headers (limit header_size = {size})")
 
-    def _fail(self, problem: str) -> None:
-        self.failure = HandshakeError(f"WebSocket handshake: {self._host} {problem}")
+    def _fail(self, problem: str, *, is_transient: bool = False) -> None:
+        self.failure = HandshakeError(
+            f"WebSocket handshake: {self._host} {problem}", is_transient=is_transient
+        )

@@ -223,7 +223,7 @@ class HttpExchange:
             self._fail_headers()
         elif self._h11.trailing_data[1]:
             where = "in the middle of its answer" if self._head else "without an answer"
-            self._fail(Disconnected(f"{self._what}: the server hung up {where}"))
+            self._fail(Disconnected(f"{self._what}: the server hung up {where}", is_final=False))
         else:
             self._fail(ProtocolError(f"{self._what}: the answer is not HTTP ({error})"))
 

@@ -48,13 +48,13 @@ class ProxyTunnel(ABC):
     def receive_eof(self) -> None:
         """Take note that the proxy hung up."""
         if not self.done:
-            self._fail("hung up before the tunnel stood")
+            self._fail("hung up before the tunnel stood", is_transient=True)
 
     @abstractmethod
     def _receive(self, data: bytes) -> None: ...
 
-    def _fail(self, problem: str) -> None:
-        self.failure = ConnectError(f"the proxy {problem}")
+    def _fail(self, problem: str, *, is_transient: bool = False) -> None:
+        self.failure = ConnectError(f"the proxy {problem}", is_transient=is_transient)
         self.done = True
 
 
@@ -108,7 +108,10 @@ class HttpConnect(ProxyTunnel):
             self._fail("refused the user name and password (407)")
         else:
             reason = event.reason.decode("latin-1")
-            self._fail(f"refused a tunnel to {self._authority}: {status} {reason}".rstrip())
+            self._fail(
+                f"refused a tunnel to {self._authority}: {status} {reason}".rstrip(),
+                is_transient=status in (502, 503, 504),
+            )
 
 
 _REPLIES = {
@@ -121,6 +124,8 @@ _REPLIES = {
     7: "command not supported",
     8: "address type not supported",
 }
+#: The replies which say that the server was not there.
+_NOT_THERE = (3, 4, 5, 6)
 _ADDRESS_SIZES = {1: 4, 4: 16}
 
 
@@ -193,7 +198,8 @@ class Socks5(ProxyTunnel):
         head = self._buffer[:5]
         if len(head) >= 2 and (head[0] != 5 or head[1] != 0):
             why = _REPLIES.get(head[1], f"error {head[1]}") if head[0] == 5 else "not SOCKS 5"
-            self._fail(f"could not reach {self._authority}: {why}")
+            is_transient = head[0] == 5 and head[1] in _NOT_THERE
+            self._fail(f"could not reach {self._authority}: {why}", is_transient=is_transient)
             return True
         if len(head) < 5:
             return False

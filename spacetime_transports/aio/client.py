@@ -6,7 +6,8 @@ never cuts a frame in two. While a callback runs nothing is read, and TCP slows 
 server drops a client that is silent for 30 seconds, so do long work in a task of your own.)
 
 The background tasks never raise into yours. The error that ends the connection is raised by the
-calls that wait at that moment; if there are none, leaving the ``async with`` block raises it, once.
+calls that wait at that moment; if there are none, leaving the ``async with`` block raises it, once
+(`aio.lifetime` has the other ways to begin and end a client).
 """
 
 from __future__ import annotations
@@ -17,17 +18,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from typing_extensions import TypeVar
 
-from spacetime_proto.errors import CallTimeout, LocalProtocolError, SpacetimeError
+from spacetime_proto.errors import CallTimeout, SpacetimeError
 
-from ..client_base import ClientBase, DbT
-from ..options import resolve
-from .driver import AsyncDriver
+from ..client_base import DbT
+from ..options import names_options, resolve
 from .handles import AsyncChangeStream, AsyncSubscription
+from .lifetime import Lifetime
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    from anyio.abc import TaskGroup
     from typing_extensions import Unpack
 
     from spacetime_proto.bindings.client_module import Module
@@ -45,10 +43,15 @@ R = TypeVar("R")
 T = TypeVar("T", default=Any)  # the rows of a query that is text
 
 
+@names_options
 def connect(
     host: str, database: str, module: Module[DbT] | None = None, **options: Unpack[Options]
 ) -> AsyncClient[DbT]:
-    """Return a client of `database` on the server at `host`; ``async with`` connects it.
+    """Return a client of `database` on the server at `host`, which one of these connects::
+
+        async with connect(...) as client:
+        client = await connect(...)  # asyncio only; `AsyncClient.close` ends it
+        client = await nursery.start(connect(...).run)  # trio, or a task group of anyio
 
     Args:
         host: ``http://host:port``, ``https://…`` or ``host:port``, with a path prefix if need be.
@@ -59,92 +62,17 @@ def connect(
 
     Raises:
         LocalProtocolError: an argument or option makes no sense. Everything that can go wrong on
-            the network is raised by ``async with``: ConnectError and its kin.
+            the network is raised when it connects: ConnectError and its kin.
     """
     return AsyncClient(host, database, module, resolve(**options))
 
 
-class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
-    """A client under asyncio or trio; made by `connect`, used as an async context manager.
+class AsyncClient(Lifetime[DbT]):
+    """A client under asyncio or trio, made by `connect`.
 
-    All methods belong to the event loop's thread. Other threads may read the cache under ``lock``.
+    All methods but `close_soon` belong to the event loop's thread. Other threads may read the cache
+    under ``lock``.
     """
-
-    _driver_type = AsyncDriver
-    _subscription_type = AsyncSubscription
-    _tasks: TaskGroup | None = None
-
-    # --- entering and leaving -----------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        """Connect; returns once the server has greeted and ``on_connect`` has run.
-
-        Raises:
-            ConnectError: nothing to connect to, or the server refused: AuthError,
-                DatabaseNotFound, HandshakeError.
-            LocalProtocolError: the client was used before.
-        """
-        driver = self._driver
-        if driver.is_entered:
-            raise LocalProtocolError("a client can be entered once; call connect again")
-        driver.enter()
-        tasks = anyio.create_task_group()
-        await tasks.__aenter__()
-        self._tasks = tasks
-        tasks.start_soon(driver.run)
-        try:
-            await driver.ready.wait()
-        except BaseException:
-            await self._abort()
-            raise
-        if not driver.status.is_up:
-            await self._abort()
-            driver.raise_not_up()
-        return self
-
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Close, and raise the error that ended the connection if no call has raised it.
-
-        Raises:
-            SchemaMismatch: in place of an error that bindings explain which no longer fit.
-        """
-        driver = self._driver
-        try:
-            # If the block was cancelled there is no waiting for the close handshake.
-            if error is None or isinstance(error, Exception):
-                await driver.shut()
-        finally:
-            await self._abort()
-        await driver.raise_last(error)
-
-    async def _abort(self) -> None:
-        """End the background now, whatever it is doing."""
-        tasks = self._tasks
-        assert tasks is not None
-        tasks.cancel_scope.cancel()
-        await tasks.__aexit__(None, None, None)
-
-    async def close(self) -> None:
-        """End the connection: what was queued is sent, then the close handshake. Idempotent.
-
-        Inside a callback it returns at once; the end comes after the callback has returned.
-        """
-        self._driver.close()
-        if self._driver.is_entered and not self._driver.in_callback:
-            await self._driver.done.wait()
-
-    async def wait_closed(self) -> None:
-        """Wait until the connection is over, for whatever reason; does not end it.
-
-        Raises:
-            Disconnected: the connection was lost. Any other error that ended it is raised as it is.
-            LocalProtocolError: this is a callback.
-        """
-        driver = self._driver
-        if not driver.is_done:
-            self._ready("wait for the end", waits=True)
-            await driver.done.wait()
-        driver.raise_error()
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -196,35 +124,39 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
                 with anyio.move_on_after(timeout):
                     await waiter.wait()
                 if not pending.is_done:
-                    raise CallTimeout(f"{pending.name} was not answered within {timeout:g} s")
+                    raise CallTimeout.after(f"{pending.name} was not answered", timeout)
         finally:
             driver.waiting.discard(waiter)
+            if not pending.is_done:
+                driver.abandon()
         return driver.outcome(pending)
 
     async def subscribe(
         self,
         *queries: Query[Any] | str,
+        timeout: float | None = None,  # noqa: ASYNC109  # raises CallTimeout
         **callbacks: Unpack[SubscribeCallbacks[DbT]],
     ) -> AsyncSubscription:
         """Subscribe to a set of queries; returns when its rows are in the cache.
 
-        Cancelling the wait ends the subscription, because nobody has its handle then.
+        Cancelling the wait ends the subscription, and so does a timeout, because nobody has its
+        handle then.
 
         Args:
             queries: SQL texts or queries of the builder.
+            timeout: seconds to wait for it; None waits for ever.
             callbacks: see `SubscribeCallbacks`.
 
         Raises:
             SubscriptionError: the server refused it.
+            CallTimeout: it was not applied in time.
             Disconnected: the connection ended first.
             LocalProtocolError: this is a callback (use ``ctx.subscribe`` there).
         """
         self._ready("subscribe", waits=True)
         handle = self.subscribe_soon(*queries, **callbacks)
         try:
-            await handle.wait_applied()
-        except Exception:
-            raise
+            await handle.wait_applied(timeout)
         except BaseException:
             with contextlib.suppress(SpacetimeError):
                 handle.unsubscribe_soon()
@@ -232,7 +164,15 @@ class AsyncClient(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         return handle
 
     async def subscribe_to_all_tables(
-        self, **callbacks: Unpack[SubscribeCallbacks[DbT]]
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # as subscribe
+        **callbacks: Unpack[SubscribeCallbacks[DbT]],
     ) -> AsyncSubscription:
-        """Subscribe to every public table and view of the bindings; as `subscribe`."""
-        return await self.subscribe(*self._all_tables(), **callbacks)
+        """Subscribe to every table and view that clients can subscribe to; as `subscribe`.
+
+        What is left out, and why, is in `AsyncSubscription.left_out`, and logged (level INFO).
+        """
+        return self._say_left_out(
+            await self.subscribe(self._all_tables(), timeout=timeout, **callbacks)
+        )

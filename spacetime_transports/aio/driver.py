@@ -1,7 +1,7 @@
 """The background of an async client: a loop that fulfils what `life` wants, and a writer.
 
 `AsyncDriver.run` is the background task of a client; for each connection it starts a second one that
-writes. Neither raises into the user's tasks. See `aio.client` for the rules that users rely on.
+writes. See `aio.client` for the rules that users rely on.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.lowlevel
 import msgspec
+from anyio.abc import SocketAttribute
 
 from spacetime_proto.client.life import LAST_WORDS, Answered, Bindings, Dial, HangUp, Token, life
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
-from spacetime_proto.errors import SpacetimeError
+from spacetime_proto.client.states import SessionState
+from spacetime_proto.errors import LocalProtocolError, SpacetimeError
 
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
 from ..net.async_stream import abandon
+from ..options import callback_name
 from .dial import AsyncDialer
+from .event_loop import EventLoop
 from .handles import AsyncChangeStream
 from .waiting import Waiter, clock, waiter_factory
 
@@ -70,17 +74,24 @@ class AsyncDriver(DriverBase[DbT]):
         ready: set when the server has greeted for the first time, or never will. Like the next two
             it exists once `enter` was called.
         done: set when everything is over and settled.
+        loop: the event loop that runs this client.
         new_waiter: makes a `Waiter`, with which one task waits for one answer.
         waiting: the waiters in use. All are set when the client is over, so that no task hangs.
+        connecting: those of them that wait for a connection.
+        when_up: called when the server has greeted for the first time.
     """
 
     ready: anyio.Event
     done: anyio.Event
-    new_waiter: Callable[[], Waiter]
+    loop: EventLoop
+    _scope: anyio.CancelScope
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.waiting: set[Waiter] = set()
+        self.connecting: set[Waiter] = set()
+        self.new_waiter: Callable[[], Waiter] = lambda: waiter_factory()()
+        self.when_up: Callable[[], object] = _nothing
         self._clock: Callable[[], float] = time.monotonic
         self._dialer = AsyncDialer(self.address, self.options)
         self._stream: ByteStream | None = None
@@ -94,26 +105,55 @@ class AsyncDriver(DriverBase[DbT]):
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return AsyncChangeStream(table, max_buffered, self)
 
+    def _descriptors(self) -> list[int]:
+        stream = self._stream
+        return [] if stream is None else [stream.extra(SocketAttribute.raw_socket).fileno()]
+
     # --- for the client -----------------------------------------------------------------------
 
     def enter(self) -> None:
-        """Get ready to run, inside an event loop."""
+        """Get ready to run, inside an event loop.
+
+        Raises:
+            LocalProtocolError: the client was used before.
+        """
+        if self.is_entered:
+            raise LocalProtocolError("a client can be entered once; call connect again")
         self.is_entered = True
         self.ready = anyio.Event()
         self.done = anyio.Event()
         self.new_waiter = waiter_factory()
         self._clock = clock()
+        self._scope = anyio.CancelScope()
+        self.loop = EventLoop()
+        if self.status.was_closed:  # by `close_soon`, perhaps of another thread a moment ago
+            self.close()
 
     def close(self) -> None:
-        self.status.close(self.now())
-        self.wake()
+        if not self.is_forked:
+            self.status.close(self.now())
+            self.wake()
+
+    def close_soon(self) -> None:
+        self.status.was_closed = True
+        loop = getattr(self, "loop", None)
+        if loop is not None:
+            loop.interrupt(self._close_now)
+
+    def _close_now(self) -> None:
+        if not self.is_done:
+            self.close()
+
+    def abort(self) -> None:
+        """End `run` now, whatever it is doing."""
+        self._scope.cancel()
 
     def now(self) -> float:
         return self._clock()
 
     async def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows."""
-        if not self.is_done:
+        if not self.is_done and not self.is_forked:
             self.close()
             # The session itself gives up the close handshake in time. This longer limit is for a
             # callback that does not return.
@@ -129,6 +169,12 @@ class AsyncDriver(DriverBase[DbT]):
 
     def flush(self) -> None:
         self._wake_writer()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether requests can be made now, and the callbacks of the first greeting have run."""
+        session, status = self.status.session, self.status
+        return session is not None and session.state is SessionState.OPEN and status.is_up
 
     @property
     def in_callback(self) -> bool:
@@ -156,31 +202,82 @@ class AsyncDriver(DriverBase[DbT]):
 
     # --- the background task ------------------------------------------------------------------
 
+    async def until(
+        self,
+        is_met: Callable[[], bool],
+        wakers: set[Waiter],
+        timeout: float | None,  # noqa: ASYNC109  # None waits for ever
+    ) -> bool:
+        """Wait until a condition is met or the client is over; return False when time is up.
+
+        Args:
+            is_met: the condition.
+            wakers: where whoever changes the condition finds what wakes this task.
+            timeout: in seconds.
+        """
+        with anyio.move_on_after(timeout):
+            while not (is_met() or self.is_done):
+                waiter = self.new_waiter()
+                self.waiting.add(waiter)
+                wakers.add(waiter)
+                try:
+                    await waiter.wait()
+                finally:
+                    self.waiting.discard(waiter)
+                    wakers.discard(waiter)
+        return is_met() or self.is_done
+
     async def run(self) -> None:
         """Run the client from its first attempt to connect to its end.
 
-        Raises only if it is cancelled. Then pending requests get their error, but no callback runs.
+        If it is cancelled, pending requests get their error, but no callback runs.
+
+        Raises:
+            BaseException: its own cancellation, and what a callback raised that is not an Exception:
+                KeyboardInterrupt, SystemExit. It is raised as it is, after everything was settled.
         """
         living = life(self.status, now=anyio.current_time())
+        fatal: BaseException | None = None
         try:
-            async with anyio.create_task_group() as self._tasks:
-                try:
-                    await self._fulfil(living)
-                except Exception as error:  # a bug in this file: let the client raise it
-                    self.status.error = error
-                finally:
-                    self._tasks.cancel_scope.cancel()
+            with self._scope:
+                async with anyio.create_task_group() as self._tasks:
+                    try:
+                        await self._fulfil(living)
+                    except Exception as error:  # a bug in this file: let the client raise it
+                        self.status.error = error
+                    except BaseException as error:
+                        if self.loop.is_cancelled(error):
+                            raise
+                        # A task group would wrap it; and what waits shall learn of it.
+                        fatal = error
+                        with self.lock, contextlib.suppress(BaseException):
+                            living.throw(error)
+                    finally:
+                        self._tasks.cancel_scope.cancel()
         finally:
-            living.close()
-            self._end()
-            for waiter in self.waiting:
-                # A callback that raised ends the dispatch of its message; `on_done` of a call in it
-                # may not have run.
-                waiter.set()
-            self.done.set()
-            self.ready.set()
-            if self._stream is not None:  # this was cancelled
-                await abandon(self._stream)
+            try:
+                living.close()
+                self.finish()
+                if self._stream is not None:  # this was cancelled
+                    await abandon(self._stream)
+            finally:
+                # Nothing is awaited after this, so whoever waits for it finds no task any more.
+                self.done.set()
+                self.ready.set()
+        if fatal is not None:
+            raise fatal
+
+    def finish(self) -> None:
+        """Note that the client is over, and wake everything that waits for it. Idempotent."""
+        if self.is_done:
+            return
+        with self.lock:
+            self.status.settle()
+        self._end()
+        # A callback that raised ends the dispatch of its message; `on_done` of a call in it may not
+        # have run.
+        for waiter in list(self.waiting):
+            waiter.set()
 
     async def _fulfil(self, living: Life) -> None:
         """Do what `life` yields until it returns.
@@ -190,8 +287,9 @@ class AsyncDriver(DriverBase[DbT]):
         """
         lock, send, mark, status = self.lock, living.send, _current_dispatch.set, self.status
         outer = _current_dispatch.get()
-        answer: Received | Answered | None = None
+        answer: Received | Answered | float | None = None
         error: Exception | None = None
+        clock = time.perf_counter
         until_checkpoint = CALLBACKS_PER_CHECKPOINT
         is_up = False
         try:
@@ -209,6 +307,7 @@ class AsyncDriver(DriverBase[DbT]):
                     if not is_up:
                         is_up = status.message_done()
                         if is_up:
+                            self.when_up()
                             self.ready.set()
                     continue
                 elif type(want) is InvokeEach:
@@ -219,6 +318,7 @@ class AsyncDriver(DriverBase[DbT]):
                 else:
                     answer = await self._answer(want)  # type: ignore[arg-type]  # what is left
                     continue
+                started = clock()
                 for function, args in calls:
                     # The hot path of every row callback. The context variable is not reset after
                     # each call, which costs as much as setting it: the old mark stays there, and
@@ -235,14 +335,40 @@ class AsyncDriver(DriverBase[DbT]):
                     except Exception as raised:
                         error = raised
                         break
+                    except BaseException as raised:
+                        error = self._cancelled_callback(raised, function)
+                        break
                     finally:
                         dispatch.is_running = False
                     until_checkpoint -= 1
                     if not until_checkpoint:
                         until_checkpoint = CALLBACKS_PER_CHECKPOINT
+                        paused = clock()
                         await anyio.lowlevel.checkpoint()
+                        started += clock() - paused  # other tasks had that time
+                else:
+                    answer = clock() - started
         finally:
             mark(outer)
+
+    def _cancelled_callback(
+        self, raised: BaseException, function: Callable[..., Any]
+    ) -> LocalProtocolError:
+        """Return the error for a callback that raised CancelledError though nobody cancelled it.
+
+        Raises:
+            BaseException: `raised`, if it is anything else.
+        """
+        is_cancellation = isinstance(raised, anyio.get_cancelled_exc_class())
+        if not is_cancellation or self.loop.is_cancelled(raised):
+            raise raised
+        # As it is it would look like the cancellation of the task that is told of it.
+        error = LocalProtocolError(
+            f"the callback {callback_name(function)} raised {type(raised).__name__}: something"
+            " that it awaited was cancelled"
+        )
+        error.__cause__ = raised
+        return error
 
     async def _answer(self, want: Bindings | Token | Dial | HangUp | Sleep) -> Answered:
         """Do what is wanted while there is no open connection, and answer with its result."""
@@ -251,6 +377,8 @@ class AsyncDriver(DriverBase[DbT]):
         if isinstance(want, HangUp):
             await self._hang_up(want.seconds)
             return Answered(anyio.current_time())
+        if self.status.was_closed and not self._is_closing:
+            self.close()  # `close_soon` was called, and what it asked the loop for comes later
         if not self._is_closing:
             try:
                 # `wake` cancels this when the client is closed.
@@ -278,7 +406,8 @@ class AsyncDriver(DriverBase[DbT]):
             self._writer_done = anyio.Event()
             session = self.status.session
             assert self._tasks is not None and session is not None
-            self._tasks.start_soon(self._write, self._stream, session)
+            name = f"spacetime-{self.database}-write"
+            self._tasks.start_soon(self._write, self._stream, session, name=name)
             return self._stream
         return await anyio.sleep_forever()
 
@@ -287,9 +416,10 @@ class AsyncDriver(DriverBase[DbT]):
     async def _write(self, stream: ByteStream, session: ClientSession[Any]) -> None:
         """Send what the session has queued, whenever there is something, until cancelled."""
         try:
+            now = self._clock
             with self._writer or anyio.CancelScope():
                 while True:
-                    while data := session.data_to_send():
+                    while data := session.data_to_send(now=now()):
                         await stream.send(data)
                     # There is no await since `data_to_send` was empty, so nothing was queued in
                     # between: `flush` after the next request finds this new waiter and wakes it.
@@ -306,7 +436,11 @@ class AsyncDriver(DriverBase[DbT]):
 
     async def _read(self, deadline: float | None) -> Received:
         """Wait for bytes, the end of the stream, a deadline, or a wake-up."""
+        self.check_process()  # a callback may have forked
         self._wake_writer()
+        if self.connecting and self.is_up:
+            for waiter in self.connecting:
+                waiter.set()
         assert self._stream is not None
         data = b""
         eof = False

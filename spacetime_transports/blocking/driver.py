@@ -1,17 +1,13 @@
 """The engine of a blocking client: a thread that waits for something does what `life` wants.
 
-There is no thread unless the user asks for one. At any moment at most one thread, the owner, runs
-the client, and only the owner touches the socket. Other threads queue their requests, wake the owner
-and wait; when it leaves, one of them becomes the owner. ``lock`` is held while a message is applied
-and while a request is queued, never while a callback runs and never while a thread waits.
+What waits can be interrupted by Ctrl-C; what cannot, such as looking up a name, is an `Errand` in a
+thread of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacetime_proto.client.life import (
@@ -25,13 +21,15 @@ from spacetime_proto.client.life import (
     life,
 )
 from spacetime_proto.client.pump import MESSAGE_DONE, Invoke, InvokeEach, Read, Received
-from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
+from spacetime_proto.errors import Disconnected, LocalProtocolError
 
-from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
-from ..options import callback_name, is_async_callable
-from .dial import Dialer, Errand
+from ..driver_base import READ_SIZE
+from .attempts import Attempts
 from .handles import BlockingChangeStream
-from .socket_stream import SocketStream, Wakeup
+from .keeper import Keeper
+from .ownership import OwnedDriver
+from .socket_stream import seconds_until
+from .telling import refuse_async_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,60 +37,44 @@ if TYPE_CHECKING:
     from spacetime_proto.client.life import Life
     from spacetime_proto.client.table_handles import ChangeStream, TableHandle
 
+    from .socket_stream import SocketStream
+
 DbT = TypeVar("DbT")
 
 
-class BlockingDriver(DriverBase[DbT]):
+class BlockingDriver(OwnedDriver[DbT]):
     """Runs a client on plain sockets.
 
     Attributes:
-        messages: how many messages were handled so far.
+        messages: how many messages were handled so far; one that was left in the middle counts twice.
+        stream: the connection; None while there is none.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.messages = 0
-        self._dialer = Dialer(self.address, self.options)
-        self._condition = threading.Condition(self.lock)
-        self._owner: int | None = None
-        self._wakeup = Wakeup()
-        self._stream: SocketStream | None = None
-        self._errand: Errand | None = None
+        self.stream: SocketStream | None = None
+        self._keeper: Keeper | None = None
+        self._attempts = Attempts(self._dialer, self._wakeup, self.database, self._begin)
         self._living: Life = life(self.status, now=time.monotonic())
         self._want: Any = None
         """The want that was begun and not finished, for the next thread that runs the client: the last
         one left because of Ctrl-C, or because it had what it waited for."""
+        self._is_drained = False
+        """Whether the last read before this one found nothing and did not wait."""
+        self._spent: float | None = None
+        """Seconds that callbacks took whose time `life` was not told yet."""
+        self._is_torn = False
+        """Whether bytes were taken from the socket and the session does not have them yet."""
 
     def _change_stream(self, table: TableHandle[Any], max_buffered: int) -> ChangeStream[Any]:
         return BlockingChangeStream(table, max_buffered, self)
 
+    def _descriptors(self) -> list[int]:
+        stream = [] if self.stream is None else [self.stream.fileno()]
+        return [*stream, *self._wakeup.descriptors()]
+
     # --- for the client -----------------------------------------------------------------------
-
-    @property
-    def in_callback(self) -> bool:
-        """Whether this thread owns the client: callbacks are the only user code that runs then."""
-        return self._owner == threading.get_ident()
-
-    def check_callback(self, callback: Callable[..., object]) -> None:
-        if is_async_callable(callback):
-            raise TypeError(
-                f"{callback_name(callback)} is an async function; a blocking client takes plain "
-                "functions only"
-            )
-
-    def raise_last(self, raised: BaseException | None) -> None:
-        """Raise what ended the client, if nothing was `raised` and it was not told before.
-
-        If bindings that no longer fit explain either error, SchemaMismatch takes its place.
-        """
-        error = self.take_error() if raised is None else raised
-        if may_be_stale(error):
-            found = None
-            with contextlib.suppress(SpacetimeError):
-                found = self._dialer.describe(self.database, timeout=EXPLAIN_TIME)
-            self._explain(error, found)
-        if raised is None and error is not None:
-            raise error
 
     def connect(self) -> None:
         """Make the first connection; returns once the server has greeted.
@@ -108,14 +90,23 @@ class BlockingDriver(DriverBase[DbT]):
             raise
         if self.is_done:
             self.raise_not_up()
+        if self.options.keep_alive_thread:
+            self._keeper = Keeper(self)
+            self._keeper.start()
 
     def close(self) -> None:
+        if self.is_forked:
+            return
         with self.lock:
             self.status.close(self.now())
         self._wakeup.wake()
 
+    close_soon = close
+
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
+        if self.is_forked:
+            return
         self.close()
         if self.in_callback:
             return
@@ -127,69 +118,90 @@ class BlockingDriver(DriverBase[DbT]):
         finally:
             self.abort()
 
-    def notify(self, *_: object) -> None:
-        """Wake the waiting threads: the owner may have received what they wait for."""
-        with self._condition:
-            self._condition.notify_all()
-
     def flush(self) -> None:
         """Send what was queued: now, or by waking the owner, or in the owner after its callback."""
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is None:
-                self._send()
+                self.send()
             elif self._owner != threading.get_ident():
                 self._wakeup.wake()
 
     wake = flush
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send what needs no waiting; for the owner, or with the lock while there is none."""
         session = self.status.session
-        if self._stream is not None and session is not None:
+        if self.stream is not None and session is not None:
             with self.lock:
-                data = session.data_to_send()
-            self._stream.send(data)
+                data = session.data_to_send(now=time.monotonic())
+            self.stream.send(data)
+
+    def move(self, deadline: float | None = None) -> None:
+        """Take what has arrived, finish an end, begin or end an attempt: all that needs no waiting.
+
+        Raises:
+            Exception: what a callback raised.
+        """
+        self.pump_until(_never, deadline, may_wait=False)
+        self.surface()
+
+    def serve(self) -> None:
+        """Run the client to its end; for a thread in which nobody can catch what a callback raises."""
+        self.pump_until(_never, None)
 
     def pump_until(
         self, is_met: Callable[[], bool], deadline: float | None, *, may_wait: bool = True
     ) -> bool:
         """Run the client, or wait while another thread runs it, until a condition is met.
 
+        What a callback raised is not raised here: see `surface`.
+
         Args:
             is_met: the condition; called between messages and after every wait.
-            deadline: on `time.monotonic`, or None.
-            may_wait: whether to wait for bytes, or only to handle those that are there.
+            deadline: on `time.monotonic`, or None. It holds between two callbacks, too.
+            may_wait: whether to wait for bytes, or only to handle those that are there at first.
 
         Returns:
             Whether the condition is met; False when the deadline passed or the client is over.
 
         Raises:
-            LocalProtocolError: this is a callback.
+            LocalProtocolError: this is a callback, or a forked child process.
         """
+        self.check_process()
         me = threading.get_ident()
+        is_inside = self._owner == me
         while True:
-            with self._condition:
-                if is_met():
-                    return True
-                if self.is_done:
-                    return False
-                if self._owner == me:
-                    raise LocalProtocolError("cannot run the client inside one of its callbacks")
-                if self._owner is None:
-                    self._owner = me
-                elif not may_wait:
-                    return False  # its owner handles what has arrived
-                else:
-                    self._wakeup.wake()
-                    left = None if deadline is None else deadline - time.monotonic()
-                    if left is not None and left <= 0:
-                        return False
-                    self._condition.wait(left)
-                    continue
             try:
+                with self._condition:
+                    if is_met():
+                        return True
+                    if self.is_done:
+                        return False
+                    if is_inside:
+                        raise LocalProtocolError(
+                            "cannot run the client inside one of its callbacks"
+                        )
+                    if self._owner is not None:
+                        if not may_wait:
+                            return False  # its owner handles what has arrived
+                        left = None if deadline is None else deadline - time.monotonic()
+                        if left is not None and left <= 0:
+                            return False
+                        self._wait_for_owner(left)
+                        continue
+                    self._owner = me
+                    self.runs += 1
                 self._run(is_met, deadline, may_wait)
-                self._send()  # what callbacks queued: the next tick may be a long time away
+                self.send()  # what callbacks queued: the next tick may be a long time away
+            except BaseException:
+                if self._is_torn and self.stream is not None:
+                    self.stream.keep_end(OSError("reading was interrupted"))
+                raise
             finally:
-                self._leave()
+                if self._owner == me and not is_inside:
+                    self._leave()
             with self.lock:
                 if is_met():
                     return True
@@ -203,6 +215,8 @@ class BlockingDriver(DriverBase[DbT]):
 
         If another thread owns the client, because it is inside a callback, this does nothing.
         """
+        if self.is_forked:
+            return
         with self._condition:
             if self._owner is not None or self.is_done:
                 return
@@ -216,11 +230,6 @@ class BlockingDriver(DriverBase[DbT]):
         finally:
             self._leave()
 
-    def _leave(self) -> None:
-        with self._condition:
-            self._owner = None
-            self._condition.notify_all()
-
     # --- doing what is wanted, for the thread that owns the client ------------------------------
 
     def _run(self, is_met: Callable[[], bool], deadline: float | None, may_wait: bool) -> None:
@@ -229,11 +238,14 @@ class BlockingDriver(DriverBase[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        answer: Received | Answered | None = None
+        # Left in the middle of callbacks, it goes on with the time that they have taken.
+        answer: Received | Answered | float | None = self._spent
+        self._spent = None
         error: Exception | None = None
-        lock, status = self.lock, self.status
+        lock, status, clock = self.lock, self.status, time.monotonic
         living: Any = self._living
         send, throw = living.send, living.throw
+        has_read, left = False, 1 << 62
         while not self.is_done:
             want = self._want
             if want is None:
@@ -245,37 +257,71 @@ class BlockingDriver(DriverBase[DbT]):
                     if isinstance(over, StopIteration):
                         return
                     raise  # Ctrl-C in the middle of a message
-                answer = error = None
+                if answer is not None:
+                    answer, self._is_torn = None, False
+                elif error is not None:
+                    if self._ends_client(error, want):
+                        is_met, deadline = _never, None  # the end comes at once, and is waited for
+                    error = None
             if type(want) is Invoke:
+                started = clock()
                 try:
                     result = want.function(*want.args)
                     if result is not None:
-                        _refuse_awaitable(result, want.function)
+                        refuse_async_result(result, want.function)
                 except Exception as raised:
                     error = raised
+                else:
+                    now = clock()
+                    answer = now - started
+                    if deadline is not None and now >= deadline:
+                        self._spent = answer
+                        self.messages += 1
+                        return
             elif want is MESSAGE_DONE:
                 self.messages += 1
                 if not status.is_up:
                     status.message_done()
+                if self._waiters:
+                    self._tell_state()
                 with lock:
                     if is_met():
                         return
+                if deadline is not None and clock() >= deadline:
+                    return
             elif type(want) is InvokeEach:
                 self._want = want  # after Ctrl-C between two callbacks the others still run
+                started = clock() - (answer if type(answer) is float else 0.0)
+                answer = None
                 try:
                     for function, args in want.calls:
                         result = function(*args)
                         if result is not None:
-                            _refuse_awaitable(result, function)
+                            refuse_async_result(result, function)
+                        if deadline is not None and (now := clock()) >= deadline:
+                            self._spent = now - started
+                            self.messages += 1
+                            return
                 except Exception as raised:
                     error = raised
+                else:
+                    answer = clock() - started
                 self._want = None
             else:
                 self._want = want
                 if type(want) is Read:
+                    if has_read and deadline is not None and clock() >= deadline:
+                        return
+                    if left <= 0:
+                        return
                     answer = self._read(want, is_met, deadline, may_wait)
+                    has_read = True
+                    if not may_wait and answer is not None and self.stream is not None:
+                        left = self.stream.left_to_read(left, READ_SIZE, len(answer.data))
                 else:
                     answer = self._answer(want, is_met, deadline, may_wait)
+                    if answer is not None and self._waiters:
+                        self._tell_state()
                 if answer is None:
                     return
                 self._want = None
@@ -288,24 +334,35 @@ class BlockingDriver(DriverBase[DbT]):
         may_wait: bool,
     ) -> Received | None:
         """Wait for bytes, the end of the stream, a deadline or a wake-up; None as `_must_go` says."""
-        stream = self._stream
+        stream = self.stream
         assert stream is not None
         while True:
+            self.check_process()  # a callback may have forked
             if may_wait:
-                self._send()
-            try:
-                data = stream.receive(READ_SIZE)
-            except OSError as cause:
-                return Received(time.monotonic(), error=cause)
+                self.send()
+            is_drained, self._is_drained = self._is_drained, False
+            # A moment ago nothing was there? Then waiting finds what has come since.
+            if not (is_drained and may_wait):
+                self._is_torn = True
+                try:
+                    data = stream.receive(READ_SIZE)
+                except OSError as cause:
+                    return Received(time.monotonic(), error=cause)
+                if data is not None:
+                    stream.ahead = 0
+                    return Received(time.monotonic(), data, eof=not data)
+                self._is_torn = False
             now = time.monotonic()
-            if data is not None:
-                return Received(now, data, eof=not data)
+            if stream.ahead:  # the session has bytes that the pump does not know of
+                stream.ahead = 0
+                return Received(now)
             broken = stream.take_write_error()
             if broken is not None or (want.deadline is not None and now >= want.deadline):
                 return Received(now, write_error=broken)
             if self._must_go(is_met, deadline, may_wait, now):
+                self._is_drained = True
                 return None
-            stream.wait(_seconds_until(want.deadline, deadline, now))
+            stream.wait(seconds_until(want.deadline, deadline, now))
             if self._wakeup.clear():
                 return Received(time.monotonic())
 
@@ -317,50 +374,33 @@ class BlockingDriver(DriverBase[DbT]):
         may_wait: bool,
     ) -> Answered | None:
         """Do what is wanted while there is no open connection; None as `_must_go` says."""
-        if type(want) is HangUp:
-            self._send()  # the last words go out if that needs no waiting
+        if isinstance(want, HangUp):
+            self.send()  # the last words go out if that needs no waiting
             self._close_stream()
             return Answered(time.monotonic())
-        until = want.until if type(want) is Sleep else None
-        if until is None and self._errand is None:
-            self._errand = self._errand_for(want)
+        attempts = self._attempts
+        if isinstance(want, Sleep):
+            until: float | None = want.until
+        else:
+            until = want.deadline
+            attempts.begin(want, is_first=not self.status.is_up)
         while True:
+            self.check_process()  # a callback may have forked
             self._wakeup.clear()
             now = time.monotonic()
-            errand = self._errand
             if self._is_closing:
-                self._abandon()
+                attempts.abandon()
                 return Answered(now)
-            if errand is not None and errand.is_done:
-                self._errand = None
-                if errand.error is None and type(want) is Dial:
-                    self._stream = SocketStream(errand.value, self._wakeup)
-                return Answered(now, errand.value, errand.error)
+            answer = attempts.answer(want, now)
+            if answer is not None:
+                if type(want) is Dial:
+                    self.stream = answer.value
+                return answer
             if until is not None and now >= until:
-                return Answered(now)
+                return attempts.give_up(want, now)
             if self._must_go(is_met, deadline, may_wait, now):
                 return None
-            self._wakeup.sleep(_seconds_until(until, deadline, now))
-
-    def _errand_for(self, want: Any) -> Errand:
-        """Start to fetch the value that answers `want`."""
-        dialer = self._dialer
-        fetch: Callable[[], Any]
-        if type(want) is Bindings:
-            fetch = self._fetch_bindings
-        elif type(want) is Token:
-            fetch = partial(dialer.credentials, want.issued, want.deadline)
-        else:
-            fetch = partial(dialer.dial, want.deadline)
-        errand = Errand(fetch, self._wakeup.wake)
-        if self.status.is_up:
-            errand.start()
-        else:
-            errand.run()  # in this thread: `connect` has nothing else to do
-        return errand
-
-    def _fetch_bindings(self) -> None:
-        self._begin(self._dialer.fetch_module(self.database))
+            self._wakeup.sleep(seconds_until(until, deadline, now))
 
     def _must_go(
         self, is_met: Callable[[], bool], deadline: float | None, may_wait: bool, now: float
@@ -371,38 +411,22 @@ class BlockingDriver(DriverBase[DbT]):
                 return True
         return not may_wait or (deadline is not None and now >= deadline)
 
-    def _abandon(self) -> None:
-        errand, self._errand = self._errand, None
-        if errand is not None:
-            errand.abandon()
-
     def _close_stream(self) -> None:
-        stream, self._stream = self._stream, None
+        stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
 
     def _end(self) -> None:
         self._want = None
-        self._send()
+        self.send()
         self._close_stream()
-        self._abandon()
+        self._attempts.abandon()
+        if self._keeper is not None:
+            self._keeper.stop()
         super()._end()
         self._wakeup.close()
         self.notify()
 
 
-def _seconds_until(first: float | None, second: float | None, now: float) -> float | None:
-    """Return how long to wait for the earlier of two points in time; None stands for never."""
-    ends = [end for end in (first, second) if end is not None]
-    return max(0.0, min(ends) - now) if ends else None
-
-
-def _refuse_awaitable(result: Any, function: Callable[..., Any]) -> None:
-    """Raise TypeError if what a callback returned would have to be awaited."""
-    if hasattr(result, "__await__"):
-        if hasattr(result, "close"):
-            result.close()  # or Python warns that it was never awaited
-        raise TypeError(
-            f"the callback {callback_name(function)} returned an awaitable; a blocking "
-            "client runs plain functions only"
-        )
+def _never() -> bool:
+    return False

@@ -11,6 +11,7 @@ from ..handles_base import ChangeStreamBase, SubscriptionBase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from typing import NoReturn, Self
 
     from spacetime_proto.client.subscriptions import Subscription
 
@@ -43,9 +44,14 @@ class BlockingSubscription(SubscriptionBase):
             CallTimeout: not within `timeout` seconds.
             LocalProtocolError: this is a callback, or it was unsubscribed before.
         """
-        self._owner.refuse_in_callback("subscribe")
-        if not self._owner.pump_until(self._was_answered, end_of(timeout)):
-            raise CallTimeout(f"the subscription was not applied within {timeout or 0:g} s")
+        owner = self._owner
+        owner.refuse_in_callback("subscribe")
+        was_answered = owner.pump_until(self._was_answered, end_of(timeout))
+        owner.surface()
+        if not was_answered:
+            if owner.is_done:
+                owner.raise_over("subscribe")
+            raise CallTimeout.after(f"{self._name} was not applied", timeout)
         self._check_applied()
 
     def wait_ended(self, timeout: float | None = None) -> None:
@@ -56,26 +62,34 @@ class BlockingSubscription(SubscriptionBase):
             CallTimeout: not within `timeout` seconds.
             LocalProtocolError: this is a callback.
         """
-        self._owner.refuse_in_callback("wait for the end of a subscription")
-        ended = self._owner.pump_until(lambda: self.is_ended, end_of(timeout))
-        if not ended and not self._owner.is_done:
-            raise CallTimeout(f"the subscription did not end within {timeout or 0:g} s")
+        self._wait_ended("wait for the end of a subscription", timeout)
         self._check_alive()
 
     def unsubscribe(self, timeout: float | None = None) -> None:
-        """End it; returns when its rows have left the cache.
+        """End it; returns when its rows have left the cache. Idempotent.
 
         Raises:
-            LocalProtocolError: it is over, or this was called before, or this is a callback.
             CallTimeout: not within `timeout` seconds.
+            LocalProtocolError: this is a callback.
         """
         self._owner.refuse_in_callback("unsubscribe")
         self.unsubscribe_soon()
-        self.wait_ended(timeout)
+        self._wait_ended("unsubscribe", timeout)
+
+    def _wait_ended(self, what: str, timeout: float | None) -> None:
+        driver = self._owner
+        driver.refuse_in_callback(what)
+        is_over = driver.pump_until(lambda: self.is_ended, end_of(timeout))
+        driver.surface()
+        if not is_over and not driver.is_done:
+            raise CallTimeout.after(f"{self._name} did not end", timeout)
 
 
 class BlockingChangeStream(ChangeStreamBase[Row]):
-    """The changes of one table, for a plain ``for``. Reading it runs the client."""
+    """The changes of one table, for a plain ``for``. Reading it runs the client.
+
+    ``with`` closes it at the end.
+    """
 
     _owner: BlockingDriver[Any]
 
@@ -85,7 +99,13 @@ class BlockingChangeStream(ChangeStreamBase[Row]):
     def __aiter__(self) -> AsyncIterator[Any]:
         raise TypeError("on a blocking client, changes() is read with a plain for")
 
-    def __iter__(self) -> BlockingChangeStream[Row]:
+    async def __aenter__(self) -> NoReturn:
+        raise TypeError("on a blocking client, changes() is used with a plain with")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Change[Row]:
@@ -108,8 +128,7 @@ class BlockingChangeStream(ChangeStreamBase[Row]):
             if change is not None or self._is_over:
                 return change
             self._owner.refuse_in_callback("read a change stream")
-            if not self._owner.pump_until(self._has_news, end):
+            has_news = self._owner.pump_until(self._has_news, end)
+            self._owner.surface()
+            if not has_news:
                 return None
-
-    def _has_news(self) -> bool:
-        return bool(self._changes) or self._is_ended

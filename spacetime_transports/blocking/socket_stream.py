@@ -48,6 +48,10 @@ class Wakeup:
             selector.register(self.receiver, _READ)
             selector.select(seconds)
 
+    def descriptors(self) -> tuple[int, int]:
+        """Return those of both ends, -1 when they are closed."""
+        return self.receiver.fileno(), self._sender.fileno()
+
     def close(self) -> None:
         """Close both ends."""
         self.receiver.close()
@@ -55,11 +59,17 @@ class Wakeup:
 
 
 class SocketStream:
-    """A connected TCP or TLS socket; `wait` is the only method that blocks."""
+    """A connected TCP or TLS socket; `wait` is the only method that blocks.
+
+    Attributes:
+        ahead: how many bytes were received for the session while nobody ran the client.
+    """
 
     def __init__(self, connected: socket.socket, wakeup: Wakeup) -> None:
         connected.setblocking(False)
+        self.ahead = 0
         self._socket = connected
+        self._end: OSError | bytes | None = None
         self._outgoing: deque[memoryview] = deque()
         self._send_wants_read = False
         self._receive_wants_write = False
@@ -108,6 +118,10 @@ class SocketStream:
             OSError: the stream broke.
         """
         self._receive_wants_write = False
+        if self._end is not None:
+            if isinstance(self._end, OSError):
+                raise self._end
+            return self._end
         try:
             return self._socket.recv(size)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -118,6 +132,26 @@ class SocketStream:
             return None
         except ssl.SSLZeroReturnError:
             return b""
+
+    def keep_end(self, error: OSError | None) -> None:
+        """Let `receive` tell from now on that the stream has ended, or broke because of `error`."""
+        self._end = b"" if error is None else error
+
+    def left_to_read(self, left: int, size: int, read: int) -> int:
+        """Return how many bytes a reader may still take that only wants what had arrived at first.
+
+        What arrives meanwhile must not keep it for ever. A plain socket that gave less than it was
+        asked for had no more then; only the end may be behind that. Otherwise no more had arrived
+        than the system's buffer holds.
+
+        Args:
+            left: the same before the last read.
+            size: how many bytes that one asked for.
+            read: how many it got.
+        """
+        if read < size and not isinstance(self._socket, ssl.SSLSocket):
+            return 1 if left > 1 else 0
+        return min(left, self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)) - read
 
     def wait(self, seconds: float | None) -> None:
         """Wait until the socket can receive or send, for a wake-up, or for `seconds` at most.
@@ -131,9 +165,19 @@ class SocketStream:
             self._events = events
         self._selector.select(seconds)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket, -1 when it is closed."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Close the socket."""
         self._selector.close()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+def seconds_until(first: float | None, second: float | None, now: float) -> float | None:
+    """Return how long to wait for the earlier of two points in time; None stands for never."""
+    ends = [end for end in (first, second) if end is not None]
+    return max(0.0, min(ends) - now) if ends else None

@@ -18,7 +18,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacetime_proto.client.session_options import check_seconds
-from spacetime_proto.errors import AuthError
+from spacetime_proto.errors import AuthError, CallTimeout
 from spacetime_proto.wire.headers import HeaderFields, Headers
 from spacetime_proto.wire.http_exchange import HttpRequest
 
@@ -38,7 +38,7 @@ from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Generator, Mapping, Sequence
     from typing import Self
 
     from spacetime_proto.schema.bound import BoundModule
@@ -83,7 +83,8 @@ class _Client:
             headers: further headers of every request.
             ssl_context: for https; default verifies against the system's authorities.
             proxy: ``http://[user:password@]host:port`` or ``socks5://…``.
-            timeout: seconds for one whole request; None sets no limit.
+            timeout: seconds for everything that one method does, from an async token callable to the
+                last byte of the answer; None sets no limit.
 
         Raises:
             LocalProtocolError: one of them is invalid.
@@ -215,20 +216,26 @@ class HttpClient(_Client):
         self, database: str, *, num_lines: int | None = None, follow: bool = False
     ) -> Generator[LogEntry, None, None]:
         """Yield the lines of a database's log; with `follow`, also new ones, without end."""
-        from ..net.blocking_exchange import exchange_stream
+        from ..net.blocking_exchange import deadline_after, exchange_stream
 
+        deadline = deadline_after(self._route.timeout)
         operation = operations.logs(database, num_lines=num_lines, follow=follow)
         lines = operations.LogLines(operation)
-        with contextlib.closing(exchange_stream(self._route, self._prepare(operation))) as stream:
+        request = self._prepare(operation)
+        with contextlib.closing(exchange_stream(self._route, request, deadline)) as stream:
             for piece in stream:
                 yield from lines.feed(piece, self._result)
 
     def _run(self, operation: Operation[R]) -> R:
-        from ..net.blocking_exchange import exchange
+        from ..net.blocking_exchange import deadline_after, exchange
 
-        response = exchange(self._route, self._prepare(operation))
-        other = operation.otherwise(response)
-        return self._result(operation, response) if other is None else self._run(other)
+        deadline = deadline_after(self._route.timeout)
+        while True:
+            response = exchange(self._route, self._prepare(operation), deadline)
+            other = operation.otherwise(response)
+            if other is None:
+                return self._result(operation, response)
+            operation = other
 
     def _prepare(self, operation: Operation[Any]) -> HttpRequest:
         found = ask(self._token)
@@ -298,26 +305,46 @@ class AsyncHttpClient(_Client):
         self, database: str, *, num_lines: int | None = None, follow: bool = False
     ) -> AsyncGenerator[LogEntry, None]:
         """As `HttpClient.logs`; close the iterator (``contextlib.aclosing``) to leave it early."""
-        from ..net.async_exchange import exchange_stream
+        from ..net.async_exchange import deadline_after, exchange_stream
 
+        deadline = deadline_after(self._route.timeout)
         operation = operations.logs(database, num_lines=num_lines, follow=follow)
-        request = await self._prepare(operation)
+        request = await self._prepare(operation, deadline)
         lines = operations.LogLines(operation)
-        async with contextlib.aclosing(exchange_stream(self._route, request)) as stream:
+        async with contextlib.aclosing(exchange_stream(self._route, request, deadline)) as stream:
             async for piece in stream:
                 for entry in lines.feed(piece, self._result):
                     yield entry
 
     async def _run(self, operation: Operation[R]) -> R:
-        from ..net.async_exchange import exchange
+        from ..net.async_exchange import deadline_after, exchange
 
-        request = await self._prepare(operation)
-        response = await exchange(self._route, request)
-        other = operation.otherwise(response)
-        return self._result(operation, response) if other is None else await self._run(other)
+        deadline = deadline_after(self._route.timeout)
+        while True:
+            request = await self._prepare(operation, deadline)
+            response = await exchange(self._route, request, deadline)
+            other = operation.otherwise(response)
+            if other is None:
+                return self._result(operation, response)
+            operation = other
 
-    async def _prepare(self, operation: Operation[Any]) -> HttpRequest:
+    async def _prepare(self, operation: Operation[Any], deadline: float) -> HttpRequest:
         found = ask(self._token)
         if inspect.isawaitable(found):
-            found = await found
+            found = await self._in_time(found, deadline)
         return self._request(operation.request, found)
+
+    async def _in_time(self, found: Awaitable[Any], deadline: float) -> Any:
+        """Wait for an async token callable.
+
+        Raises:
+            CallTimeout: it did not return in time.
+        """
+        import anyio
+
+        with anyio.CancelScope(deadline=deadline):
+            return await found
+        name = getattr(self._token, "__qualname__", None) or repr(self._token)
+        raise CallTimeout(
+            f"the token callable {name} did not return within {self._route.timeout:g} s"
+        )

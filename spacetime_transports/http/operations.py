@@ -28,6 +28,7 @@ from spacetime_proto.sats.sats_json import loads
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.reader import Reader
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
+from spacetime_proto.wire.handshake import gateway_words
 from spacetime_proto.wire.headers import Headers
 from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 
@@ -379,7 +380,8 @@ def _raise_for(response: HttpResponse, what: str) -> NoReturn:
     if status == 404 and ("not found" in text or "No such database" in text):
         raise DatabaseNotFound(f"{what}: {text}", status=status, body=text)
     words = text.partition("\n")[0][:300]  # the first line, because a proxy may send a whole page
-    said = f": {words}" if words else ""
+    said = gateway_words(status, response.headers, words) or words
+    said = f": {said}" if said else ""
     raise HttpError(f"{what} failed with HTTP status {status}{said}", status=status, body=text)
 
 

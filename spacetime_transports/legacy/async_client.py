@@ -22,6 +22,8 @@ import anyio
 import msgspec
 
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent as ReducerEvent
+from spacetime_proto.bindings.legacy_registry import old_arguments
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
 from spacetime_proto.errors import Disconnected, LocalProtocolError, SpacetimeError
 from spacetime_proto.types import Identity
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from spacetime_proto.client.pending_call import PendingCall
+    from spacetime_proto.client.stats import Stats
 
 __all__ = [
     "Address",
@@ -80,10 +83,13 @@ class SpacetimeDBAsyncClient(Registrations):
     Attributes:
         client: holds the registered callbacks and the cache (`SpacetimeDBClient`).
         request_timeout: seconds that `call_reducer` and `close` wait.
+        wait_for_server: seconds to go on trying to connect while the server is not there yet; None:
+            the first failure counts.
         is_closing: whether `force_close` was called.
     """
 
     request_timeout: float = 5
+    wait_for_server: float | None = None
 
     def __init__(self, autogen_package: Any) -> None:
         self.client = SpacetimeDBClient(autogen_package)
@@ -104,7 +110,10 @@ class SpacetimeDBAsyncClient(Registrations):
     @property
     def is_connected(self) -> bool:
         """Whether requests can be made."""
-        return self._driver is not None and self._driver.status.is_up and not self._driver.is_done
+        driver = self._driver
+        return (
+            driver is not None and driver.status.is_up and not (driver.is_done or driver.is_forked)
+        )
 
     @property
     def identity(self) -> Identity | None:
@@ -117,6 +126,11 @@ class SpacetimeDBAsyncClient(Registrations):
         return self.client.address
 
     # --- requests -----------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done so far on its connection, in numbers."""
+        return self.client.stats
 
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference."""
@@ -198,10 +212,13 @@ class SpacetimeDBAsyncClient(Registrations):
 
         Raises:
             SpacetimeDBException: no connection, or it was lost, or a query was refused.
+            TypeError: `on_connect` does not take its two arguments.
             Exception: whatever a callback raised.
         """
         if callable(ssl_enabled) or isinstance(on_connect, (list, tuple)):
             ssl_enabled, on_connect, subscription_queries = False, ssl_enabled, on_connect or ()
+        if on_connect is not None:
+            check_callback("on_connect", on_connect, ("auth_token", "identity"))
         if self._begin():
             return
         try:
@@ -277,7 +294,8 @@ class SpacetimeDBAsyncClient(Registrations):
         name = find_reducer(driver.session.module.bound, reducer_name)
         callbacks.expected += 1
         try:
-            pending = driver.session.call(Call("reducer", name, reducer_args), on_done=answered)
+            call = old_arguments(self.client.module, Call("reducer", name, reducer_args))
+            pending = driver.session.call(call, on_done=answered)
             driver.flush()
             with anyio.move_on_after(self.request_timeout):
                 await done.wait()
@@ -351,6 +369,7 @@ class SpacetimeDBAsyncClient(Registrations):
         for driver in self.client.attempts(
             AsyncDriver[Any], address, database, token,
             queries=queries, on_connect=on_connect, loop=self._loop,
+            wait_for_server=self.wait_for_server,
         ):  # fmt: skip
             self._driver = driver
             driver.enter()
@@ -376,6 +395,8 @@ class SpacetimeDBAsyncClient(Registrations):
         """Close the connection, end all tasks; return what went wrong."""
         driver, self._driver = self._driver, None
         background, self._background = self._background, None
+        if driver is not None and driver.is_forked:
+            return None  # the tasks are the parent's
         try:
             if driver is not None:
                 await driver.shut()

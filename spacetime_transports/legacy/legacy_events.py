@@ -14,12 +14,15 @@ import msgspec
 from spacetime_proto.bindings.legacy_registry import LegacyReducerEvent
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.callbacks import Callbacks
+from spacetime_proto.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from spacetime_proto.bindings.legacy_registry import LegacyRegistry
     from spacetime_proto.client.callbacks import Calls
+    from spacetime_proto.client.pending_call import PendingCall
+    from spacetime_proto.types import ConnectionId, Identity
 
 __all__ = ["DbEvent", "LegacyCallbacks", "TransactionUpdateMessage"]
 
@@ -123,6 +126,24 @@ def reducer_event(event: object) -> LegacyReducerEvent | None:
     return None
 
 
+def outcome_event(
+    pending: PendingCall[Any], identity: Identity | None, connection_id: ConnectionId | None
+) -> LegacyReducerEvent:
+    """Return the outcome of a call of the client with these ids, as `then` gets it."""
+    error = pending.error
+    status = "committed" if error is None else "failed"
+    if isinstance(error, InternalError) and "ran out of energy" in error.message:
+        status = "outofenergy"
+    return LegacyReducerEvent(
+        caller_identity=identity,
+        caller_connection_id=connection_id,
+        reducer_name=pending.name,
+        status=status,
+        message="" if error is None else str(error),
+        args=None if pending.call is None else list(pending.call.args),
+    )
+
+
 class LegacyCallbacks(Callbacks):
     """Finds the callbacks of the 0.7 API for each event.
 
@@ -156,6 +177,10 @@ class LegacyCallbacks(Callbacks):
     def interests(self) -> tuple[bool, bool]:
         """Whether transactions as a whole, and outcomes of calls, are wanted for their own sake."""
         return bool(self._event or self.expected), True
+
+    @interests.setter
+    def interests(self, _: tuple[bool, bool]) -> None:
+        """Ignored: the lists above say what is wanted."""
 
     def calls(self, event: ev.Event) -> Calls:
         """Yield the (function, arguments) that `event` makes run, in order."""

@@ -1,52 +1,32 @@
-"""The event loop that runs now: reached from other threads, and given tasks without a task group.
+"""Tasks that belong to an event loop and to no task group.
 
-Only the 0.7 API needs this: its client may be closed from any thread, and its ``connect`` returns
-while tasks go on in the background. The other clients run all their tasks in task groups.
+Only the 0.7 API needs this: its ``connect`` returns while tasks go on in the background, under trio
+too.
 """
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
+
+from ..aio.event_loop import EventLoop
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine
 
 
-class Loop:
-    """A running event loop; made inside it."""
-
-    def __init__(self) -> None:
-        token = anyio.lowlevel.current_token()
-        # anyio 4.11 wrapped what was the native object before.
-        self._native: Any = getattr(token, "native_token", token)
-        self._thread = threading.get_ident()
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this is the loop's own thread."""
-        return threading.get_ident() == self._thread
-
-    def call_soon(self, function: Callable[[], object]) -> None:
-        """Let the loop call `function`, if it still runs; from any thread."""
-        schedule = getattr(self._native, "call_soon_threadsafe", None)
-        if schedule is None:
-            schedule = self._native.run_sync_soon  # trio's name
-        with contextlib.suppress(RuntimeError):  # it has ended; trio.RunFinishedError is one too
-            schedule(function)
+class Loop(EventLoop):
+    """A running event loop that is given tasks; made inside it."""
 
     def spawn(self, function: Callable[[], Coroutine[Any, Any, None]]) -> object:
         """Start a task that belongs to the loop; the result keeps it alive.
 
         The function must not raise anything except its cancellation.
         """
-        if hasattr(self._native, "call_soon_threadsafe"):
+        if not self.is_trio:
             loop: asyncio.AbstractEventLoop = self._native
             return loop.create_task(function())
         import trio

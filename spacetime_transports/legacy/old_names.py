@@ -100,9 +100,13 @@ def translate(query: str, find: Callable[[str], str | None]) -> str:
     for at, token in enumerate(tokens):
         if token.startswith("'") or not (token[0] in '"_' or token[0].isalpha()):
             continue
-        if _word(reversed(tokens[:at])) in ("FROM", "JOIN") or _word(tokens[at + 1 :]) == ".":
+        has_column = _word(tokens[at + 1 :]) == "."
+        if has_column or _word(reversed(tokens[:at])) in ("FROM", "JOIN"):
             bare = token[1:-1] if token.startswith('"') else token
-            tokens[at] = token.replace(bare, find(bare) or bare)
+            name = find(bare) or bare
+            # `user` alone is a function of SQL, so servers do not read `user.name`.
+            quote = '"' if bare != token or (has_column and name.upper() == "USER") else ""
+            tokens[at] = f"{quote}{name}{quote}"
     return "".join(tokens)
 
 

@@ -7,25 +7,37 @@ own calls.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from spacetime_proto.bindings.legacy_registry import old_arguments
+from spacetime_proto.client.all_tables import AllTables
+from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.pending_call import Call
-from spacetime_proto.errors import Disconnected, HandshakeError, LocalProtocolError, SpacetimeError
+from spacetime_proto.client.stats import Stats
+from spacetime_proto.errors import (
+    Disconnected,
+    HandshakeError,
+    LocalProtocolError,
+    SpacetimeError,
+)
 from spacetime_proto.protocols import V1_BSATN, V1_JSON, V2_BSATN, V3_BSATN
 from spacetime_proto.types import ConnectionId, Identity
 
 from ..net.address import Address as ServerAddress
 from ..net.address import parse_host
 from ..options import resolve
-from .legacy_events import LegacyCallbacks, TransactionUpdateMessage
+from .legacy_events import LegacyCallbacks, TransactionUpdateMessage, outcome_event
 from .old_names import find_reducer, find_table, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from spacetime_proto.bindings.client_module import Module
+    from spacetime_proto.bindings.legacy_registry import Then
     from spacetime_proto.cache.views import TableView
+    from spacetime_proto.client.pending_call import PendingCall
     from spacetime_proto.client.session import ClientSession
     from spacetime_proto.client.subscriptions import Subscription
 
@@ -34,6 +46,8 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 __all__ = ["PROTOCOLS", "Address", "SpacetimeDBClient", "SpacetimeDBException"]
+
+_ALL_TABLES = re.compile(r"\s*SELECT\s*\*\s*FROM\s*\*\s*;?\s*", re.IGNORECASE)
 
 DriverT = TypeVar("DriverT", bound="DriverBase[Any]")
 
@@ -60,6 +74,7 @@ class Registrations:
 
     def register_on_subscription_applied(self, callback: Callable[[], object]) -> None:
         """Call ``callback()`` whenever the rows of a subscription have come."""
+        check_callback("on_subscription_applied", callback, ())
         self._on_subscription_applied.append(callback)
 
     def unregister_on_subscription_applied(self, callback: Callable[[], object]) -> None:
@@ -68,6 +83,7 @@ class Registrations:
 
     def register_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
         """Call ``callback(message)`` for every transaction."""
+        check_callback("on_event", callback, ("message",))
         self._on_event.append(callback)
 
     def unregister_on_event(self, callback: Callable[[TransactionUpdateMessage], object]) -> None:
@@ -88,6 +104,9 @@ class SpacetimeDBClient(Registrations):
     """
 
     instance: ClassVar[SpacetimeDBClient | None] = None
+    wait_for_server: float | None = None
+    """Seconds to go on trying to connect while the server is not there yet; None: the first failure
+    counts. Set it before connecting, on the class for `init`."""
 
     def __init__(self, autogen_package: Any) -> None:
         SpacetimeDBClient.instance = self
@@ -137,11 +156,16 @@ class SpacetimeDBClient(Registrations):
     def subscribe(self, queries: Sequence[str]) -> None:
         """Subscribe to `queries` instead of all earlier ones, as one difference.
 
+        ``SELECT * FROM *`` means every table and view that clients can subscribe to.
+
         Raises:
             LocalProtocolError: there is no connection, or a name could mean several tables.
         """
         driver, session = self._need_driver("subscribe")
-        translated = [translate(query, self._find_table) for query in queries]
+        translated = [
+            AllTables() if _ALL_TABLES.fullmatch(query) else translate(query, self._find_table)
+            for query in queries
+        ]
         with driver.lock:
             self._subscription = session.subscribe(
                 *translated,
@@ -156,33 +180,49 @@ class SpacetimeDBClient(Registrations):
         if not isinstance(error, Disconnected):
             raise error
 
-    def _reducer_call(self, reducer: str, *args: Any) -> None:
-        self.legacy_call(Call("reducer", find_reducer(self.module.bound, reducer), args))
+    def _reducer_call(self, reducer: str, *args: Any, then: Then | None = None) -> None:
+        self.legacy_call(Call("reducer", find_reducer(self.module.bound, reducer), args), then)
 
-    def legacy_call(self, call: Call[Any]) -> None:
+    def legacy_call(self, call: Call[Any], then: Then | None = None) -> None:
         """Send a reducer call without waiting for its outcome (used by generated code).
+
+        Args:
+            call: structs among its arguments may be dicts by field name, or lists.
+            then: ``then(reducer_event)`` is called with the outcome, also when the connection is lost
+                before one is known: that counts as failed. In another thread than the event loop's,
+                a call that finds the connection over by then is dropped.
 
         Raises:
             LocalProtocolError: there is no connection, or the arguments do not fit.
         """
         what = f"call {call.name!r}"
         (driver, session), loop = self._need_driver(what), self._loop
+        call = old_arguments(self.module, call)
+
+        def answered(pending: PendingCall[Any]) -> object:
+            assert then is not None
+            return self.run_callback(then, outcome_event(pending, self.identity, self.address))
+
+        on_done = None if then is None else answered
         if loop is None or loop.is_here:
             with driver.lock:
-                session.submit(call)
+                session.call(call, on_done=on_done)
             driver.flush()
             return
         # Arguments that do not fit are refused here, in the caller's thread, not in the event loop.
         self.module.bound.reducers[call.name].encode_args(call.args)
 
-        def submit() -> None:
-            try:
-                session.submit(call)
-            except SpacetimeError:
-                return  # the connection has ended meanwhile
-            driver.flush()
+        def send() -> None:
+            with contextlib.suppress(SpacetimeError):  # the connection may have ended meanwhile
+                session.call(call, on_done=on_done)
+                driver.flush()
 
-        loop.call_soon(submit)
+        loop.call_soon(send)
+
+    @property
+    def stats(self) -> Stats:
+        """What the client has done so far on its connection, in numbers."""
+        return Stats() if self._driver is None else self._driver.stats()
 
     def legacy_table(self, name: str) -> TableView[Any]:
         """Return the view of a table in the cache (used by generated code)."""
@@ -198,6 +238,7 @@ class SpacetimeDBClient(Registrations):
         driver = self._driver
         if driver is None or driver.is_done:
             raise LocalProtocolError(f"cannot {what}: this client is not connected")
+        driver.check_process()
         assert driver.session is not None  # there are bindings from the start
         return driver, driver.session
 
@@ -225,6 +266,7 @@ class SpacetimeDBClient(Registrations):
         queries: Sequence[str] = (),
         on_connect: Callable[..., object] | None = None,
         loop: Loop | None = None,
+        wait_for_server: float | None = None,
     ) -> Iterator[DriverT]:
         """Yield a driver for each attempt, best protocols first; requests go to the last one.
 
@@ -242,7 +284,11 @@ class SpacetimeDBClient(Registrations):
             return None
 
         for protocols in PROTOCOLS:
-            options = resolve(token=token or None, protocols=protocols)
+            options = resolve(
+                token=token or None,
+                protocols=protocols,
+                wait_for_server=wait_for_server or self.wait_for_server,
+            )
             callbacks = LegacyCallbacks(
                 self._registry, self.run_callback, self._on_subscription_applied, self._on_event
             )
@@ -303,9 +349,18 @@ class SpacetimeDBClient(Registrations):
 
         Raises:
             SpacetimeDBException: no connection, and there is no `on_error`.
+            TypeError: a callback does not take its arguments.
         """
         from ..blocking.driver import BlockingDriver
 
+        for name, callback, *takes in (
+            ("on_connect", on_connect),
+            ("on_disconnect", on_disconnect, "message"),
+            ("on_identity", on_identity, "auth_token", "identity", "address"),
+            ("on_error", on_error, "message"),
+        ):
+            if callback is not None:
+                check_callback(name, callback, tuple(takes))
         self._on_disconnect = on_disconnect
         self._on_identity = on_identity
         self._on_error = on_error
@@ -348,6 +403,8 @@ class SpacetimeDBClient(Registrations):
     def close(self) -> None:
         """Close the connection; ``on_disconnect`` runs before this returns."""
         driver = self._need_blocking()
+        if driver.is_forked:
+            return
         if not driver.is_done:
             driver.shut()
         if not driver.in_callback:

@@ -171,6 +171,15 @@ def _port(parts: SplitResult, default: int, what: str) -> int:
     return default if port is None else port
 
 
+def is_literal(host: str) -> bool:
+    """Whether `host` is an address, which needs no look-up, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _bracketed(host: str) -> str:
     try:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ..logs import HttpLog
 from .async_stream import abandon, open_stream
 from .exchange import READ_SIZE, Exchange
 from .failures import timeout_failure
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
     from .route import Route
 
 
-async def exchange(route: Route, request: HttpRequest) -> HttpResponse:
+def deadline_after(seconds: float | None) -> float:
+    """Return the point in time that many seconds from now, on the event loop's clock."""
+    return float("inf") if seconds is None else anyio.current_time() + seconds
+
+
+async def exchange(route: Route, request: HttpRequest, deadline: float) -> HttpResponse:
     """Send `request` and return the whole response; arguments and errors as in `blocking_exchange`."""
-    running = _Exchange(route, request, stream=False)
-    try:
-        await running.start()
-        while not running.machine.done:
-            await running.receive()
-    finally:
-        await running.close()
+    log = HttpLog(request, route)
+    running = _Exchange(route, request, deadline, stream=False, log=log)
+    with log.failing():
+        try:
+            await running.start()
+            while not running.machine.done:
+                await running.receive()
+        finally:
+            await running.close()
     assert running.machine.response is not None
     return running.machine.response
 
 
 async def exchange_stream(
-    route: Route, request: HttpRequest
+    route: Route, request: HttpRequest, deadline: float
 ) -> AsyncGenerator[HttpResponse | bytes, None]:
     """Send `request`; yield the response once its headers are there, then its body as it comes.
 
@@ -44,31 +52,34 @@ async def exchange_stream(
     """
     # No cancel scope may be open at a `yield`: a scope belongs to one task, and a generator may be
     # resumed by another.
-    running = _Exchange(route, request, stream=True)
+    log = HttpLog(request, route)
+    running = _Exchange(route, request, deadline, stream=True, log=log)
     machine = running.machine
-    try:
-        await running.start()
-        while machine.response is None:
-            await running.receive()
-        yield machine.response
-        running.deadline = float("inf")
-        while True:
-            for piece in machine.body_pieces():
-                yield piece
-            if machine.done:
-                return
-            await running.receive()
-    finally:
-        await running.close()
+    with log.failing():
+        try:
+            await running.start()
+            while machine.response is None:
+                await running.receive()
+            yield machine.response
+            running.deadline = float("inf")
+            while True:
+                for piece in machine.body_pieces():
+                    yield piece
+                if machine.done:
+                    return
+                await running.receive()
+        finally:
+            await running.close()
 
 
 class _Exchange(Exchange):
     """An exchange on a stream."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
-        super().__init__(route, request, stream=stream)
-        timeout = route.timeout
-        self.deadline = float("inf") if timeout is None else anyio.current_time() + timeout
+    def __init__(
+        self, route: Route, request: HttpRequest, deadline: float, *, stream: bool, log: HttpLog
+    ) -> None:
+        super().__init__(route, request, stream=stream, log=log)
+        self.deadline = deadline
         self._stream: ByteStream | None = None
 
     async def start(self) -> None:
@@ -79,7 +90,8 @@ class _Exchange(Exchange):
                 route.address, ssl_context=route.ssl_context, proxy=route.proxy
             )
         if self._stream is None:
-            raise timeout_failure(route.address, route.timeout or 0)
+            assert route.timeout is not None
+            raise timeout_failure(route.address, route.timeout, "timeout")
         # A server may answer and hang up before it has read all (413 for one): what it said
         # matters more than that the rest could not be sent.
         with contextlib.suppress(anyio.BrokenResourceError, ConnectionError):

@@ -6,23 +6,31 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from ..logs import HttpLog
 from .blocking_stream import open_socket
 from .exchange import READ_SIZE, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from spacetime_proto.errors import SpacetimeError
     from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 
     from .route import Route
 
 
-def exchange(route: Route, request: HttpRequest) -> HttpResponse:
+def deadline_after(seconds: float | None) -> float | None:
+    """Return the point in time that many seconds from now, on `time.monotonic`."""
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def exchange(route: Route, request: HttpRequest, deadline: float | None) -> HttpResponse:
     """Send `request` and return the whole response.
 
     Args:
-        route: the way to the server; the time limit is for everything together.
+        route: the way to the server; errors name its time limit.
         request: what to send.
+        deadline: when the time is up (`deadline_after`), for everything together.
 
     Raises:
         ConnectError: no connection could be made.
@@ -30,7 +38,8 @@ def exchange(route: Route, request: HttpRequest) -> HttpResponse:
         Disconnected: the server hung up before its answer was complete.
         ProtocolError: the answer is not HTTP, or too long (LimitExceeded).
     """
-    with _Exchange(route, request, stream=False) as running:
+    log = HttpLog(request, route)
+    with log.failing(), _Exchange(route, request, deadline, stream=False, log=log) as running:
         machine = running.machine
         while not machine.done:
             running.receive()
@@ -39,14 +48,15 @@ def exchange(route: Route, request: HttpRequest) -> HttpResponse:
 
 
 def exchange_stream(
-    route: Route, request: HttpRequest
+    route: Route, request: HttpRequest, deadline: float | None
 ) -> Generator[HttpResponse | bytes, None, None]:
     """Send `request`; yield the response once its headers are there, then its body as it comes.
 
     An error response is yielded whole, with its body. The time limit ends with the headers. Closing
     the iterator closes the connection. Errors as `exchange`.
     """
-    with _Exchange(route, request, stream=True) as running:
+    log = HttpLog(request, route)
+    with log.failing(), _Exchange(route, request, deadline, stream=True, log=log) as running:
         machine = running.machine
         while machine.response is None:
             running.receive()
@@ -62,13 +72,25 @@ def exchange_stream(
 class _Exchange(Exchange):
     """An exchange on a socket, as a context that closes it."""
 
-    def __init__(self, route: Route, request: HttpRequest, *, stream: bool) -> None:
+    def __init__(
+        self,
+        route: Route,
+        request: HttpRequest,
+        deadline: float | None,
+        *,
+        stream: bool,
+        log: HttpLog,
+    ) -> None:
         # The request is checked before a socket is opened.
-        super().__init__(route, request, stream=stream)
-        timeout = route.timeout
-        self.deadline = None if timeout is None else time.monotonic() + timeout
+        super().__init__(route, request, stream=stream, log=log)
+        self.deadline = deadline
         self._socket = open_socket(
-            route.address, ssl_context=route.ssl_context, proxy=route.proxy, timeout=timeout
+            route.address,
+            ssl_context=route.ssl_context,
+            proxy=route.proxy,
+            timeout=None if deadline is None else deadline - time.monotonic(),
+            limit=route.timeout,
+            option="timeout",
         )
 
     def __enter__(self) -> _Exchange:
@@ -78,9 +100,9 @@ class _Exchange(Exchange):
             # matters more than that the rest could not be sent.
             with contextlib.suppress(ConnectionError):
                 self._socket.sendall(self.machine.data_to_send())
-        except TimeoutError:
+        except OSError as error:
             self._socket.close()
-            raise self.too_late() from None
+            raise self._failure(error) from error
         except BaseException:
             self._socket.close()
             raise
@@ -94,11 +116,14 @@ class _Exchange(Exchange):
         try:
             self._limit()
             data = self._socket.recv(READ_SIZE)
-        except TimeoutError:
-            raise self.too_late() from None
         except OSError as error:
-            raise self.broken(error) from error
+            raise self._failure(error) from error
         self.feed(data)
+
+    def _failure(self, error: OSError) -> SpacetimeError:
+        # A TimeoutError with a number is the kernel's: the other side is gone.
+        is_late = isinstance(error, TimeoutError) and error.errno is None
+        return self.too_late() if is_late else self.broken(error)
 
     def _limit(self) -> None:
         left = None if self.deadline is None else self.deadline - time.monotonic()

@@ -1,15 +1,18 @@
 """Sockets to servers for blocking programs: TCP, through a proxy if asked, TLS on top.
 
-One time limit covers everything except the name lookup, which cannot be interrupted.
+One time limit covers everything. Nothing can interrupt the lookup of a name, so that runs in a
+thread of its own, which is left behind when the time is up or at Ctrl-C.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
 import socket
 import ssl
+import threading
 import time
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,6 +45,8 @@ def open_socket(
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | None = None,
     timeout: float | None = None,
+    limit: float | None = None,
+    option: str = "connect_timeout",
 ) -> socket.socket:
     """Connect to `address` and return a blocking socket without timeout, TLS included.
 
@@ -52,6 +57,8 @@ def open_socket(
         ssl_context: for a secure address; default verifies against the system's authorities.
         proxy: URL of an HTTP or SOCKS5 proxy.
         timeout: seconds for everything together; None sets no limit.
+        limit: what the error says that it was, if `timeout` is only the rest of a longer time.
+        option: what sets it, for the same.
 
     Raises:
         ConnectError: the reason, as one sentence.
@@ -70,9 +77,9 @@ def open_socket(
         except BaseException:
             opened.close()
             raise
-    except TimeoutError:
+    except TimeoutError as error:
         assert timeout is not None
-        raise timeout_failure(address, timeout) from None
+        raise timeout_failure(address, timeout if limit is None else limit, option) from error
     return opened
 
 
@@ -92,21 +99,52 @@ def _remaining(deadline: float | None) -> float | None:
 
 def _connect(peer: Address | Proxy, deadline: float | None) -> socket.socket:
     try:
-        found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+        found = _look_up(peer, deadline)
     except OSError as error:
+        if _is_ours(error):
+            raise
         raise connect_failure(peer, error) from error
     except UnicodeError as error:  # a label of the name is too long to be looked up
         raise ConnectError(f"the name {peer.host} cannot be resolved") from error
     try:
         opened = _race(_interleaved(found), deadline)
-    except TimeoutError as error:
-        if error.errno is None:
-            raise  # ours, not the kernel's
-        raise connect_failure(peer, error) from error
     except OSError as error:
+        if _is_ours(error):
+            raise
         raise connect_failure(peer, error) from error
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
+
+
+def _look_up(peer: Address | Proxy, deadline: float | None) -> list[_AddressInfo]:
+    """Return the addresses of a name.
+
+    Raises:
+        TimeoutError: the deadline passed.
+        OSError: it cannot be resolved.
+        UnicodeError: it cannot be looked up.
+    """
+    with contextlib.suppress(socket.gaierror):  # it is no address, so it is a name
+        return socket.getaddrinfo(
+            peer.host, peer.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    outcome: list[list[_AddressInfo] | Exception] = []
+    is_done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            outcome.append(socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            outcome.append(error)
+        is_done.set()
+
+    threading.Thread(target=look_up, name="spacetime-lookup", daemon=True).start()
+    if not is_done.wait(_remaining(deadline)):
+        raise TimeoutError
+    (found,) = outcome
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _interleaved(found: Iterable[_AddressInfo]) -> list[_AddressInfo]:
@@ -185,9 +223,9 @@ def _traverse(
                 tunnel.receive_data(data)
             else:
                 tunnel.receive_eof()
-    except TimeoutError:
-        raise
-    except OSError:
+    except OSError as error:
+        if _is_ours(error):
+            raise
         tunnel.receive_eof()
     check_tunnel(tunnel, proxy)
 
@@ -198,7 +236,12 @@ def _wrap(
     opened.settimeout(_remaining(deadline))
     try:
         return context.wrap_socket(opened, server_hostname=address.host)
-    except TimeoutError:
-        raise
     except (OSError, ValueError) as error:  # SSLError is an OSError
+        if _is_ours(error):
+            raise
         raise tls_failure(address, error) from error
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether our time limit has passed. The kernel's own TimeoutError has a number."""
+    return isinstance(error, TimeoutError) and error.errno is None

@@ -44,9 +44,20 @@ def connect_failure(peer: Address | Proxy, error: OSError) -> ConnectError:
         text = f"{where} cannot be reached ({os.strerror(cause.errno)})"
     else:
         text = f"cannot connect to {where}: {cause.strerror or cause}"
-    failure = ConnectError(text)
+    failure = ConnectError(text, is_transient=_may_pass(cause))
     failure.__cause__ = error
     return failure
+
+
+def _may_pass(cause: OSError) -> bool:
+    """Whether the peer was not there; other failures are this machine's, such as EMFILE."""
+    return isinstance(cause, (socket.gaierror, ConnectionError, TimeoutError)) or cause.errno in (
+        errno.ETIMEDOUT,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EHOSTUNREACH,
+        errno.EHOSTDOWN,
+    )
 
 
 def _root(error: OSError) -> OSError:
@@ -61,6 +72,7 @@ def tls_failure(address: Address, error: Exception) -> ConnectError:
     """Return the error for a TLS handshake that failed or was cut off."""
     where = address.authority
     reason = getattr(error, "reason", None)
+    is_transient = False
     if isinstance(error, ssl.SSLCertVerificationError):
         text = (
             f"the certificate of {where} was not accepted: {error.verify_message.rstrip('.')}"
@@ -76,7 +88,8 @@ def tls_failure(address: Address, error: Exception) -> ConnectError:
         text = f"TLS with {where} failed: {reason or error}"
     else:
         text = f"{where} hung up during the TLS handshake"
-    failure = ConnectError(text)
+        is_transient = True
+    failure = ConnectError(text, is_transient=is_transient)
     failure.__cause__ = error
     return failure
 
@@ -84,15 +97,31 @@ def tls_failure(address: Address, error: Exception) -> ConnectError:
 def check_tunnel(tunnel: ProxyTunnel, proxy: Proxy) -> None:
     """Raise ConnectError if `tunnel`, which is done, was not opened."""
     if tunnel.failure is not None:
-        raise ConnectError(f"{tunnel.failure} ({proxy.authority})") from tunnel.failure
+        raise ConnectError(
+            f"{tunnel.failure} ({proxy.authority})", is_transient=tunnel.failure.is_transient
+        ) from tunnel.failure
     if tunnel.leftover:
         # In HTTP and TLS the client speaks first, so these bytes are not from the server.
         raise ConnectError(f"the proxy {proxy.authority} sent data of its own into the tunnel")
 
 
-def timeout_failure(address: Address, seconds: float) -> ConnectError:
-    """Return the error for an address that did not accept a connection in time."""
+def timeout_failure(
+    address: Address, seconds: float, option: str = "connect_timeout"
+) -> ConnectError:
+    """Return the error for an address that did not accept a connection in time.
+
+    Args:
+        address: the server.
+        seconds: the time limit.
+        option: what sets it.
+    """
     return ConnectError(
-        f"{address.authority} did not accept the connection within {seconds:g} s"
-        " (option connect_timeout)"
+        f"{address.authority} did not accept the connection within {readable(seconds)} s"
+        f" (option {option})",
+        is_transient=True,
     )
+
+
+def readable(seconds: float) -> str:
+    """Return a time limit as text: to the millisecond, but never as 0."""
+    return f"{round(seconds, 3) or seconds:g}"

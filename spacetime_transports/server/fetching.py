@@ -11,7 +11,7 @@ from spacetime_proto.wire.headers import Headers
 from spacetime_proto.wire.http_exchange import HttpRequest
 
 from ..net.address import parse_host
-from ..net.async_exchange import exchange
+from ..net.async_exchange import deadline_after, exchange
 from ..net.route import Route
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ async def fetch(request: Fetch) -> HttpResponse:
     address = parse_host(f"{parts.scheme}://{parts.netloc}")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     message = HttpRequest(request.method, target, Headers(request.headers), request.body)
-    return await exchange(Route(address, timeout=request.timeout), message)
+    route = Route(address, timeout=request.timeout)
+    return await exchange(route, message, deadline_after(request.timeout))
 
 
 def _shown(url: str) -> str:

@@ -25,6 +25,7 @@ from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.server import Authority, Database, Faults, Host, Module, ServerSession
 from spacetime_proto.types import Timestamp
 
+from ..logs import logger, shown
 from ..net.async_stream import abandon
 from .fetching import BackgroundFetcher
 
@@ -88,12 +89,16 @@ class Server:
             self._reschedule()
             if not self.host.sessions:
                 self._all_gone.set()
-            self._report(f"{peer} gone")
+            why = "" if session.failure is None else f": {session.failure}"
+            self._report(f"{peer} gone{why}")
             await abandon(stream)
 
     def _report(self, text: str) -> None:
+        log = logger("server")
+        if log is not None:
+            log.info("%s", shown(text))
         if self._verbose:
-            print(text, file=sys.stderr, flush=True)
+            print(shown(text), file=sys.stderr, flush=True)
 
     async def _until_gone(self) -> None:
         if self.host.sessions:
@@ -258,8 +263,11 @@ async def serve(
     failure: BaseException | None = None
     async with listener, anyio.create_task_group() as tasks:
         server.port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        shown = f"[{host}]" if ":" in host else host
-        server.url = f"{'https' if ssl_context else 'http'}://{shown}:{server.port}"
+        literal = f"[{host}]" if ":" in host else host
+        server.url = f"{'https' if ssl_context else 'http'}://{literal}:{server.port}"
+        log = logger("server")
+        if log is not None:
+            log.info("serving %s at %s", shown(database), server.url)
         fetcher.tasks = tasks
         tasks.start_soon(server._run_schedules)
         tasks.start_soon(_accept, listener, ssl_context, server._handle)
@@ -366,5 +374,8 @@ def serve_in_thread(
 
 
 def _print_traceback(text: str) -> None:
+    log = logger("server")
+    if log is not None:  # in one line; the whole of it is printed
+        log.error("module code raised %s", shown(text.strip().rpartition("\n")[2]))
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
+from typing import Any
 
 import pytest
 
@@ -125,3 +128,46 @@ def test_the_value_of_a_reducer_error_is_its_text_unless_there_is_another() -> N
     assert ReducerError("no name").value == "no name"
     error = ReducerError("failed", name="set_name", value={"code": 3})
     assert (error.name, error.value) == ("set_name", {"code": 3})
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        SpacetimeError("x"),
+        AuthError("x", status=401, body="no"),
+        HttpError("x", status=500, body="oops"),
+        Disconnected("x", code=1000, reason="bye", outcome_unknown=True),
+        DecodeError("x", what="row", offset=3),
+        EncodeError("x", what="row"),
+        LimitExceeded("x", limit="nesting_depth", maximum=3, what="row"),
+        QueryError("x", query="SELECT"),
+        SubscriptionError("x", queries=["SELECT"]),
+        ReducerError("x", name="move", value=7),
+        InternalError("x", name="move"),
+        CallTimeout("x"),
+        SchemaMismatch("x", differences=["a"]),
+    ],
+)
+def test_errors_are_pickled_and_copied(error: SpacetimeError, again: Any) -> None:
+    """So they come back from a pool of processes."""
+    found = again(error)
+    assert type(found) is type(error)
+    assert (found.args, vars(found), str(found)) == (error.args, vars(error), str(error))
+
+
+def test_what_caused_a_loss_is_in_its_text() -> None:
+    class Odd(ValueError):
+        code = "x"
+        reason = None
+
+    error = Disconnected.because("x was not sent", Odd("mine"), is_final=False)
+    assert str(error) == "x was not sent: Odd: mine"
+    assert (error.code, error.reason, error.is_final) == (None, "", False)
+    assert str(Disconnected.because("x", OSError())) == "x: OSError"
+    cause = Disconnected("it went", code=1011, reason="no")
+    error = Disconnected.because("x", cause, outcome_unknown=True)
+    assert (str(error), error.code, error.reason) == ("x: it went", 1011, "no")
+    assert error.__cause__ is cause and error.outcome_unknown and error.is_final

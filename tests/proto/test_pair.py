@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from spacetime_proto.client import events as ev
+from spacetime_proto.client.retry import Decision
 from spacetime_proto.client.session_options import ALL_PROTOCOLS, ClientOptions
 from spacetime_proto.client.states import SessionState
 from spacetime_proto.client.subscriptions import Subscription
@@ -180,7 +181,7 @@ class ClientAndServer(RuleBasedStateMachine):
             ),
             cuts=cuts,
         )
-        self.pair.session.will_reconnect = True
+        self.pair.session.decide = lambda error, now: Decision(error, 1.0)
         self.live: list[tuple[Subscription, list[Naive]]] = []
         self.seen: dict[str, list[Any]] = {"item": [], "note": [], "tag": []}
         self.other = self.pair.database.caller(Identity(bytes([0xC2, 0]) + bytes(30)))

@@ -26,6 +26,9 @@ class Relay:
         piece: forward the server's bytes in pieces of at most this many.
         connections: how many connections there were.
         forwarded: how many bytes went from the server to clients.
+        heard: how many bytes came from clients.
+        is_deaf: drop what clients send from now on.
+        dropped: set when that has happened.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,6 +42,10 @@ class Relay:
         self.piece = 65536
         self.connections = 0
         self.forwarded = 0
+        self.heard = 0
+        self.is_deaf = False
+        self.dropped = threading.Event()
+        self._clients: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
 
@@ -53,6 +60,11 @@ class Relay:
             _shut(end)
         for thread in self._threads:
             thread.join()
+
+    def say(self, data: bytes) -> None:
+        """Send bytes of its own to every client, while the server says nothing."""
+        for client in list(self._clients):
+            client.sendall(data)
 
     def _start(self, function: object, *args: object) -> threading.Thread:
         thread = threading.Thread(target=function, args=args)  # type: ignore[arg-type]
@@ -78,10 +90,16 @@ class Relay:
                 _answer_socks5(client)
             with socket.create_connection(self._target) as server:
                 self._open.add(server)
+                self._clients.add(client)
                 back = self._start(self._copy_back, server, client, self.cut_after)
                 with contextlib.suppress(OSError):
                     while data := client.recv(65536):
-                        server.sendall(data)
+                        self.heard += len(data)
+                        if self.is_deaf:
+                            self.dropped.set()
+                        else:
+                            server.sendall(data)
+                self._clients.discard(client)
                 _shut(server)
                 back.join()
                 self._open.discard(server)

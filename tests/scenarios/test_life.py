@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,13 +23,16 @@ from spacetime_proto.errors import (
 )
 from spacetime_proto.testing import Recorder
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
+from spacetime_proto.wire.websocket import ServerWebSocket
 from spacetime_transports import ReconnectPolicy, TokenFile
 from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Self
 
     from tests.scenarios.kit import Kit
 
@@ -125,6 +129,61 @@ async def test_a_server_that_says_nothing(kit: Kit) -> None:
         with pytest.raises(ConnectError, match=r"within 0\.2 s"):
             async with kit.connect(module, url=url, connect_timeout=0.2):
                 pass
+
+
+class Dribble:
+    """A server that goes on sending until it is told to stop, whatever was asked."""
+
+    def __init__(self, first: Callable[[bytes], bytes], piece: bytes) -> None:
+        self._first, self._piece = first, piece
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with self._listener, self._listener.accept()[0] as client:
+            client.sendall(self._first(client.recv(65536)))
+            with suppress(OSError):
+                while not self._stop.wait(0.01):
+                    client.sendall(self._piece)
+
+
+def accept(request: bytes) -> bytes:
+    """Return the answer to an upgrade request."""
+    server = ServerWebSocket(entropy=os.urandom)
+    server.start(0.0)
+    server.receive_data(request, 0.0)
+    server.accept(0.0, subprotocol=server.subprotocols[0])
+    return server.data_to_send()
+
+
+async def test_a_server_that_greets_nobody_and_never_stops_sending(kit: Kit) -> None:
+    module = make_dynamic(kit)
+    with (
+        Dribble(accept, b"\x89\x00") as dribble,
+        pytest.raises(ConnectError, match=r"within 0\.2 s \(option connect_timeout\)"),
+    ):
+        async with kit.connect(module, url=dribble.url, connect_timeout=0.2):
+            pytest.fail("greeted")
+
+
+async def test_a_schema_that_never_ends(kit: Kit) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"
+    with (
+        Dribble(lambda request: head, b" ") as dribble,
+        pytest.raises(ConnectError, match=r"within 0\.2 s"),
+    ):
+        async with kit.connect(url=dribble.url, connect_timeout=0.2):
+            pytest.fail("got a schema")
 
 
 async def test_something_that_is_no_websocket_server(kit: Kit) -> None:
@@ -313,7 +372,7 @@ async def test_an_exception_of_the_block_is_not_replaced(kit: Kit) -> None:
 
 async def test_closing_in_a_callback(kit: Kit) -> None:
     async with kit.connect() as client:
-        client.db.item.on_insert(lambda ctx, row: client.raw.submit_close())
+        client.db.item.on_insert(lambda ctx, row: client.raw.close_soon())
         await client.subscribe("SELECT * FROM item")
         client.raw.submit(client.reducers.add_item(name="x", amount=1))
         await client.until(lambda: not client.raw.is_connected)
@@ -389,8 +448,7 @@ async def test_overlapping_sets_count_their_rows(kit: Kit) -> None:
         assert client.db.item.count() == 1
         await client.unsubscribe(second)
         assert client.db.item.count() == 0
-        with pytest.raises(LocalProtocolError):
-            await client.unsubscribe(second)
+        await client.unsubscribe(second)  # over already
     assert log == ["insert", "delete"]
 
 
@@ -403,6 +461,24 @@ async def test_all_tables(kit: Kit) -> None:
         await client.call(client.reducers.write_note(text="x"))
         assert (client.db.item.count(), client.db.note.count()) == (1, 1)
         assert client.db.online.identity.find(client.raw.identity).connections == 1
+
+
+@pytest.mark.parametrize("protocol", ["v1", "v1.json", "v2", "v3"])
+async def test_all_tables_but_those_that_cannot_be_subscribed_to(
+    kit: Kit, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "spacetimedb.client")
+    async with kit.connect(protocols=protocol) as client:
+        result = client.raw.subscribe_to_all_tables()
+        subscription = result if kit.is_blocking else await result
+        assert subscription.is_active
+        left_out = dict(subscription.left_out)
+        if protocol.startswith("v1"):
+            assert "which needs v2 or v3" in left_out.pop("ping")
+        assert left_out == {"secret": "it is private"}
+        assert not any("secret" in query for query in subscription.queries)
+        (line,) = [record for record in caplog.records if "leaves out" in record.message]
+        assert "secret: it is private" in line.message
 
 
 async def test_a_subscription_that_nobody_waits_for(kit: Kit) -> None:
@@ -483,7 +559,7 @@ async def test_coming_back_to_the_same_rows_tells_nothing(kit: Kit) -> None:
 
 async def test_calls_while_offline_fail(kit: Kit) -> None:
     slow = ReconnectPolicy(first_delay=30)
-    async with kit.connect(reconnect=slow) as client:
+    async with kit.connect(reconnect=slow, offline="fail") as client:
         kit.server.drop_connections()
         await client.until(lambda: not client.raw.is_connected)
         with pytest.raises(Disconnected, match="not back yet"):
@@ -514,7 +590,7 @@ async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
 
     def on_disconnect(ctx: Any, error: BaseException | None) -> None:
         told.append(error)
-        clients[0].submit_close()
+        clients[0].close_soon()
 
     clients: list[Any] = []
     async with kit.connect(
@@ -537,7 +613,7 @@ async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
     async def close(stream: Any) -> None:
         await really_close(stream)
         if threading.get_ident() == mine:
-            client.raw.submit_close()
+            client.raw.close_soon()
 
     async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
         monkeypatch.setattr(anyio, "aclose_forcefully", close)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from spacetime_proto import Rows
 from spacetime_proto.errors import (
     CallTimeout,
     Disconnected,
@@ -64,7 +65,41 @@ async def test_a_query_returns_rows_and_leaves_the_cache_alone(kit: Kit) -> None
         await client.call(client.reducers.add_item(name="x", amount=3))
         rows = await client.query("SELECT * FROM item")
         assert [(row.name, row.amount) for row in rows] == [("x", 3)]
+        assert isinstance(rows, Rows)
+        assert "<caption>item: 1 row</caption>" in rows._repr_html_()
+        assert (await client.query("SELECT * FROM item WHERE amount = 9")) == []
         assert client.db.item.count() == 0
+
+
+async def test_a_query_becomes_a_frame_even_without_rows(kit: Kit) -> None:
+    pytest.importorskip("pyarrow")
+    async with kit.connect() as client:
+        await client.call(client.reducers.add_item(name="x", amount=3))
+        rows = await client.query("SELECT * FROM item")
+        assert rows.to_arrow().column("amount").to_pylist() == [3]
+        none = await client.query("SELECT * FROM item WHERE amount = 9")
+        assert none.to_arrow().column_names == rows.to_arrow().column_names
+
+
+async def test_callbacks_are_checked_when_they_are_registered(kit: Kit) -> None:
+    def wrong() -> None: ...
+
+    async with kit.connect() as client:
+        for register in (
+            client.raw.on_connect,
+            client.raw.on_transaction,
+            client.db.item.on_insert,
+            client.db.item.on_update,
+            lambda callback: client.raw.subscribe_soon("SELECT * FROM item", on_error=callback),
+            lambda callback: client.raw.subscribe_soon("SELECT * FROM item").unsubscribe_soon(
+                callback
+            ),
+        ):
+            with pytest.raises(TypeError, match=r"is called with \(ctx"):
+                register(wrong)
+        with pytest.raises(TypeError, match=r"on_applied is called with \(ctx\)"):
+            await client.subscribe("SELECT * FROM item", on_applied=wrong)
+        await client.call(client.reducers.nothing())
 
 
 async def test_the_server_refuses_a_query(kit: Kit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from spacetime_proto import (
     Transaction,
     UnsubscribeApplied,
     Update,
+    json_default,
 )
 from spacetime_proto.errors import LimitExceeded, LocalProtocolError
 
@@ -43,6 +46,22 @@ async def test_the_life_of_a_row(kit: Kit) -> None:
         ("update", 1, 2, ReducerEvent),
         ("delete", "x", ReducerEvent),
     ]
+
+
+async def test_rows_are_plain_values(kit: Kit) -> None:
+    """Those of two clients are equal; they become dictionaries and JSON, and pickle."""
+    async with kit.connect() as alice, kit.connect() as bob:
+        await alice.call(alice.reducers.add_item(name="x", amount=1))
+        await alice.subscribe("SELECT * FROM item")
+        await bob.subscribe("SELECT * FROM item")
+        (row,), (same,) = alice.db.item.rows(), bob.db.item.rows()
+        assert row == same
+        assert len({row, same, pickle.loads(pickle.dumps(row))}) == 1
+        assert type(row).from_dict(row.to_dict()) == row
+        (queried,) = json.loads(
+            json.dumps(await bob.query("SELECT * FROM item"), default=json_default)
+        )
+        assert queried == row.to_dict()
 
 
 async def test_another_client_s_transaction_has_no_reducer_event(kit: Kit) -> None:

@@ -212,3 +212,31 @@ async def test_an_async_token_callable_is_for_the_other_client(kit: Kit) -> None
 
     with pytest.raises(LocalProtocolError, match="awaitable"):
         blocking.connect(kit.server.url, "world", token=token)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "reducers",
+            r"reducers are functions of the bindings: call\(module_bindings.reducers.NAME",
+        ),
+        ("procedures", r"call\(client.module.procedures.NAME\(...\)\)"),
+        ("tables", r"the rows are in client.db"),
+        ("onInsert", r"client.db.TABLE.on_insert\(callback\)"),
+        ("on_update", r"client.db.TABLE.on_update\(callback\)"),
+        ("onConnect", r"a client has no attribute 'onConnect'; did you mean 'on_connect'"),
+        ("subscription_builder", r"write client.subscribe\(queries\)"),
+        ("qeury", r"did you mean 'query'"),
+        ("disconnect", r"write client.close\(\)"),
+        ("xyzzy", r"a client has no attribute 'xyzzy'; there are: "),
+    ],
+)
+async def test_what_a_client_has_not_says_what_to_write(kit: Kit, name: str, words: str) -> None:
+    async with kit.connect() as client:
+        with pytest.raises(AttributeError, match=words):
+            getattr(client.raw, name)
+        assert not hasattr(client.raw, name)
+        assert not hasattr(client.raw, "_repr_html_")
+        with pytest.raises(LocalProtocolError, match=r"call\(reducers.add_item\(...\)\)"):
+            await client.call("add_itme")

@@ -6,6 +6,7 @@ from typing import Any
 
 from spacetime_proto.bindings import Module, dynamic_module
 from spacetime_proto.client import events as ev
+from spacetime_proto.client.retry import Decision
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import ClientOptions, Target
 from spacetime_proto.messages import v1, v2
@@ -48,7 +49,8 @@ class Script:
         self.session: ClientSession[Any] = ClientSession(
             ClientOptions(**options), self.module, entropy=counting_entropy("client")
         )
-        self.session.will_reconnect = will_reconnect
+        if will_reconnect:
+            self.session.decide = lambda error, now: Decision(error, 1.0)
         self.now = 0.0
         self.server: ServerWebSocket | None = None
 

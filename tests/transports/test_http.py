@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
+import signal
 import socket
 import struct
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -216,6 +220,162 @@ def test_an_answer_that_does_not_come(call: Caller, server: MockServer) -> None:
     server.handler = lambda request: b"HTTP/1.1 200 OK\r\n..."
     with pytest.raises(CallTimeout, match=r"no answer within 2 s"):
         call(server.url, "ping", options={"timeout": 2})
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"]
+)
+def test_a_deadline_wins_over_bytes_that_keep_coming(
+    call: Caller, server: MockServer, start: bytes
+) -> None:
+    def dribble(connection: socket.socket) -> None:
+        connection.sendall(start or b"HTTP/1.1 ")
+        while not server.hold.wait(0.02):
+            connection.sendall(b"1")
+
+    server._serve = dribble  # type: ignore[method-assign]
+    with pytest.raises(CallTimeout, match=r"GET /v1/ping of .*: no answer within 0\.3 s"):
+        call(server.url, "ping", options={"timeout": 0.3})
+
+
+def test_the_time_limit_is_for_all_requests_of_a_method_together(
+    call: Caller, server: MockServer
+) -> None:
+    def slow(request: HttpRequest) -> HttpResponse:
+        server.hold.wait(0.7)  # less than the limit each time, and more than it together
+        if "version=9" in request.target:
+            return HttpResponse(200, body=schema_text("quickstart-chat", 9).encode())
+        return HttpResponse(400, body=b"unknown variant `10`, expected `9`")
+
+    server.handler = slow
+    with pytest.raises(CallTimeout, match="no answer within 1 s"):
+        call(server.url, "schema", "x", options={"timeout": 1})
+
+
+def test_the_time_limit_is_for_an_async_token_callable_too(server: MockServer) -> None:
+    async def token() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def run() -> None:
+        await AsyncHttpClient(server.url, token=token, timeout=0.2).ping()
+
+    for backend in ("asyncio", "trio"):
+        with pytest.raises(CallTimeout, match=r"token callable .* did not return within 0\.2 s"):
+            anyio.run(run, backend=backend)
+    assert server.requests == []
+
+
+def test_a_name_that_is_not_resolved_in_time(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def slow(host: str | bytes, *args: Any, **options: Any) -> Any:
+        flags = options.get("flags", args[4] if len(args) > 4 else 0)
+        if host in ("slow.test", b"slow.test") and not flags & socket.AI_NUMERICHOST:
+            server.hold.wait(PATIENCE)
+        return resolve(host, *args, **options)
+
+    async def in_time() -> None:
+        with pytest.raises(ConnectError, match=said):
+            await AsyncHttpClient("slow.test:1", timeout=0.2).ping()
+        # The end of an asyncio program waits for the thread that looks the name up.
+        server.hold.set()
+
+    said = r"slow\.test:1 did not accept the connection within 0\.2 s \(option timeout\)"
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with pytest.raises(ConnectError, match=said):
+        HttpClient("slow.test:1", timeout=0.2).ping()
+    for backend in ("trio", "asyncio"):
+        server.hold.clear()
+        anyio.run(in_time, backend=backend)
+
+
+def test_a_kernel_s_timeout_is_no_time_limit(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ETIMEDOUT: the other side is gone. It is a `TimeoutError` like the one of our own limit."""
+
+    def gone(*args: object) -> bytes:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    for method in ("recv", "sendall"):
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, method, gone)
+            with pytest.raises(Disconnected, match="the connection broke") as caught:
+                HttpClient(server.url, timeout=None).ping()
+        assert isinstance(caught.value.__cause__, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (429, "too many requests"),
+        (502, "a gateway in front of the server cannot reach it"),
+        (503, "it is not there now"),
+        (504, "a gateway in front of the server waited for it in vain"),
+    ],
+)
+def test_what_a_gateway_says(call: Caller, server: MockServer, status: int, words: str) -> None:
+    page = b"<html>\n<head><title>Bad</title></head></html>"
+    server.handler = lambda request: HttpResponse(status, Headers({"Retry-After": "7"}), page)
+    asked: list[tuple[str, *tuple[Any, ...]]] = [
+        ("ping",), ("sql", "x", "SELECT 1"), ("call", "x", "f"), ("schema", "x"),
+    ]  # fmt: skip
+    for method, *args in asked:
+        with pytest.raises(HttpError, match=words) as caught:
+            call(server.url, method, *args)
+        assert caught.value.status == status
+        assert "html" not in str(caught.value)
+        assert "try again in 7 s" in str(caught.value)
+
+
+def test_one_client_in_many_threads(server: MockServer) -> None:
+    client = HttpClient(server.url)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            client.ping()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert (failures, len(server.requests)) == ([], 8)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_a_wait_at_once(server: MockServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def slow(host: str, *args: Any, **options: Any) -> Any:
+        if host == "slow.test" and not options.get("flags"):
+            interrupt()
+            server.hold.wait(PATIENCE)
+        return resolve(host, *args, **options)
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def silent(request: HttpRequest) -> bytes:
+        threading.Timer(0.1, interrupt).start()
+        return b"HTTP/1.1 200 OK\r\n..."
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        server.handler = silent
+        with pytest.raises(KeyboardInterrupt):
+            HttpClient(server.url, timeout=None).ping()
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        with pytest.raises(KeyboardInterrupt):
+            HttpClient("slow.test:1", timeout=None).ping()
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def test_a_connection_that_is_not_accepted_in_time(call: Caller, server: MockServer) -> None:

@@ -334,8 +334,8 @@ def test_1_x_says_nothing_of_a_database_that_it_does_not_have() -> None:
 
 def test_of_a_page_the_first_line_is_enough() -> None:
     with pytest.raises(HttpError) as caught:
-        answer(operations.names("x"), b"<html>\n<head>\n", 502)
-    assert str(caught.value) == "the names of x failed with HTTP status 502: <html>"
+        answer(operations.names("x"), b"<html>\n<head>\n", 500)
+    assert str(caught.value) == "the names of x failed with HTTP status 500: <html>"
     assert caught.value.body == "<html>\n<head>"
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import inspect
+import os
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from spacetime_proto.client.life_status import LifeStatus
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
@@ -30,6 +32,7 @@ from spacetime_transports.bindings_writer import generate_package, write_package
 from spacetime_transports.legacy.sync_client import offers_no_protocol, server_address
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from spacetime_transports.server.chat_module import module
+from tests.support.forking import in_child
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -612,6 +615,88 @@ def test_where_tls_is_meant(host: str, ssl_enabled: bool, url: str) -> None:
     assert server_address(host, ssl_enabled).url == url
 
 
+def test_all_tables(mb: Any, server: ThreadServer) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    client.register_on_subscription_applied(client.force_close)
+    run("asyncio", client.run, None, server.url, "chat", False, None, ["select * from *;"])
+    assert client.client._subscription is not None
+    assert sorted(client.client._subscription.queries) == [
+        'SELECT * FROM "message"',
+        'SELECT * FROM "user"',
+    ]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_call_tells_its_outcome(mb: Any, server: ThreadServer, runner: str) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    log: list[Any] = []
+
+    async def second(event: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+        log.append((event.reducer_name, event.status, event.message, event.args))
+        mb.set_name_reducer.set_name("Bo", then=third)
+        client.force_close()
+
+    def first(event: Any) -> None:
+        log.append((event.reducer_name, event.status, event.message, event.args))
+        assert event.caller_identity == client.identity
+        assert event.caller_address == client.address
+        mb.send_message_reducer.send_message("", then=second)
+
+    def third(event: Any) -> None:
+        log.append((event.status, "set_name" in event.message))
+
+    client.register_on_subscription_applied(lambda: mb.set_name_reducer.set_name("Ada", then=first))
+    run(runner, client.run, None, server.url, "chat", False, None, QUERIES)
+    assert log[:2] == [
+        ("set_name", "committed", "", ["Ada"]),
+        ("send_message", "failed", "Messages must not be empty", [""]),
+    ]
+    # The last one was sent before the end, so it was answered or its outcome is unknown.
+    assert log[2:] in ([("committed", False)], [("failed", True)])
+
+
+def test_a_call_in_another_thread_tells_its_outcome(mb: Any, server: ThreadServer) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    log: list[Any] = []
+
+    def then(event: Any) -> None:
+        log.append((event.status, threading.get_ident() == here))
+        client.force_close()
+
+    def call() -> None:
+        mb.set_name_reducer.set_name("Ada", then=then)
+
+    here = threading.get_ident()
+    client.register_on_subscription_applied(lambda: threading.Thread(target=call).start())
+    run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
+    assert log == [("committed", True)]
+
+
+def test_a_call_tells_its_outcome_without_an_event_loop(mb: Any, server: ThreadServer) -> None:
+    SpacetimeDBClient.init(None, server.url, "chat", False, mb)
+    client = SpacetimeDBClient.instance
+    assert client is not None
+    log: list[Any] = []
+    for name in ("Ada", ""):
+        client._reducer_call("SetName", name, then=lambda event: log.append(event.status))
+    update_until(client, lambda: len(log) == 2)
+    client.close()
+    assert log == ["committed", "failed"]
+
+
+def test_what_then_raises_ends_run(mb: Any, server: ThreadServer) -> None:
+    def explode(event: Any) -> None:
+        raise ZeroDivisionError("mine")
+
+    client = SpacetimeDBAsyncClient(mb)
+    client.register_on_subscription_applied(
+        lambda: mb.set_name_reducer.set_name("Ada", then=explode)
+    )
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
+
+
 # --- SpacetimeDBClient ------------------------------------------------------------------------------------
 
 
@@ -652,6 +737,86 @@ def update_until(client: SpacetimeDBClient, is_so: Callable[[], bool]) -> None:
         assert time.monotonic() < end
         client.update()
         time.sleep(0.002)
+
+
+@pytest.mark.parametrize("runner", ["sync", *RUNNERS])
+def test_a_server_that_is_started_later(
+    mb: Any, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+
+    async def main() -> None:
+        client = SpacetimeDBAsyncClient(mb)
+        client.wait_for_server = PATIENCE
+        await client.connect(None, url, "chat")
+        assert client.is_connected
+        await client.close()
+
+    with contextlib.ExitStack() as ends:
+        really_decide = LifeStatus.decide
+
+        def decide(status: Any, error: BaseException, now: float) -> Any:
+            if "refused" in str(error):
+                ends.enter_context(serve_in_thread(module, database="chat", port=port))
+            return really_decide(status, error, now)
+
+        monkeypatch.setattr(LifeStatus, "decide", decide)
+        if runner == "sync":
+            monkeypatch.setattr(SpacetimeDBClient, "wait_for_server", PATIENCE)
+            SpacetimeDBClient.init(None, url, "chat", False, mb)
+            assert SpacetimeDBClient.instance is not None
+            SpacetimeDBClient.instance.close()
+        else:
+            run(runner, main)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_process_leaves_the_connection_to_its_parent(mb: Any, server: ThreadServer) -> None:
+    told: list[str] = []
+    client = SpacetimeDBClient(mb)
+    client.connect(None, server.url, "chat", False, on_disconnect=told.append)
+    client.subscribe(QUERIES)
+    update_until(client, lambda: bool(list(mb.user.User.iter())))
+    found = in_child(
+        {
+            "update": client.update,
+            "call": lambda: client._reducer_call("set_name", "Eve"),
+            "subscribe": lambda: client.subscribe(QUERIES),
+            "close": client.close,
+            "told": lambda: told,
+        }
+    )
+    for what in ("update", "call", "subscribe"):
+        assert found[what].startswith("LocalProtocolError: the client of 'chat' belongs to")
+    assert (found["close"], found["told"]) == ("returned None", "returned []")
+    client._reducer_call("set_name", "Ada")
+    update_until(client, lambda: [user.name for user in mb.user.User.iter()] == ["Ada"])
+    client.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_child_process_of_an_async_program(mb: Any, server: ThreadServer, runner: str) -> None:
+    async def main() -> None:
+        client = SpacetimeDBAsyncClient(mb)
+        await client.connect(None, server.url, "chat", False, QUERIES)
+        found = in_child(
+            {
+                "call": lambda: client.call_reducer("set_name", "Eve"),
+                "set_name": lambda: mb.set_name_reducer.set_name("Eve"),
+                "is_connected": lambda: client.is_connected,
+                "close": client.close,
+            }
+        )
+        assert found.pop("call").startswith("LocalProtocolError: the client of 'chat' belongs to")
+        assert found.pop("set_name").startswith("LocalProtocolError: the client of 'chat'")
+        assert found == {"is_connected": "returned False", "close": "returned None"}
+        assert await client.call_reducer("set_name", "Ada") is not None
+        await client.close()
+
+    run(runner, main)
 
 
 def test_a_callback_that_raises_comes_out_of_update(mb: Any, server: ThreadServer) -> None:
@@ -760,3 +925,48 @@ def test_the_signatures_of_0_7() -> None:
         "on_identity", "on_error",
     ]  # fmt: skip
     assert SimpleNamespace(**vars(SpacetimeDBAsyncClient)).request_timeout == 5
+
+
+def test_callbacks_take_what_they_are_called_with(mb: Any) -> None:
+    def wrong(
+        one: Any, two: Any, three: Any, four: Any, five: Any, six: Any, seven: Any
+    ) -> None: ...
+
+    client = SpacetimeDBAsyncClient(mb)
+    plain = SpacetimeDBClient(mb)
+    places: list[tuple[Callable[[], object], str]] = [
+        (
+            lambda: mb.user.User.register_row_update(wrong),
+            r"row callback is called with \(row_op",
+        ),
+        (lambda: client.register_on_event(wrong), r"on_event is called with \(message\)"),
+        (lambda: client.register_on_subscription_applied(wrong), r"is called with \(\), but"),
+        (
+            lambda: asyncio.run(client.run(None, "localhost:1", "chat", False, wrong, [])),
+            r"on_connect is called with \(auth_token, identity\)",
+        ),
+        *(
+            (
+                lambda name=name: plain.connect(
+                    None, "localhost:1", "chat", False, **{name: wrong}
+                ),  # type: ignore[misc]
+                rf"{name} is called with \(",
+            )
+            for name in ("on_connect", "on_disconnect", "on_identity", "on_error")
+        ),
+    ]
+    for register, words in places:
+        with pytest.raises(TypeError, match=words):
+            register()
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_its_numbers(mb: Any, server: ThreadServer, runner: str) -> None:
+    client = SpacetimeDBAsyncClient(mb)
+    assert client.stats.callbacks_run == 0
+    mb.user.User.register_row_update(lambda op, old, new, event: client.force_close())
+    run(runner, client.run, None, server.url, "chat", False, None, QUERIES)
+    stats = client.stats
+    assert (stats.connections, stats.rows_inserted) == (1, 1)
+    assert stats.callbacks_run >= 1
+    assert 0 < stats.callback_seconds < stats.connected_seconds

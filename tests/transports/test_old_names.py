@@ -102,12 +102,12 @@ def test_a_reducer_s_name_that_means_none_or_two_is_refused() -> None:
         ("select * from user", "select * from user"),
         (
             "SELECT * FROM User WHERE User.name = 'User'",
-            "SELECT * FROM user WHERE user.name = 'User'",
+            "SELECT * FROM user WHERE \"user\".name = 'User'",
         ),
         ('SELECT * FROM "User"', 'SELECT * FROM "user"'),
         (
             "SELECT Message.* FROM Message JOIN User ON Message.sender = User.identity",
-            "SELECT message.* FROM message JOIN user ON message.sender = user.identity",
+            'SELECT message.* FROM message JOIN user ON message.sender = "user".identity',
         ),
         ("SELECT * FROM Other", "SELECT * FROM Other"),
         ("SELECT * FROM user WHERE User = 1", "SELECT * FROM user WHERE User = 1"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import pydoc
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +14,9 @@ from spacetime_proto.client.retry import ReconnectPolicy
 from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import LocalProtocolError
 from spacetime_proto.limits import Limits
+from spacetime_transports import blocking, connect
 from spacetime_transports import options as options_module
+from spacetime_transports.client_base import SubscribeCallbacks
 from spacetime_transports.options import is_async_callable, resolve
 
 
@@ -116,6 +121,37 @@ def test_a_callable_gives_fresh_tokens() -> None:
     assert resolve(token=lambda: "t").has_fresh_tokens
 
 
+def test_callbacks_take_what_they_are_called_with() -> None:
+    takes = {
+        "on_connect": 3, "on_connect_error": 2, "on_disconnect": 2, "on_callback_error": 2, "token": 0,
+    }  # fmt: skip
+    options: dict[str, Any] = {}
+    for name, number in takes.items():
+        for wrong in range(6):
+            if wrong == number or (name, wrong) == ("on_callback_error", 1):
+                continue
+            words = rf"{name} is called with \(.*\), but .* takes \("
+            with pytest.raises(TypeError, match=words):
+                resolve(**{name: function_of(wrong)})
+        options[name] = function_of(number)
+    resolve(**options)
+    resolve(on_callback_error=function_of(1))
+    with pytest.raises(TypeError, match=r"on_disconnect: .* is a generator function"):
+        resolve(on_disconnect=generator)
+
+
+def function_of(number: int) -> Any:
+    """Return a function with that many parameters."""
+    return (
+        lambda: None, lambda a: a, lambda a, b: a, lambda a, b, c: a, lambda a, b, c, d: a,
+        lambda a, b, c, d, e: a,
+    )[number]  # fmt: skip
+
+
+def generator(ctx: Any, error: Any) -> Any:
+    yield
+
+
 def test_async_callables_are_found_behind_wrappers() -> None:
     async def plain() -> None: ...
 
@@ -127,3 +163,62 @@ def test_async_callables_are_found_behind_wrappers() -> None:
     assert is_async_callable(Callable())
     assert not is_async_callable(lambda: None)
     assert not is_async_callable(print)
+
+
+def test_a_blocking_client_takes_no_async_handler_of_errors() -> None:
+    async def handler(error: Exception) -> None: ...
+
+    with pytest.raises(TypeError, match="handler is an async function"):
+        blocking.connect("localhost:1", "x", on_callback_error=handler)
+    connect("localhost:1", "x", on_callback_error=handler)
+
+
+def documented(cls: Any) -> dict[str, tuple[str, str]]:
+    """Return (type, default) by field, as the class's docstring says; each has a text below."""
+    doc = inspect.getdoc(cls) or ""
+    found = re.findall(r"^(\w+): (.+?) = (.+)\n    \S", doc, re.MULTILINE)
+    return {name: (kind, default) for name, kind, default in found}
+
+
+def test_help_shows_every_option() -> None:
+    options = documented(options_module.Options)
+    assert {name: kind.replace('"', "'") for name, (kind, _) in options.items()} == {
+        name: reference.__forward_arg__
+        for name, reference in options_module.Options.__annotations__.items()
+    }
+    resolved = resolve()
+    for name, (_, default) in options.items():
+        own = getattr(resolved, name, getattr(resolved.client, name, None))
+        said = eval(default, {"Limits": Limits, "all": frozenset(ALL_PROTOCOLS)})
+        if name == "compression":
+            assert said is None
+        else:
+            assert (own or None) == (said or None), name
+    assert "Seconds to wait for the server's side of a close." in pydoc.render_doc(
+        options_module.Options
+    )
+
+
+def test_help_shows_every_limit_and_number() -> None:
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    for cls in (Limits, ReconnectPolicy):
+        fields: dict[str, Any] = {}
+        for name, (_, default) in documented(cls).items():
+            number, _, unit = default.partition(" ")
+            fields[name] = eval(number) * units[unit] if unit else eval(number)
+        assert fields == {name: getattr(cls(), name) for name in cls.__struct_fields__}
+
+
+def test_help_shows_every_callback_of_a_subscription() -> None:
+    callbacks = documented(SubscribeCallbacks)
+    assert list(callbacks) == list(SubscribeCallbacks.__annotations__)
+    assert "if it is refused or dies later." in (inspect.getdoc(SubscribeCallbacks) or "")
+
+
+@pytest.mark.parametrize("function", [connect, blocking.connect])
+def test_help_of_connect_names_all_options(function: Any) -> None:
+    text = pydoc.plain(pydoc.render_doc(function))
+    for name in options_module.Options.__annotations__:
+        assert re.search(rf"\b{name},", text), name
+    assert "explained by help(Options)." in text
+    assert max(map(len, (inspect.getdoc(function) or "").splitlines())) <= 100

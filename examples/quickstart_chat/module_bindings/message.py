@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from spacetime_proto.bindings import (
     Column,
@@ -64,6 +65,15 @@ class Message(Struct, frozen=True, gc=False):
     def unregister_row_update(cls, callback: RowCallback[Message]) -> None:
         """Take back `register_row_update`; raises ValueError if there was none."""
         LEGACY.unregister(Message, "message", callback)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The columns by name."""
+        return LEGACY.data(self)
+
+    def encode(self) -> list[Any]:
+        """Return the row as the 0.7 SDK wrote it in JSON."""
+        return LEGACY.encode(self)
 
 
 class MessageColumns(Columns):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.bindings import ReducerFunction
+from spacetime_proto.bindings import ReducerFunction, Then
 
 from . import reducers
 from ._legacy import LEGACY
@@ -11,13 +11,14 @@ from ._legacy import LEGACY
 reducer_name = "send_message"
 
 
-def send_message(text: str) -> None:
+def send_message(text: str, *, then: Then | None = None) -> None:
     """Let the current legacy client call the reducer.
 
     Args:
         text: ``String``
+        then: ``then(reducer_event)`` is called with the outcome
     """
-    LEGACY.call(reducers.send_message, text)
+    LEGACY.call_then(then, reducers.send_message, text)
 
 
 def register_on_send_message(callback: ReducerFunction[str]) -> None:

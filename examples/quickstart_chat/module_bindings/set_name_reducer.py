@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from spacetime_proto.bindings import ReducerFunction
+from spacetime_proto.bindings import ReducerFunction, Then
 
 from . import reducers
 from ._legacy import LEGACY
@@ -11,13 +11,14 @@ from ._legacy import LEGACY
 reducer_name = "set_name"
 
 
-def set_name(name: str) -> None:
+def set_name(name: str, *, then: Then | None = None) -> None:
     """Let the current legacy client call the reducer.
 
     Args:
         name: ``String``
+        then: ``then(reducer_event)`` is called with the outcome
     """
-    LEGACY.call(reducers.set_name, name)
+    LEGACY.call_then(then, reducers.set_name, name)
 
 
 def register_on_set_name(callback: ReducerFunction[str]) -> None:

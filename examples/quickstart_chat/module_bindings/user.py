@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from spacetime_proto.bindings import (
     BoolColumn,
@@ -67,6 +68,15 @@ class User(Struct, frozen=True, gc=False):
     def unregister_row_update(cls, callback: RowCallback[User]) -> None:
         """Take back `register_row_update`; raises ValueError if there was none."""
         LEGACY.unregister(User, "user", callback)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The columns by name."""
+        return LEGACY.data(self)
+
+    def encode(self) -> list[Any]:
+        """Return the row as the 0.7 SDK wrote it in JSON."""
+        return LEGACY.encode(self)
 
 
 class UserColumns(Columns):

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from ...cache.lookup_values import LookupValues
 from ...errors import EncodeError
 from ...sats.order import sort_key
 from ...schema.bound import BoundTable
@@ -84,6 +85,7 @@ class TableStore:
         self.attributes = plan.attributes
         self.rows: dict[bytes, Any] = {}
         self._journal = journal
+        self._bound = bound
         self._codec = bound.codec
         self._to_wire, self._from_wire = converters.product(plan.row_class)
         self._column_to_wire = converters.columns(plan.row_class)
@@ -118,6 +120,11 @@ class TableStore:
         index = self.index((column,))
         return index.find((value,))
 
+    def lookup_values(self, columns: tuple[int, ...]) -> LookupValues:
+        """Return what tells values that an index over these columns cannot hold."""
+        convert = [self._column_to_wire[column] for column in columns]
+        return LookupValues(self._bound, columns, convert)
+
     def key(self, column: int, value: Any) -> Any:
         """Return the ordered, hashable key of a value of a column."""
         convert = self._column_keys[column]
@@ -133,11 +140,15 @@ class TableStore:
         Raises:
             EncodeError: it is of another class, or a value does not fit its column.
         """
+        self.check_class(row)
+        return self._codec.encode(self._to_wire(row), what=f"row of {self.name}")
+
+    def check_class(self, row: Any) -> None:
+        """Refuse what is no row of this table, whatever its values (EncodeError)."""
         if type(row) is not self.row_class:
             raise EncodeError(
                 f"table {self.name} holds {self.row_class.__name__} rows, not {type(row).__name__}"
             )
-        return self._codec.encode(self._to_wire(row), what=f"row of {self.name}")
 
     def decode(self, data: bytes) -> Any:
         """Return the row object of an encoded row."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
+from ...errors import SpacetimeError
 from ...protocols import ALL_PROTOCOLS, ProtocolName
 from ...types import ConnectionId
 from ...wire.http_exchange import HttpRequest, HttpServer
@@ -124,6 +125,11 @@ class ServerSession:
         if self._websocket is not None:
             self._websocket.tick(now)
             self._serve_websocket(now)
+
+    @property
+    def failure(self) -> SpacetimeError | None:
+        """Why its WebSocket ended; None if there is none, or it was closed in order."""
+        return None if self._websocket is None else self._websocket.failure
 
     # --- HTTP ---------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ...unknown_names import listed, plain_name, unknown_attribute
 from ..engine.store import TableStore
 
 
@@ -15,10 +16,10 @@ class DbView:
         self._tables = dict(tables)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_tables"][name]
-        except KeyError:
-            raise AttributeError(f"this module has no table {name!r}") from None
+        tables = self.__dict__.get("_tables", {})
+        if name in tables:
+            return tables[name]
+        raise unknown_attribute(name, lambda: "this module", lambda: tables, kind="table")
 
     def __getitem__(self, name: str) -> Any:
         return self._tables[name]
@@ -34,29 +35,50 @@ class ReadIndex:
         self._table = table
         self._store = table._store
         self._columns = columns
+        self._values = table._store.lookup_values(columns)
 
     def filter(self, value: Any) -> list[Any]:
         """Return the rows with this value: of one column, a tuple of several, or a prefix of them.
 
-        The last (or only) value may be a `Range`.
-        """
-        return [row for _, row in self._matches(value)]
+        The last (or only) value may be a `Range`, or a `range` of integers with step 1.
 
-    def _matches(self, value: Any) -> list[tuple[bytes, Any]]:
+        Raises:
+            TypeError: a value is of a type that its column cannot hold, or out of its range; there
+                are too many values; a range is not the last of them.
+        """
+        return [row for _, row in self._matches(value, "filter")]
+
+    def _matches(self, value: Any, what: str) -> list[tuple[bytes, Any]]:
         self._table._touch()
-        values = value if isinstance(value, tuple) else (value,)
-        if len(values) > len(self._columns):
-            raise ValueError(f"this index has {len(self._columns)} columns, not {len(values)}")
+        values, span = self._values.split(value, what)
+        self._values.check(values, what)
+        if span is not None:
+            self._values.check_range(len(values), span, what)
+            values = (*values, span)
         return list(self._store.index(self._columns).select(values))
+
+    def __getattr__(self, name: str) -> Any:
+        values = self.__dict__.get("_values")
+        raise unknown_attribute(
+            name,
+            lambda: f"the index over {', '.join(values.names) if values else None}",
+            lambda: dir(type(self)),
+            advice={"find": "it is not unique; filter(value) returns the rows"},
+        )
+
+    def _with_value(self, value: Any, what: str) -> Mapping[bytes, Any]:
+        """Return the rows with exactly this value in the (first) column."""
+        self._values.check((value,), what)
+        return self._store.lookup(self._columns[0], value)
 
 
 class ReadUnique(ReadIndex):
     """A unique column, for reading: ``ctx.db.user.identity.find(identity)``."""
 
     def find(self, value: Any) -> Any:
-        """Return the row with this value, or None."""
+        """Return the row with this value, or None; raises TypeError as `filter`."""
         self._table._touch()
-        return next(iter(self._store.lookup(self._columns[0], value).values()), None)
+        return next(iter(self._with_value(value, "find").values()), None)
 
 
 class IndexAccess(ReadIndex):
@@ -64,7 +86,7 @@ class IndexAccess(ReadIndex):
 
     def delete(self, value: Any) -> int:
         """Delete the rows that `filter` would return; return how many there were."""
-        matches = self._matches(value)
+        matches = self._matches(value, "delete")
         for data, _ in matches:
             self._store.delete(data)
         return len(matches)
@@ -74,8 +96,8 @@ class UniqueAccess(ReadUnique):
     """A unique column, for reading and writing."""
 
     def delete(self, value: Any) -> bool:
-        """Delete the row with this value; False if there is none."""
-        found = self._store.lookup(self._columns[0], value)
+        """Delete the row with this value; False if there is none; raises TypeError as `filter`."""
+        found = self._with_value(value, "delete")
         return any([self._store.delete(data) for data in list(found)])
 
     def update(self, row: Any) -> Any:
@@ -83,11 +105,14 @@ class UniqueAccess(ReadUnique):
 
         Raises:
             KeyError: there is none.
+            TypeError: its value is of a type that the column cannot hold.
+            EncodeError: it is no row of this table.
             UniqueViolation: another unique value of `row` is taken by another row.
         """
         column = self._columns[0]
+        self._store.check_class(row)
         value = getattr(row, self._store.attributes[column])
-        for data in self._store.lookup(column, value):
+        for data in self._with_value(value, "update"):
             return self._store.replace(data, row)
         name = self._store.definition.columns[column].name
         raise KeyError(f"table {self._store.name} has no row with {name} = {value!r} to update")
@@ -131,12 +156,31 @@ class ReadAccess:
         return self._indexes[name]
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_indexes"][name]
-        except KeyError:
-            raise AttributeError(
-                f"table {self._store.name} has no index or unique column {name!r}"
-            ) from None
+        indexes = self.__dict__.get("_indexes", {})
+        if name in indexes:
+            return indexes[name]
+        raise unknown_attribute(
+            name,
+            lambda: f"table {self._store.name!r}",
+            lambda: {*indexes, *dir(type(self))},
+            kind="index or unique column",
+            advice=self._advice,
+        )
+
+    def _advice(self, name: str) -> str | None:
+        """Return what to write in place of an attribute that tables do not have."""
+        if name in self._store.attributes:
+            return (
+                f'column {name!r} has no index: declare it with column(index="btree"), or iterate:'
+                f" [row for row in ctx.db.{self._store.definition.accessor}.iter()"
+                f" if row.{name} == value]"
+            )
+        if plain_name(name) in ("find", "filter", "update"):
+            return (
+                f"{plain_name(name)} is a method of an index or unique column"
+                f" ({listed(self._indexes)}), as in ctx.db.{self._store.definition.accessor}.COLUMN"
+            )
+        return None
 
     def _make_index(self, columns: tuple[int, ...], is_unique: bool) -> ReadIndex:
         return (ReadUnique if is_unique else ReadIndex)(self, columns)

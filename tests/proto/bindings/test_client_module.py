@@ -64,7 +64,7 @@ def test_what_a_module_shows_is_made_once(name):
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do():
     made = dynamic_module(CHAT)
-    with pytest.raises(AttributeError, match="no table 'users'; there are: message, user"):
+    with pytest.raises(AttributeError, match=r"no table 'users'; did you mean 'user'\?"):
         _ = made.tables.users
     with pytest.raises(AttributeError, match="no procedure 'x'; there are: none"):
         _ = made.procedures.x

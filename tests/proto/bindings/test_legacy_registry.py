@@ -61,8 +61,9 @@ class Host:
     def legacy_table(self, name):
         return self.db[name]
 
-    def legacy_call(self, call):
+    def legacy_call(self, call, then=None):
         self.calls.append(call)
+        self.then = then
 
 
 def send(text):
@@ -159,8 +160,24 @@ def test_row_callbacks_are_kept_in_order_of_registration():
     assert registry.row_callbacks("item") == (second, first)
     with pytest.raises(ValueError, match="not in list"):
         registry.unregister(Item, "other", first)
-    with pytest.raises(TypeError, match="a row callback is a function, not int"):
+    with pytest.raises(TypeError, match="a row callback takes a callable, not int"):
         registry.register(Item, "item", 3)
+
+
+def test_a_row_callback_takes_four():
+    registry = LegacyRegistry()
+    with pytest.raises(TypeError, match=r"called with \(row_op, old_row, new_row, reducer_event\)"):
+        registry.register(Item, "item", lambda op, old, new: None)
+    registry.register(Item, "item", lambda *args: None)
+    registry.register(Item, "item", min)  # a built-in without a signature
+
+
+def test_what_old_programs_do_with_a_row():
+    assert MODULE.legacy.data(ROWS[0]) == {"id": 1, "kind": 5, "text": "a"}
+    assert MODULE.legacy.encode(ROWS[0]) == [1, 5, "a"]
+    for registry, row in ((LegacyRegistry(), ROWS[0]), (MODULE.legacy, ME)):
+        with pytest.raises(LocalProtocolError, match="is no class of these bindings"):
+            registry.encode(row)
 
 
 def test_fields_of_a_row_class():
@@ -209,6 +226,20 @@ def test_a_callback_of_neither_shape_is_refused_at_registration(callback):
 def test_a_reducer_callback_must_be_callable():
     with pytest.raises(TypeError, match="a function, not str"):
         LegacyRegistry().register_reducer("send", 1, "x")
+
+
+def test_a_call_tells_its_outcome(registry):
+    def then(event): ...
+
+    registry.call_then(then, send, "hi")
+    assert (registry.kept.calls, registry.kept.then) == ([send("hi")], then)
+    registry.call_then(None, send, "hi")
+    assert registry.kept.then is None
+    with pytest.raises(TypeError, match=r"then is called with \(reducer_event\), but"):
+        registry.call_then(lambda: None, send, "hi")
+    with pytest.raises(TypeError, match="then takes a callable, not int"):
+        registry.call_then(3, send, "hi")
+    assert len(registry.kept.calls) == 2
 
 
 def test_reducer_callbacks_can_be_taken_back():

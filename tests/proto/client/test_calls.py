@@ -13,6 +13,7 @@ from spacetime_proto.dataframes.query_rows import Rows
 from spacetime_proto.errors import (
     Disconnected,
     InternalError,
+    LocalProtocolError,
     ProtocolError,
     QueryError,
     ReducerError,
@@ -516,3 +517,29 @@ def test_v1_procedures(protocol: str) -> None:
     for pending, text in ((bad, "boom"), (tired, "energy")):
         with pytest.raises(InternalError, match=text):
             pending.result()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("send_message", r"not 'send_message'; write call\(reducers.send_message\(...\)\)"),
+        (
+            "sendMessage",
+            r"write call\(reducers.send_message\(...\)\) with module_bindings.reducers",
+        ),
+        ("sned_message", r"write call\(reducers.send_message"),
+        ("nothing like it", r"not 'nothing like it'; write call\(reducers.NAME\(...\)\)"),
+        ("x\n" * 10_000, r"^a call is [^\n]{1,250}$"),
+        (5, r"not 5; write call\(reducers.NAME"),
+        (None, r"not None; write"),
+    ],
+)
+def test_what_is_no_call_is_told_what_is(script: Script, given: Any, words: str) -> None:
+    for call in (script.session.call, script.session.submit):
+        with pytest.raises(LocalProtocolError, match=words):
+            call(given)
+
+
+def test_a_function_that_was_not_called_is_no_call(script: Script) -> None:
+    with pytest.raises(LocalProtocolError, match=r"not 'send_message'; write call\(reducers.send"):
+        script.session.call(script.module.reducers.send_message)

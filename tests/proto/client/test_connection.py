@@ -36,8 +36,8 @@ def test_v3_batches_what_waits_and_v2_does_not() -> None:
         assert connection is not None
         for _ in range(3):
             script.session.call(script.module.reducers.set_name("x"))
-        assert len(connection.payloads_to_send()) == payloads
-        assert connection.payloads_to_send() == []
+        assert len(connection.payloads_to_send(0.0)) == payloads
+        assert connection.payloads_to_send(0.0) == []
 
 
 def test_request_ids_wrap_before_they_leave_the_wire() -> None:

@@ -27,6 +27,7 @@ from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import (
     AuthError,
     ConnectError,
+    DatabaseNotFound,
     Disconnected,
     HandshakeError,
     LocalProtocolError,
@@ -153,7 +154,7 @@ def test_a_client_that_connects_and_is_closed() -> None:
     assert client.want == Token(None, 10.0)
     client.connect()
     assert client.log == ["Token", "Dial", "Read", "connect", "up", "Read"]
-    assert client.status.is_up and not client.session.will_reconnect
+    assert client.status.is_up
     client.session.close()
     client.read(eof=True)
     assert isinstance(client.want, HangUp)
@@ -288,6 +289,8 @@ def test_a_token_callable_with_network_trouble_on_the_way_back() -> None:
     assert isinstance(client.want, Sleep)
     client.answer()
     client.answer(None, ValueError("mine"))
+    assert client.log[-2:] == ["connect_error", "HangUp"]
+    client.answer()
     assert client.is_over and isinstance(client.status.error, ValueError)
 
 
@@ -330,6 +333,12 @@ def test_the_schema_and_the_first_attempt_share_one_limit() -> None:
     client.answer(at=4.0)
     assert client.want == Token(None, 10.0)
     assert Life(session=False, connect_timeout=None).want == Bindings(None)
+
+
+def test_a_schema_that_does_not_come_in_time() -> None:
+    client = Life(session=False)
+    client.answer(at=10.0)
+    assert client.is_over and "within 10 s" in str(client.status.error)
 
 
 def test_no_limit_to_the_greeting() -> None:
@@ -408,17 +417,17 @@ def test_a_write_error_in_a_handshake_without_a_limit() -> None:
 
 def test_coming_back_with_growing_delays() -> None:
     client = connected(reconnect=POLICY)
-    assert client.session.will_reconnect
     client.read(error=OSError("gone"))
+    assert client.status.retry_at == 2.0  # the delay begins with the loss
     client.answer(at=1.0)
-    assert client.want == Sleep(3.0) and client.status.retry_at == 3.0
-    client.answer(at=2.0)
+    assert client.want == Sleep(2.0) and client.status.state is ClientState.WAITING
+    client.answer(at=1.0)
     assert client.status.retry_at is None
-    assert client.want == Token(TOKEN, 13.0)
+    assert client.want == Token(TOKEN, 12.0)
     client.answer(Credentials(TOKEN))
     client.answer(None, ConnectError("refused"))
     client.answer()
-    assert client.want == Sleep(3.0 + 4.0)
+    assert client.want == Sleep(2.0 + 4.0)
     client.answer(at=4.0)
     client.connect()
     assert client.session.state is SessionState.OPEN
@@ -428,7 +437,7 @@ def test_coming_back_with_growing_delays() -> None:
     ]  # fmt: skip
     client.read(error=OSError("gone"))
     client.answer()
-    assert client.want == Sleep(7.0 + 2.0)  # short again
+    assert client.want == Sleep(6.0 + 2.0)  # short again
 
 
 def test_giving_up_settles_what_waited() -> None:
@@ -458,6 +467,193 @@ def test_a_token_that_is_refused_is_not_tried_again_unless_there_may_be_another(
     client.answer()
     assert client.is_over is not fresh
     assert isinstance(client.want, Sleep) is fresh
+
+
+def test_what_will_come_is_told_with_the_loss() -> None:
+    client = connected(reconnect=ReconnectPolicy(first_delay=2.0, max_attempts=1))
+    events: list[Any] = []
+    for kind in ("connect_error", "disconnect"):
+        client.callbacks.add(kind, lambda ctx, error: events.append(ctx.event))
+    pending = client.session.call(client.script.module.reducers.set_name("x"))
+    client.read(error=OSError("gone"))
+    (lost,) = events
+    assert (lost.will_retry, lost.retry_in) == (True, 2.0)
+    assert isinstance(lost.error, Disconnected) and not lost.error.is_final
+    assert isinstance(pending.error, Disconnected) and not pending.error.is_final
+    client.answer()
+    client.answer(at=2.0)
+    client.answer(Credentials(None))
+    client.answer(None, ConnectError("refused"))
+    assert client.session.state is SessionState.CLOSED  # at once, not after the hang-up
+    failed = events[-1]
+    assert (failed.will_retry, failed.retry_in) == (False, None)
+    assert str(failed.error) == "gave up after 1 attempt: refused"
+    client.answer()
+    assert client.is_over and client.status.error is failed.error
+    assert str(failed.error.__cause__) == "refused"
+
+
+def test_an_end_without_a_policy_is_final() -> None:
+    client = connected()
+    events: list[Any] = []
+    client.callbacks.add("disconnect", lambda ctx, error: events.append(ctx.event))
+    pending = client.session.call(client.script.module.reducers.set_name("x"))
+    client.read(error=OSError("gone"))
+    assert not events[0].will_retry and events[0].error.is_final
+    assert isinstance(pending.error, Disconnected) and pending.error.is_final
+
+
+def test_a_server_that_says_how_long_to_wait() -> None:
+    client = connected(reconnect=POLICY)
+    back(client)
+    busy = HandshakeError("busy", status=429)
+    busy.retry_after = 3600.0
+    client.answer(Credentials(None))
+    client.answer(None, busy)
+    client.answer()
+    assert client.want == Sleep(2.0 + 4.0)  # no longer than the policy allows
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "connect_error"])
+def test_a_callback_that_raises_when_it_hears_of_a_loss_ends_the_client(kind: str) -> None:
+    told: list[BaseException] = []
+
+    def explode(ctx: object, error: BaseException) -> None:
+        told.append(error)
+        raise ZeroDivisionError("mine")
+
+    client = connected(reconnect=POLICY)
+    client.callbacks.add(kind, explode)
+    client.read(error=OSError("gone"))
+    client.answer()
+    if kind == "connect_error":
+        client.answer(at=2.0)
+        client.answer(Credentials(None))
+        client.answer(None, ConnectError("refused"))
+        client.answer()
+    assert client.is_over and len(told) == 1
+    error = client.status.error
+    assert isinstance(error, ZeroDivisionError) and error.__context__ is told[0]
+
+
+def test_a_callback_that_raises_when_it_hears_that_nothing_listens() -> None:
+    client = Life()
+    client.callbacks.add("connect_error", lambda ctx, error: 1 / 0)
+    client.answer(Credentials(None))
+    client.answer(None, ConnectError("refused"))
+    client.answer()
+    assert client.is_over and isinstance(client.status.error, ZeroDivisionError)
+
+
+# --- waiting for a server that is not there yet ---------------------------------------------------------
+
+NOT_THERE = ConnectError("refused", is_transient=True)
+
+
+@pytest.mark.parametrize("session", [True, False])
+def test_the_first_attempt_is_repeated_while_the_server_is_not_there(session: bool) -> None:
+    client = Life(session=session, wait_for_server=6.0)
+    events: list[Any] = []
+    client.callbacks.add("connect_error", lambda ctx, error: events.append((ctx, error)))
+
+    def fail(error: Exception) -> None:
+        if session:
+            client.answer(Credentials(None))
+        client.answer(None, error)
+        if session:
+            client.answer()
+
+    fail(NOT_THERE)
+    assert client.want == Sleep(1.0) and client.status.state is ClientState.WAITING
+    ctx, error = events[0]
+    assert error is NOT_THERE and ctx.event.will_retry and ctx.event.retry_in == 1.0
+    client.answer(at=1.0)
+    assert client.status.state is ClientState.CONNECTING
+    fail(HandshakeError("starting", status=503))
+    assert client.want == Sleep(3.0)
+    client.answer(at=2.0)
+    fail(NOT_THERE)
+    assert client.want == Sleep(6.0)  # not 7.0: the last attempt is made at the end of the time
+    client.answer(at=3.0)
+    fail(NOT_THERE)
+    assert client.is_over and not events[-1][0].event.will_retry
+    assert client.status.error is events[-1][1]
+    assert str(client.status.error) == (
+        "waited 6 s for http://test (option wait_for_server, 4 attempts): refused"
+    )
+    assert client.status.error.__cause__ is NOT_THERE
+
+
+def test_a_server_that_comes() -> None:
+    client = Life(wait_for_server=60.0, reconnect=ReconnectPolicy(max_attempts=1))
+    for delay in (1.0, 2.0, 4.0, 5.0, 5.0):  # their number is not that of the policy
+        client.answer(Credentials(None))
+        client.answer(None, NOT_THERE)
+        client.answer()
+        assert client.want == Sleep(client.script.now + delay)
+        client.answer(at=delay)
+    pending = client.session.subscribe("SELECT * FROM user")
+    client.connect()
+    assert client.status.is_up and not pending.is_ended
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthError("no", status=401),
+        DatabaseNotFound("none", status=404),
+        HandshakeError("no SpacetimeDB", status=200),
+        ConnectError("the certificate is not trusted"),
+    ],
+)
+@pytest.mark.parametrize("session", [True, False])
+def test_a_refusal_is_not_waited_for(error: Exception, session: bool) -> None:
+    client = Life(session=session, wait_for_server=60.0)
+    if session:
+        client.answer(Credentials(None))
+    client.answer(None, error)
+    if session:
+        client.answer()
+    assert client.is_over and client.status.error is error
+    assert client.log.count("connect_error") == 1
+
+
+@pytest.mark.parametrize("handled", [False, True])
+def test_a_callback_that_raises_while_there_is_no_schema(handled: bool) -> None:
+    caught: list[Exception] = []
+    handler = (lambda error, function: caught.append(error)) if handled else None
+    client = Life(session=False, wait_for_server=60.0, on_callback_error=handler)
+
+    def explode(ctx: Any, error: Exception) -> None:
+        assert ctx.connection_id is None
+        for use in (lambda: ctx.db, lambda: ctx.submit(None), lambda: ctx.subscribe("x")):
+            with pytest.raises(LocalProtocolError, match="no tables yet"):
+                use()
+        with pytest.raises(LocalProtocolError, match="identity"):
+            _ = ctx.identity
+        raise ZeroDivisionError
+
+    client.callbacks.add("connect_error", explode)
+    client.answer(None, NOT_THERE)
+    assert client.is_over is not handled
+    error = caught[0] if handled else client.status.error
+    assert isinstance(error, ZeroDivisionError)
+
+
+def test_closed_by_a_callback_while_there_is_no_schema() -> None:
+    client = Life(session=False, wait_for_server=60.0)
+    client.callbacks.add("connect_error", lambda ctx, error: client.status.close(0.0))
+    client.answer(None, NOT_THERE)
+    assert client.is_over and client.status.error is None
+
+
+def test_closed_while_waiting_for_the_server() -> None:
+    client = Life(session=False, wait_for_server=60.0)
+    client.answer(None, NOT_THERE)
+    assert isinstance(client.want, Sleep)
+    client.status.close(0.0)
+    client.answer()
+    assert client.is_over and client.status.error is None
 
 
 def test_the_first_attempt_is_not_repeated() -> None:
@@ -565,7 +761,7 @@ def test_the_states_of_a_client() -> None:
     assert client.status.state is ClientState.CLOSED
     client.answer()
     assert client.is_over and client.status.state is ClientState.CLOSED
-    assert told == ["connected", "connecting", "connected", "closed"]
+    assert told == ["connected", "waiting", "connected", "closed"]
 
 
 def test_a_client_that_has_not_begun() -> None:
@@ -642,6 +838,8 @@ def test_an_exception_in_the_middle_of_a_message(error: BaseException) -> None:
             client.greet()
     else:
         client.greet()
+        assert client.log[-2:] == ["connect_error", "HangUp"]
+        client.answer()
         assert client.is_over
     assert client.status.error is error
     assert client.session.state is SessionState.CLOSED

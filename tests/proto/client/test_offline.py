@@ -7,6 +7,7 @@ from spacetime_proto.client.context import Context
 from spacetime_proto.client.offline import Waiting
 from spacetime_proto.client.pending_call import Call, PendingCall
 from spacetime_proto.client.states import SubscriptionInput, SubscriptionState
+from spacetime_proto.client.stats import Counters
 from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import ConnectError, Disconnected, EncodeError
 from spacetime_proto.messages import v2
@@ -26,7 +27,7 @@ def test_everything_is_sent_in_order_and_once() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     waiting.sets += [Subscription(["SELECT * FROM user"]), Subscription(["SELECT * FROM message"])]
     waiting.calls += [pending("Ada"), PendingCall("SELECT 1", None), pending("Eve")]
     assert waiting.send(connection, context(script)) == []
@@ -46,7 +47,7 @@ def test_a_call_that_does_not_fit_is_settled_and_the_others_go() -> None:
     script.open()
     connection = script.session._connection
     assert connection is not None
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     wrong, right = pending(1), pending("Ada")
     waiting.calls += [wrong, right]
     (event,) = waiting.send(connection, context(script))
@@ -58,7 +59,7 @@ def test_a_call_that_does_not_fit_is_settled_and_the_others_go() -> None:
 
 
 def test_the_sets_of_a_lost_connection_come_first_and_cancelled_ones_never() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     new, kept, ended = Subscription(["new"]), Subscription(["kept"]), Subscription(["ended"])
     ended.move(SubscriptionInput.UNSUBSCRIBE)
     assert ended.is_ended
@@ -71,23 +72,23 @@ def test_the_sets_of_a_lost_connection_come_first_and_cancelled_ones_never() -> 
 
 
 def test_calls_that_were_never_sent_say_so() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     script = Script()
     waiting.calls += [pending("Ada"), pending("Eve")]
     cause = ConnectError("no route")
-    first, second = waiting.drop_calls(cause, context(script))
+    first, second = waiting.drop_calls(cause, context(script), for_good=False)
     assert isinstance(first, ev.CallDone)
     assert isinstance(second, ev.CallDone)
     error = first.pending.error
     assert isinstance(error, Disconnected)
     assert str(error) == "set_name was not sent: no route"
     assert error.__cause__ is cause
-    assert not error.outcome_unknown
+    assert not error.outcome_unknown and not error.is_final
     assert waiting.calls == []
 
 
 def test_closing_settles_everything() -> None:
-    waiting = Waiting()
+    waiting = Waiting(Counters())
     script = Script()
     subscription = Subscription(["SELECT * FROM user"])
     waiting.calls.append(pending("Ada"))
@@ -96,5 +97,6 @@ def test_closing_settles_everything() -> None:
     done = events[0]
     assert isinstance(done, ev.CallDone)
     assert str(done.pending.error) == "set_name was not sent: this client was closed"
+    assert isinstance(done.pending.error, Disconnected) and done.pending.error.is_final
     assert subscription.state is SubscriptionState.FAILED
     assert waiting.sets == []

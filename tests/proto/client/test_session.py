@@ -163,6 +163,28 @@ def test_a_stream_that_cannot_be_made_is_reported() -> None:
     assert script.session.state is SessionState.CLOSED
 
 
+def test_a_request_after_an_error_names_it() -> None:
+    script = Script()
+    script.open()
+    error = ZeroDivisionError("mine")
+    script.session.fail(error)  # its end was not told yet
+    with pytest.raises(Disconnected, match="not back yet: ZeroDivisionError: mine") as caught:
+        script.session.query("SELECT * FROM user")
+    assert caught.value.is_final
+    script.events()
+    with pytest.raises(Disconnected, match="closed: ZeroDivisionError: mine") as caught:
+        script.session.query("SELECT * FROM user")
+    assert caught.value.__cause__ is error and caught.value.is_final
+    script = Script()
+    script.session.set_driver(
+        check_callback=lambda callback: None,
+        change_stream=lambda table, limit: pytest.fail("none"),
+        retry_in=lambda: 2.5,
+    )
+    with pytest.raises(LocalProtocolError, match=r"not open \(waiting, next attempt in 2.5 s\)"):
+        script.session.query("SELECT * FROM user")
+
+
 def test_the_first_loss_is_the_cause() -> None:
     script = Script()
     script.open()
@@ -494,8 +516,9 @@ def test_cancelling_a_subscription_before_it_is_sent() -> None:
     assert isinstance(event, ev.SetEnded)
     script.open()
     assert script.received() == []
-    with pytest.raises(LocalProtocolError, match="already ended"):
-        subscription.unsubscribe()
+    subscription.unsubscribe()
+    assert script.received() == []
+    assert ended == []  # the event above was taken, not dispatched
 
 
 # --- losing and coming back ---------------------------------------------------------------------
@@ -596,8 +619,13 @@ def test_calls_in_flight_end_with_the_outcome_unknown() -> None:
 
 def test_calls_while_offline_fail_or_wait() -> None:
     script = connected_with_rows(1)
-    script.lose()
-    with pytest.raises(Disconnected, match="lost"):
+    (ended,) = script.lose()
+    assert isinstance(ended, ev.Ended)
+    with pytest.raises(Disconnected, match="lost") as caught:
+        script.session.call(script.module.reducers.set_name("x"))
+    assert caught.value.__cause__ is ended.error and not caught.value.is_final
+    script.start()
+    with pytest.raises(Disconnected, match=r"not back yet \(connecting\): .* without a close"):
         script.session.call(script.module.reducers.set_name("x"))
     script = connected_with_rows(1, offline="wait")
     script.lose()
@@ -720,8 +748,51 @@ def test_a_final_loss_ends_applied_and_fails_pending_subscriptions() -> None:
     assert applied.state is SubscriptionState.ENDED
     assert pending.state is SubscriptionState.FAILED
     assert ending.state is SubscriptionState.ENDED
-    with pytest.raises(LocalProtocolError, match="already ended"):
-        applied.unsubscribe()
+    applied.unsubscribe()
+    assert script.events() == []
+
+
+def test_unsubscribing_while_the_end_is_told_ends_quietly() -> None:
+    script = Script()
+    script.open()
+    applied = script.session.subscribe("SELECT * FROM user")
+    script.received()
+    script.send(v2.SubscribeAppliedMessage(1, 1, ()))
+    script.events()
+    script.session.subscribe("SELECT * FROM message")
+    told: list[str] = []
+    script.session.receive_eof(now=script.now)
+    for event in script.session.events():
+        told.append(type(event).__name__)
+        if isinstance(event, ev.SetFailed):
+            applied.unsubscribe()
+    assert told == ["SetFailed", "SetEnded", "Ended"]
+    assert applied.state is SubscriptionState.ENDED
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_set_that_was_refused_while_coming_back_is_told_so_when_that_fails(
+    *, for_good: bool
+) -> None:
+    script = connected_with_rows(1)
+    session = script.session
+    (first,) = session._connection.sets.subscriptions  # type: ignore[union-attr]
+    session.subscribe("SELECT * FROM message")
+    script.received()
+    script.send(v2.SubscribeAppliedMessage(2, 2, ()))
+    script.events()
+    script.lose()
+    script.open()
+    again = script.received()
+    assert len(again) == 2
+    script.send(v2.SubscriptionErrorMessage(again[0].request_id, again[0].query_set_id, "no"))
+    assert script.events() == []  # kept until the other one is settled
+    session.will_reconnect = not for_good
+    events = script.lose()
+    assert kinds(events)[0] == "SetFailed"
+    assert events[0].subscription is first  # type: ignore[union-attr]
+    assert str(first.error) == "no"
+    assert kinds(events).count("SetFailed") == (2 if for_good else 1)
 
 
 def test_unsubscribing_while_offline_is_refused() -> None:

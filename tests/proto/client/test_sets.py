@@ -9,7 +9,12 @@ import pytest
 from spacetime_proto.client import events as ev
 from spacetime_proto.client.states import SubscriptionState
 from spacetime_proto.client.subscriptions import Subscription
-from spacetime_proto.errors import LocalProtocolError, ProtocolError, SubscriptionError
+from spacetime_proto.errors import (
+    Disconnected,
+    LocalProtocolError,
+    ProtocolError,
+    SubscriptionError,
+)
 from spacetime_proto.messages import v1, v2
 from tests.support.script import CONNECTION_ID, IDENTITY, NO_TIME, NOW, Script, message, user
 
@@ -78,17 +83,64 @@ def test_an_unsubscribed_set_takes_exactly_its_rows() -> None:
     assert users(script) == {2, 3}
     assert second.is_active
     assert first.is_ended
-    with pytest.raises(LocalProtocolError, match="already ended"):
-        first.unsubscribe()
+    first.unsubscribe()
+    assert script.received() == []
 
 
-def test_unsubscribing_twice_is_refused() -> None:
+def test_unsubscribing_twice_asks_once() -> None:
     script = Script()
     script.open()
     first = subscribed(script, user(1))
     first.unsubscribe()
-    with pytest.raises(LocalProtocolError, match="already called"):
-        first.unsubscribe()
+    first.unsubscribe()
+    assert len(script.received()) == 1
+
+
+def test_a_subscribe_that_is_answered_with_the_end_of_it_is_settled() -> None:
+    script = Script()
+    script.open()
+    asked = script.session.subscribe("SELECT * FROM user")
+    (sent,) = script.received()
+    script.send(v2.UnsubscribeAppliedMessage(sent.request_id, sent.query_set_id))
+    failed, ended = script.events()
+    assert isinstance(failed, ev.SetFailed)
+    assert isinstance(ended, ev.Ended)
+    assert isinstance(ended.error, ProtocolError)
+    assert str(ended.error) == (
+        "UnsubscribeApplied answers request 1, which was the Subscribe of ['SELECT * FROM user']"
+    )
+    assert isinstance(asked.error, Disconnected)
+    assert asked.error.__cause__ is ended.error
+
+
+def test_an_unsubscribe_that_is_answered_with_rows_is_settled() -> None:
+    script = Script()
+    script.open()
+    first = subscribed(script, user(1))
+    first.unsubscribe()
+    (sent,) = script.received()
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, ()))
+    over, ended = script.events()
+    assert isinstance(over, ev.SetEnded)
+    assert first.is_ended
+    assert isinstance(ended, ev.Ended)
+    assert "which was the Unsubscribe of" in str(ended.error)
+
+
+def test_a_set_whose_death_cannot_be_shown_is_settled_by_the_end() -> None:
+    script = Script()
+    script.open()
+    first = subscribed(script, user(1))
+    script.session.db.user.on_before_delete(lambda ctx, row: None)
+    script.send(v2.SubscriptionErrorMessage(None, first.set_id, "evaluation failed"))
+    events = script.session.message_events()
+    assert events is not None
+    looking = iter(events)
+    assert isinstance(next(looking), ev.BeforeDelete)
+    script.session.fail(ZeroDivisionError())  # as the pump does when the callback raises
+    looking.close()  # type: ignore[attr-defined]
+    script.events()
+    assert first.is_ended
 
 
 def test_a_set_that_dies_takes_exactly_its_rows_with_it() -> None:

@@ -68,7 +68,7 @@ def test_procedures_return_their_type():
 def test_the_file_of_a_reducer_for_the_old_api():
     text = files([ReducerDef("send", "send", product(text=STRING))])["send_reducer.py"]
     assert text.endswith(
-        "from spacetime_proto.bindings import ReducerFunction\n"
+        "from spacetime_proto.bindings import ReducerFunction, Then\n"
         "\n"
         "from . import reducers\n"
         "from ._legacy import LEGACY\n"
@@ -76,13 +76,14 @@ def test_the_file_of_a_reducer_for_the_old_api():
         'reducer_name = "send"\n'
         "\n"
         "\n"
-        "def send(text: str) -> None:\n"
+        "def send(text: str, *, then: Then | None = None) -> None:\n"
         '    """Let the current legacy client call the reducer.\n'
         "\n"
         "    Args:\n"
         "        text: ``String``\n"
+        "        then: ``then(reducer_event)`` is called with the outcome\n"
         '    """\n'
-        "    LEGACY.call(reducers.send, text)\n"
+        "    LEGACY.call_then(then, reducers.send, text)\n"
         "\n"
         "\n"
         "def register_on_send(callback: ReducerFunction[str]) -> None:\n"
@@ -114,7 +115,7 @@ def test_names_that_clash_with_what_the_file_needs(import_package):
     class Host:
         calls: list[object] = []  # noqa: RUF012
 
-        def legacy_call(self, call):
+        def legacy_call(self, call, then=None):
             self.calls.append(call)
 
     host = Host()
@@ -137,6 +138,6 @@ def test_many_parameters_stand_on_lines_of_their_own():
     assert "def long(\n    parameter_0: str,\n" in made["reducers.py"]
     assert "        (\n            parameter_0,\n" in made["reducers.py"]
     assert (
-        "    LEGACY.call(\n        reducers.long,\n        parameter_0,\n"
+        "    LEGACY.call_then(\n        then,\n        reducers.long,\n        parameter_0,\n"
         in made["long_reducer.py"]
     )

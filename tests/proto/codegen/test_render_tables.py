@@ -134,3 +134,16 @@ def test_a_table_without_columns(import_package):
 def test_types_of_other_files_are_imported_for_checkers_only():
     made = files({"A": product(b=RefType(1)), "B": product(x=U8)}, {"a": "A"})
     assert "\nif TYPE_CHECKING:\n    from .b import B\n" in made["a.py"]
+
+
+def test_what_rows_of_the_old_api_have():
+    text = files({"User": USER}, {"user": ("User", FACTS)})["user.py"]
+    assert "    def data(self) -> dict[str, Any]:\n" in text
+    assert "    def encode(self) -> list[Any]:\n" in text
+    # Also where no table's file holds the class of its rows; not where it is no row at all.
+    types = {"User": USER, "Other": product(data=U8, encode=U8, inner=RefType(2)), "Point": USER}
+    made = files(types, {"users": "User", "others": "Other"})
+    assert "        return LEGACY.data(self)\n" in made["user.py"]
+    assert "    def data_(self)" in made["other.py"]
+    assert "    def encode_(self)" in made["other.py"]
+    assert "LEGACY" not in made["point.py"]

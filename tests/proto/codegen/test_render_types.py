@@ -44,7 +44,7 @@ def body(name):
 
 def test_an_enum():
     assert body("color.py") == (
-        "class Color(Enum):\n"
+        "class Color(EnumValue):\n"
         '    """A ``Color``; a member\'s value is its tag on the wire."""\n'
         "\n"
         "    red = 0\n"

@@ -85,8 +85,8 @@ def test_a_notebook_shows_the_first_of_them():
 
 def test_dicts_are_what_the_rows_say():
     class Row:
-        def to_dict(self, **options):
-            return {"id": 1, **options}
+        def to_dict(self, values):
+            return {"id": 1, "values": values}
 
-    assert Rows([Row()]).to_dicts() == [{"id": 1}]
+    assert Rows([Row()]).to_dicts() == [{"id": 1, "values": "json"}]
     assert Rows([Row(), Row()]).to_dicts(values="python") == [{"id": 1, "values": "python"}] * 2

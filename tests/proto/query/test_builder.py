@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.query.builder import SENDER, Columns, Predicate, Query, QueryPlan, TableQuery
-from spacetime_proto.query.conditions import MAX_COMPARISONS, Relation, RelationColumn
+from spacetime_proto.query.conditions import MAX_COMPARISONS, Constant, Relation, RelationColumn
 from spacetime_proto.sats.algebraic import IDENTITY, Primitive, option
 from spacetime_proto.types import Identity
 
@@ -144,20 +146,72 @@ def test_many_comparisons_over_several_calls_are_counted_together():
         lambda u: u.age or u.online,
         lambda u: u.banned and u.online,
         lambda u: u.age in [1, 2],
+        lambda u: 1 in u.age,
+        lambda u: any(u.age),
+        lambda u: (u.age > 1) & (1 < u.age < 5),
+        lambda u: (u.age > 1) | (u.age == 2 or u.age == 3),
+        lambda u: ~u.age,
+        lambda u: u.age > 1 if u.age else u.age < 5,
+        lambda u: (u.age > 1) & (u.age.in_([1]) and u.age != 2),
     ],
 )
 def test_python_logic_that_cannot_be_overloaded_raises(build):
-    with pytest.raises(TypeError, match="truth value") as caught:
+    with pytest.raises(
+        TypeError, match=r"has no truth value: in a condition write & \| ~"
+    ) as caught:
+        user.where(build)
+    assert isinstance(caught.value, QueryError)
+    assert re.search(r"\(row\.(age|banned) == a\) \| \(row\.\1 == b\)", str(caught.value))
+
+
+def test_the_column_of_the_example_is_one_of_the_condition():
+    with pytest.raises(TypeError, match=r"row.online.between\(low, high\)"):
+        user.where(lambda u: not u.online)
+    with pytest.raises(TypeError, match=r"row.nick.in_\(values\)"):
+        user.where(lambda u: u.nick or u.online)
+    with pytest.raises(TypeError, match=r"row.column"):
+        bool(Predicate(Constant(True)))
+    many = Columns(USER).age.in_([1] * 1000)
+    with pytest.raises(TypeError) as caught:
+        bool(many)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda u: u.age == 1 & u.online,
+        lambda u: u.online & u.age == 1,
+        lambda u: u.age > 1 | u.banned,
+        lambda u: u.age & u.online,
+        lambda u: u.age | 5,
+        lambda u: 5 | (u.age > 1),
+        lambda u: u.nick & (u.age > 1),
+        lambda u: (u.age > 1) & True,
+        lambda u: (u.age > 1) | None,
+    ],
+)
+def test_comparisons_need_brackets(build):
+    with pytest.raises(
+        TypeError, match=r"& and \| take two conditions, not .*write brackets"
+    ) as caught:
         user.where(build)
     assert isinstance(caught.value, QueryError)
 
 
+def test_what_is_no_condition_is_told_what_is():
+    with pytest.raises(QueryError, match=r"returned bool: Python computed it, as it does for `is`"):
+        user.where(lambda u: u.nick is None)
+    with pytest.raises(
+        QueryError, match=r"returned Column: compare the column, .* row.age == value"
+    ):
+        user.where(lambda u: u.age)
+    with pytest.raises(QueryError, match=r"it returned NoneType$"):
+        user.where(lambda u: None)
+
+
 def test_predicates_combine_with_predicates_only():
     predicate = Columns(USER).age > 1
-    with pytest.raises(TypeError):
-        predicate & True
-    with pytest.raises(TypeError):
-        predicate | 1
     assert repr(predicate) == "<Predicate user.age > 1>"
     assert isinstance(predicate, Predicate)
 
@@ -170,7 +224,7 @@ def test_columns_have_a_repr_and_can_be_keys():
 
 
 def test_an_unknown_column_is_named():
-    with pytest.raises(AttributeError, match=r"no column 'agee'; there are: id, age"):
+    with pytest.raises(AttributeError, match=r"no column 'agee'; did you mean 'age'"):
         user.where(lambda u: u.agee == 1)
 
 

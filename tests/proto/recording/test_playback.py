@@ -192,4 +192,4 @@ def test_a_replay_asks_for_nothing() -> None:
     replayed = replay("anonymous.v3.bsatn.none.jsonl")
     replayed.submit(replayed.module.reducers.set_name(name="x"))
     assert replayed.subscribe("SELECT * FROM user").state.value == "pending"
-    assert replayed.connection.payloads_to_send() == []
+    assert replayed.connection.payloads_to_send(0.0) == []

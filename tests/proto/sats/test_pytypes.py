@@ -25,8 +25,8 @@ from spacetime_proto.sats.algebraic import (
     option,
     result,
 )
+from spacetime_proto.sats.dynamic_classes import DynamicClasses
 from spacetime_proto.sats.pytypes import (
-    build_classes,
     check_class,
     enum_members,
     field_names,
@@ -45,7 +45,7 @@ def test_a_class_per_product_and_sum() -> None:
     plain = (UNIT, UNIT, option(U8), result(U8, U8), IDENTITY, SCHEDULE_AT, ArrayType(U8), U8)
     references = (0, 11, 99, 14, 10)
     space = Typespace((POINT, COLOR, SHAPE, *plain, *map(RefType, references)))
-    classes = build_classes(space, {0: "Point", 3: "Empty", 11: "Alias"})
+    classes = DynamicClasses(space, {0: "Point", 3: "Empty", 11: "Alias"}).all()
     assert set(classes) == {0, 1, 2, 3, 11, 12}
     assert classes[11] is classes[12] is classes[0]
     assert classes[0].__name__ == "Point"
@@ -115,7 +115,7 @@ def test_given_classes_win() -> None:
         2: make_class(SHAPE, "Mine"),
         3: product_class(UNIT, "Mine"),
     }
-    assert build_classes(space, {}, own) == own
+    assert DynamicClasses(space, {}, own).all() == own
 
 
 class Wrong(msgspec.Struct):
@@ -145,7 +145,7 @@ def test_classes_that_do_not_fit(cls: type, ty: Any, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         check_class(cls, ty)
     with pytest.raises(SchemaError, match=message):
-        build_classes(Typespace((ty,)), {}, {0: cls})
+        DynamicClasses(Typespace((ty,)), {}, {0: cls}).all()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from spacetime_proto.errors import (
 from spacetime_proto.wire.handshake import (
     ClientHandshake,
     accept_token,
+    gateway_words,
     refusal,
     upgrade_problem,
     upgrade_response,
@@ -181,6 +183,25 @@ def test_what_is_no_answer(data: bytes, words: str) -> None:
     failure = fail(data)
     assert type(failure) is HandshakeError
     assert words in str(failure)
+    assert failure.is_transient is (data == b"")  # as a port forwarder does without a server
+
+
+@pytest.mark.parametrize(
+    ("status", "is_transient"),
+    [(429, True), (502, True), (503, True), (504, True), (500, False), (200, False), (404, False)],
+)
+def test_which_refusals_may_pass(status: int, is_transient: bool) -> None:
+    assert refusal(status, "", host="h").is_transient is is_transient
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7.0), ("", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
+)
+def test_how_long_a_server_asks_to_wait(said: str, seconds: float | None) -> None:
+    headers = Headers([("Retry-After", said)])
+    assert refusal(503, "", host="h", headers=headers).retry_after == seconds
+    assert refusal(503, "", host="h").retry_after is None
 
 
 def test_a_tls_port_is_recognised() -> None:
@@ -323,3 +344,25 @@ def test_a_server_without_words_is_told_what_it_was_asked_for() -> None:
     handshake.receive(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
     assert isinstance(handshake.failure, DatabaseNotFound)
     assert str(handshake.failure) == "h has no database 'my chat' (404)"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "said"),
+    [
+        (502, "", {}, "502: a gateway in front of the server cannot reach it"),
+        (502, "<html>\n", {"Retry-After": "soon"}, "502: a gateway .* cannot reach it"),
+        (503, "overloaded\n", {"Retry-After": "3"}, r"503: .* \(overloaded\); try again in 3 s"),
+        (504, "", {}, "504: a gateway in front of the server waited for it in vain"),
+        (429, "", {}, "429: too many requests, says the server or a gateway in front of it"),
+        (500, "oops", {}, "500: oops"),
+    ],
+)
+def test_what_a_gateway_says(status: int, body: str, headers: dict[str, str], said: str) -> None:
+    for error in (
+        refusal(status, body, host="h", headers=Headers(headers)),
+        refusal(status, body, host="h") if not headers else None,
+    ):
+        assert error is None or re.fullmatch(
+            f"h answered the WebSocket upgrade with {said}", str(error)
+        )
+    assert gateway_words(500, None) == ""

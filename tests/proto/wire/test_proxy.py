@@ -55,6 +55,7 @@ def test_connect_fails(answer: bytes, words: str) -> None:
     assert tunnel.done
     assert isinstance(tunnel.failure, ConnectError)
     assert words in str(tunnel.failure)
+    assert tunnel.failure.is_transient is ("502" in words)
 
 
 def test_connect_refuses_a_host_that_breaks_the_line() -> None:
@@ -69,6 +70,7 @@ def test_a_proxy_that_hangs_up(tunnel: ProxyTunnel) -> None:
     assert not tunnel.done
     tunnel.receive_eof()
     assert "hung up" in str(tunnel.failure)
+    assert tunnel.failure is not None and tunnel.failure.is_transient
 
 
 # --- SOCKS 5 ----------------------------------------------------------------------------------
@@ -128,6 +130,7 @@ def test_socks_fails(answers: list[bytes], words: str) -> None:
     assert tunnel.done
     assert isinstance(tunnel.failure, ConnectError)
     assert words in str(tunnel.failure)
+    assert tunnel.failure.is_transient is ("connection refused" in words)
 
 
 def test_socks_refuses_credentials() -> None:

@@ -54,6 +54,8 @@ def test_tls_sentences() -> None:
 
 
 def test_timeouts_name_the_option() -> None:
+    assert "within 10 s" in str(timeout_failure(SERVER, 9.99998))
+    assert "within 1e-09 s (option timeout)" in str(timeout_failure(SERVER, 1e-9, "timeout"))
     assert str(timeout_failure(SERVER, 2.5)) == (
         "h:3000 did not accept the connection within 2.5 s (option connect_timeout)"
     )

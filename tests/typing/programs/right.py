@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, assert_type
@@ -10,7 +11,7 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, SpacetimeError, Timestamp
+from spacetime_proto import Context, Identity, Rows, SpacetimeError, Timestamp, json_default
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
@@ -53,6 +54,20 @@ def values(user: mb.User, shape: mb.Shape) -> None:
                    shape=mb.Shape.Empty(), since=Timestamp(0))  # fmt: skip
     assert_type(made, mb.User)
     assert_type(UserFromItsFile, type[mb.User])
+    assert_type(made.to_dict(), dict[str, Any])
+    assert_type(made.to_dict(values="python"), dict[str, Any])
+    assert_type(mb.User.from_dict({}), mb.User)
+    assert_type(mb.Shape.from_dict({}), mb.Shape)
+    assert_type(dict(made), dict[str, Any])
+    json.dumps(made, default=json_default)
+
+
+def color_name(color: mb.Color) -> str:
+    match color:
+        case mb.Color.red:
+            return "r"
+        case mb.Color.green:
+            return "g"
 
 
 # --- the cache ----------------------------------------------------------------------------------
@@ -62,6 +77,7 @@ def cache(db: mb.Db) -> None:
     assert_type(db.user.identity.find(SOMEONE), mb.User | None)
     assert_type(db.user.name.find("x"), mb.User | None)
     assert_type(db.user.age.filter(3), list[mb.User])
+    assert_type(db.user.age.filter(range(3)), list[mb.User])
     assert_type(db.log.user_level.filter((SOMEONE, 3)), list[mb.Log])
     assert_type(list(db.user), list[mb.User])
     assert_type(db.user.iter(), Iterator[mb.User])
@@ -196,8 +212,8 @@ async def asynchronous() -> None:
         assert_type(await client.call(mb.procedures.look("x")), mb.User | None)
         await client.call(mb.reducers.set_name("a", nick="b"), timeout=5)
         client.submit(mb.reducers.set_name("a", None))
-        assert_type(await client.query(mb.tables.user), list[mb.User])
-        assert_type(await client.query("SELECT * FROM user"), list[Any])
+        assert_type(await client.query(mb.tables.user), Rows[mb.User])
+        assert_type(await client.query("SELECT * FROM user"), Rows[Any])
         await client.subscribe("SELECT * FROM user", mb.tables.log.where(lambda t: t.level > 1))
 
 
@@ -209,7 +225,11 @@ def synchronous() -> None:
         assert_type(client.call(mb.procedures.add(1, 2)), int)
         print(client.call(mb.procedures.add(1, 2)))  # an int is good enough for an object
         print(client.query(mb.tables.user))
-        assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), list[mb.User])
+        assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), Rows[mb.User])
+        in_a_list: list[mb.User] = client.query(mb.tables.user)
+        assert_type(client.query(mb.tables.user)[:3], Rows[mb.User])
+        assert_type(client.query(mb.tables.user)[0], mb.User)
+        print(in_a_list)
 
 
 # --- the surface of the 0.7 SDK -----------------------------------------------------------------

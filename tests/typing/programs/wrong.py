@@ -22,6 +22,8 @@ def rows(user: mb.User) -> None:
     mb.Shape.Circle("x")  # wrong
     mb.Color.purple  # wrong
     user.nick.upper()  # wrong
+    user.to_dict(values="xml")  # wrong
+    mb.User.from_dict({}).nick.upper()  # wrong
 
 
 def cache(db: mb.Db) -> None:

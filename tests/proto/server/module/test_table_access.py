@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import enum
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from spacetime_proto.errors import EncodeError
 from spacetime_proto.server import Database, Index, Module, Range, UniqueViolation, column
 from spacetime_proto.server.module.table_access import ReadAccess
 from tests.proto.server.support import make_database
@@ -62,10 +65,93 @@ def test_an_index_that_is_called_like_a_method_is_reached_by_name() -> None:
 
 def test_mistakes_have_names() -> None:
     db = database()[0].tables
-    with pytest.raises(AttributeError, match="table player has no index or unique column 'age'"):
+    with pytest.raises(
+        AttributeError,
+        match="'player' has no index or unique column 'age': column 'age' has no index",
+    ):
         _ = db.player.age
-    with pytest.raises(ValueError, match="this index has 2 columns, not 3"):
+    with pytest.raises(TypeError, match="3 values for an index over 2 columns"):
         db.player.by_team.filter(("x", 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (
+            lambda db: db.player.name.find(5),
+            r"find\(\) of table 'player': .*'name' takes a str, not 5",
+        ),
+        (lambda db: db.player.name.delete(5), r"delete\(\) of table 'player': column 'name'"),
+        (lambda db: db.player.team.filter(b"x"), r"filter\(\) .* write data.decode\(\)"),
+        (lambda db: db.player.team.delete(None), r"delete\(\) .*'team' takes a str, not None"),
+        (lambda db: db.player["count"].filter("1"), r"'count' takes an int .* write int\(text\)"),
+        (lambda db: db.player["count"].filter(True), r"'count' takes an int"),
+        (lambda db: db.player["count"].filter(2**64), r"'count' takes an int from"),
+        (lambda db: db.player["count"].filter(range(0, 9, 2)), r"the range has step 2"),
+        (
+            lambda db: db.player["count"].filter(slice(0, 9)),
+            r"write Range\(0, 9, include_hi=False\)",
+        ),
+        (lambda db: db.player["count"].filter((0, 9)), r"write Range\(0, 9\)"),
+        (lambda db: db.player.by_team.filter(5), r"'team' takes a str"),
+        (lambda db: db.player.by_team.filter(("x", "1")), r"'age' takes an int"),
+        (lambda db: db.player.by_team.filter(("x", Range("1"))), r"'age' takes an int"),
+        (lambda db: db.player.by_team.delete(("x", Range("1"))), r"delete\(\)"),
+        (lambda db: db.player.kind.find("Red"), r"'kind' takes a Kind, not 'Red'"),
+        (lambda db: db.player.kind.find(0), r"'kind' takes a Kind, not 0"),
+        (lambda db: db.player.where_.find(3), r"'where_' takes a Spot, not 3"),
+        (lambda db: db.player.name.update(db.mistaken(name=5)), r"update\(\) .*'name' takes a str"),
+    ],
+)
+def test_values_of_wrong_types_are_named(use: Any, words: str) -> None:
+    module = Module()
+
+    @module.type
+    class Kind(enum.Enum):
+        Red = 1
+        Blue = 2
+
+    @module.type
+    class Spot:
+        x: int
+
+    @module.table(indexes=[Index("team", "age", name="by_team")])
+    class Player:
+        name: str = column(primary_key=True)
+        team: str = column(index="btree")
+        age: int
+        kind: Kind = column(unique=True)
+        where_: Spot = column(unique=True)
+        count: int = column(index="btree", default=0)
+
+    made = make_database(module)
+
+    def row(**values: Any) -> Any:
+        fields = {"name": "a", "team": "x", "age": 1, "kind": Kind.Red, "where_": Spot(x=1)}
+        return Player(**{**fields, **values})
+
+    for is_filled in (False, True):
+        with made.transactions.run():
+            if is_filled:
+                made.tables.player.insert(row())
+                assert made.tables.player.kind.find(Kind.Red).name == "a"
+                assert made.tables.player.where_.find(Spot(x=1)).name == "a"
+            db = SimpleNamespace(player=made.tables.player, mistaken=row)
+            with pytest.raises(TypeError, match=words):
+                use(db)
+
+
+def test_a_python_range_inside_a_module() -> None:
+    db = database()[0].tables
+    assert names(db.player.by_team.filter(("x", range(1, 2)))) == ["a"]
+    assert names(db.player["count"].filter(range(0, 10))) == ["a", "b", "c"]
+    assert db.player["count"].filter(range(1, 10)) == []
+
+
+def test_an_update_takes_rows_of_the_table_only() -> None:
+    made = database()[0]
+    with made.transactions.run(), pytest.raises(EncodeError, match="holds Player rows, not str"):
+        made.tables.player.name.update("a")
 
 
 def test_writing() -> None:
