@@ -11,7 +11,7 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, Rows, SpacetimeError, Timestamp, json_default
+from spacetime_proto import Context, Identity, SpacetimeError, Timestamp, json_default
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
