@@ -21,7 +21,7 @@ from spacetime_proto.client.states import SessionState
 from spacetime_proto.errors import LocalProtocolError, SpacetimeError
 
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
-from ..net.async_stream import abandon
+from ..net.async_stream import close_at_once
 from ..options import callback_name
 from .dial import AsyncDialer
 from .dispatch import Dispatch, current_dispatch, is_inside
@@ -244,7 +244,7 @@ class AsyncDriver(DriverBase[DbT]):
                 living.close()
                 self.finish()
                 if self._stream is not None:  # this was cancelled
-                    await abandon(self._stream)
+                    await close_at_once(self._stream)
             finally:
                 # Nothing is awaited after this, so whoever waits for it finds no task any more.
                 self.done.set()
@@ -457,4 +457,4 @@ class AsyncDriver(DriverBase[DbT]):
             with anyio.move_on_after(seconds), contextlib.suppress(*_BROKEN):
                 await stream.send(last_words)
         self._stream = None
-        await abandon(stream)
+        await close_at_once(stream)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..logs import HttpLog
-from .async_stream import abandon, open_stream
+from .async_stream import close_at_once, open_stream
 from .exchange import READ_SIZE, Exchange
 from .failures import timeout_failure
 
@@ -117,4 +117,4 @@ class _Exchange(Exchange):
 
     async def close(self) -> None:
         if self._stream is not None:
-            await abandon(self._stream)
+            await close_at_once(self._stream)

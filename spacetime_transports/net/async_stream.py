@@ -45,12 +45,12 @@ async def open_stream(
         if address.secure:
             stream = await _wrap(stream, address, ssl_context or default_ssl_context())
     except BaseException:
-        await abandon(stream)
+        await close_at_once(stream)
         raise
     return stream
 
 
-async def abandon(stream: AnyByteStream) -> None:
+async def close_at_once(stream: AnyByteStream) -> None:
     """Close a stream at once; what was not sent yet is dropped. Works in a cancelled scope too.
 
     `anyio.aclose_forcefully` would be the way, but before 4.16 it leaves the socket of a peer that

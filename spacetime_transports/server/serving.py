@@ -26,7 +26,7 @@ from spacetime_proto.server import Authority, Database, Faults, Host, Module, Se
 from spacetime_proto.types import Timestamp
 
 from ..logs import logger, shown
-from ..net.async_stream import abandon
+from ..net.async_stream import close_at_once
 from .fetching import BackgroundFetcher
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Server:
                 self._all_gone.set()
             why = "" if session.failure is None else f": {session.failure}"
             self._report(f"{peer} gone{why}")
-            await abandon(stream)
+            await close_at_once(stream)
 
     def _report(self, text: str) -> None:
         log = logger("server")
@@ -304,7 +304,7 @@ class _TLSListener(TLSListener):
 
     @staticmethod
     async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:
-        await abandon(stream)
+        await close_at_once(stream)
         if not isinstance(exc, Exception):
             raise exc
 

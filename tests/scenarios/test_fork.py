@@ -54,13 +54,13 @@ async def test_requests_in_a_child_are_refused(kit: Kit) -> None:
             "unsubscribe_soon": subscription.unsubscribe_soon,
             "wait_ended": subscription.wait_ended,
             "changes": read,
+            "wait_connected": raw.wait_connected,
+            "wait_closed": raw.wait_closed,
         }
         if kit.is_blocking:
             attempts["run"] = raw.run
             attempts["frame_tick"] = raw.frame_tick
             attempts["advance_one_message"] = raw.advance_one_message
-        attempts["wait_connected"] = raw.wait_connected
-        attempts["wait_closed"] = raw.wait_closed
         found = await fork_and_go_on(kit, client, attempts)
         for what, came in found.items():
             assert came.startswith(REFUSED), what

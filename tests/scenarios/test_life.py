@@ -608,14 +608,14 @@ async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
 async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really_abandon = driver.abandon
+    really_close = driver.close_at_once
 
-    async def abandon(stream: Any) -> None:
-        await really_abandon(stream)
+    async def close_at_once(stream: Any) -> None:
+        await really_close(stream)
         client.raw.close_soon()
 
     async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
-        monkeypatch.setattr(driver, "abandon", abandon)
+        monkeypatch.setattr(driver, "close_at_once", close_at_once)
         kit.server.drop_connections()
         await client.until(lambda: client.raw._driver.is_done)
 

@@ -1,4 +1,4 @@
-"""`abandon` closes a stream at once, whatever is on its way."""
+"""`close_at_once` closes a stream at once, whatever is on its way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import anyio
 import pytest
 
-from spacetime_transports.net.async_stream import abandon
+from spacetime_transports.net.async_stream import close_at_once
 from tests.scenarios.kit import run_async
 
 
@@ -25,7 +25,7 @@ def test_a_peer_that_reads_nothing(driver: str, is_cancelled: bool) -> None:
         with anyio.CancelScope() as scope:
             if is_cancelled:
                 scope.cancel()
-            await abandon(stream)
+            await close_at_once(stream)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         run_async(driver, main)
