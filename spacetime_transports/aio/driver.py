@@ -195,7 +195,11 @@ class AsyncDriver(DriverBase[DbT]):
             is_met: the condition.
             wakers: where whoever changes the condition finds what wakes this task.
             timeout: in seconds.
+
+        Raises:
+            LocalProtocolError: this is a forked child process.
         """
+        self.check_process()
         with anyio.move_on_after(timeout):
             while not (is_met() or self.is_done):
                 waiter = self.new_waiter()

@@ -217,6 +217,8 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         driver = self._driver
         what = "wait for the connection"
         driver.refuse_in_callback(what)
+        if driver.status.was_closed and not driver.is_entered:
+            driver.raise_over(what)
         if not await driver.until(lambda: driver.is_up, driver.connecting, timeout):
             raise CallTimeout.after("the client was not connected", timeout)
         if driver.is_done:

@@ -67,6 +67,8 @@ async def test_close_soon_before_it_is_entered(kit: Kit, *, with_bindings: bool)
         module = other.raw.module if with_bindings else None
     client = connect(kit.server.url, "world", module)
     client.close_soon()
+    with pytest.raises(Disconnected, match="this client is closed"):
+        await client.wait_connected()
     with pytest.raises(Disconnected, match="closed before it was connected"):
         async with client:
             pytest.fail("connected")

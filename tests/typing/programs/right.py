@@ -25,7 +25,7 @@ from spacetime_proto.bindings import (
     TableQuery,
 )
 from spacetime_proto.testing import Recorder
-from spacetime_transports import AsyncClient, Rows, blocking, connect
+from spacetime_transports import AsyncClient, Delete, Insert, Rows, Update, blocking, connect
 from spacetime_transports.blocking import BlockingClient
 
 assert_type(mb.MODULE, Module[mb.Db])
@@ -215,6 +215,17 @@ async def asynchronous() -> None:
         assert_type(await client.query(mb.tables.user), Rows[mb.User])
         assert_type(await client.query("SELECT * FROM user"), Rows[Any])
         await client.subscribe("SELECT * FROM user", mb.tables.log.where(lambda t: t.level > 1))
+        handle = await client.subscribe("SELECT * FROM user", timeout=5)
+        await handle.unsubscribe(timeout=5)
+        async with client.db.user.changes() as changes:
+            async for change in changes:
+                assert_type(change, Insert[mb.User] | Update[mb.User] | Delete[mb.User])
+    awaited = await connect("http://localhost:3000", "typed", mb.MODULE)
+    assert_type(awaited, AsyncClient[mb.Db])
+    await awaited.wait_connected(timeout=1)
+    await awaited.wait_closed(timeout=1)
+    awaited.close_soon()
+    await connect("http://localhost:3000", "typed", mb.MODULE).run()
 
 
 def synchronous() -> None:
