@@ -331,7 +331,8 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             Disconnected: the client is over.
         """
         driver = self._driver
-        driver.check_process()
+        if driver.is_forked:
+            driver.check_process()
         self._catch_up(end)
         session = driver.status.session
         waits = waits and driver.in_callback

@@ -118,12 +118,13 @@ class Callbacks:
         (event,) = message
         if type(event) is TableChanged:
             listeners, diff = event.listeners, event.diff
-            if len(listeners.update) != 1 or diff.updated_count != 1:
+            update = listeners.update
+            if len(update) != 1 or diff.updated_count != 1:
                 return None
             if diff.inserted_count or diff.deleted_count:
                 return None
             ((old, new),) = diff.updated
-            return listeners.update[0], (event.ctx, old, new), True
+            return update[0], (event.ctx, old, new), True
         if type(event) is CallDone:
             pending = event.pending
             return None if pending.on_done is None else (pending.on_done, (pending,), False)

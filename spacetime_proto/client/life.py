@@ -287,9 +287,10 @@ def _settled_at_the_end(status: LifeStatus[Any]) -> Iterator[None]:
         status.error = error
         raise
     finally:
+        session = status.session
+        if status.error is None and session is not None and status.is_closing:
+            status.error = session.close_error
         status.settle()
-        if status.error is None and status.session is not None:
-            status.error = status.session.close_error
 
 
 def _connect(status: LifeStatus[Any], session: ClientSession[Any], attempt: Attempt) -> Life:

@@ -194,11 +194,15 @@ class LifeStatus(Generic[DbT]):
         session = self.session
         if session is None or session.state is SessionState.CLOSED:
             return
-        session.give_up(self.error or Disconnected("the client was cancelled"))
+        what = "closed" if self.was_closed else "cancelled"
+        cause = self.error or Disconnected(f"the client was {what}")
+        session.give_up(cause)
         while (message := session.message_events()) is not None:
             for event in message:
                 for function, args in self.callbacks.waiters(event):
                     function(*args)
+        if self.error is None and not self.was_closed:
+            self.error = cause
 
 
 def _attempts(count: int) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.lowlevel
-import msgspec
 from anyio.abc import SocketAttribute
 
 from spacetime_proto.client.life import LAST_WORDS, Answered, Bindings, Dial, HangUp, Token, life
@@ -26,6 +24,7 @@ from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
 from ..net.async_stream import close_at_once
 from ..options import callback_name
 from .dial import AsyncDialer
+from .dispatch import Dispatch, current_dispatch, is_inside
 from .event_loop import EventLoop
 from .handles import AsyncChangeStream
 from .waiting import Waiter, clock, waiter_factory
@@ -46,21 +45,6 @@ DbT = TypeVar("DbT")
 CALLBACKS_PER_CHECKPOINT = 256
 #: What a byte stream that broke raises.
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
-
-
-class _Dispatch(msgspec.Struct, eq=False):
-    """Marks a callback that is running.
-
-    The callback finds its mark in a context variable. Tasks that it starts inherit the variable, so
-    they too are refused to wait for the client while the callback runs.
-    """
-
-    driver: AsyncDriver[Any]
-    outer: _Dispatch | None
-    is_running: bool = True
-
-
-_current_dispatch: ContextVar[_Dispatch | None] = ContextVar("spacetime_dispatch", default=None)
 
 
 def _nothing(*_: object) -> None:
@@ -135,6 +119,8 @@ class AsyncDriver(DriverBase[DbT]):
             self.wake()
 
     def close_soon(self) -> None:
+        if self.is_forked:
+            return
         self.status.was_closed = True
         loop = getattr(self, "loop", None)
         if loop is not None:
@@ -179,12 +165,7 @@ class AsyncDriver(DriverBase[DbT]):
     @property
     def in_callback(self) -> bool:
         """Whether this is a callback of this client, or a task that a running one has started."""
-        dispatch = _current_dispatch.get()
-        while dispatch is not None:
-            if dispatch.is_running and dispatch.driver is self:
-                return True
-            dispatch = dispatch.outer
-        return False
+        return is_inside(self)
 
     async def raise_last(self, raised: BaseException | None) -> None:
         """Raise what ended the client, if nothing was `raised` and it was not told before.
@@ -285,8 +266,8 @@ class AsyncDriver(DriverBase[DbT]):
         Wants are told apart by `type(...) is`, the frequent ones first, and callbacks are called
         right here: one more function call would be paid for every row callback.
         """
-        lock, send, mark, status = self.lock, living.send, _current_dispatch.set, self.status
-        outer = _current_dispatch.get()
+        lock, send, mark, status = self.lock, living.send, current_dispatch.set, self.status
+        outer = current_dispatch.get()
         answer: Received | Answered | float | None = None
         error: Exception | None = None
         clock = time.perf_counter
@@ -324,7 +305,7 @@ class AsyncDriver(DriverBase[DbT]):
                     # each call, which costs as much as setting it: the old mark stays there, and
                     # counts for nothing because `is_running` is False. The end of this method
                     # resets it once.
-                    dispatch = _Dispatch(self, outer)
+                    dispatch = Dispatch(self, outer)
                     mark(dispatch)
                     try:
                         result = function(*args)

@@ -231,7 +231,7 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
         Raises:
             CallTimeout: it was not over in time.
             Disconnected: the connection was lost. Any other error that ended it is raised as it is.
-                Both only if nothing else has raised it.
+                Both only if nothing else has raised it, unless the client was begun with ``await``.
             LocalProtocolError: this is a callback, or the client was not begun.
         """
         driver = self._driver
@@ -241,4 +241,6 @@ class Lifetime(ClientBase[AsyncDriver[Any], AsyncSubscription, DbT]):
             raise CallTimeout.after("the client was not closed", timeout)
         if not driver.in_callback:
             await driver.done.wait()
+        if self._was_awaited and driver.status.error is not None:
+            driver.raise_ended("wait for the end")  # no block will be left that could raise it
         driver.raise_error()

@@ -177,7 +177,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
     ) -> bool:
         """Handle messages until `is_met`; return whether there were any."""
         driver = self._driver
-        if driver.is_done or driver.in_callback:
+        if driver.is_done or driver.in_callback or not driver.is_entered:
             self._ready(what, waits=True)
         before = driver.messages
         driver.pump_until(is_met, end, may_wait=may_wait)

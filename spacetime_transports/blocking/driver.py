@@ -84,15 +84,16 @@ class BlockingDriver(OwnedDriver[DbT]):
         """
         self.is_entered = True
         try:
+            self.pump_until(lambda: self.stream is not None, None)
+            if self.options.keep_alive_thread and not self.is_done:
+                self._keeper = Keeper(self)
+                self._keeper.start()  # it takes a while: the server answers meanwhile
             self.pump_until(lambda: self.status.is_up, None)
         except BaseException:
             self.abort()
             raise
         if self.is_done:
             self.raise_not_up()
-        if self.options.keep_alive_thread:
-            self._keeper = Keeper(self)
-            self._keeper.start()
 
     def close(self) -> None:
         if self.is_forked:

@@ -171,3 +171,10 @@ def test_what_caused_a_loss_is_in_its_text() -> None:
     error = Disconnected.because("x", cause, outcome_unknown=True)
     assert (str(error), error.code, error.reason) == ("x: it went", 1011, "no")
     assert error.__cause__ is cause and error.outcome_unknown and error.is_final
+
+
+def test_a_timeout_says_how_long_unless_there_was_no_time() -> None:
+    assert str(CallTimeout.after("x was not answered", 2.5)) == "x was not answered within 2.5 s"
+    assert str(CallTimeout.after("x was not answered", 0)) == (
+        "x was not answered yet, and timeout is 0"
+    )

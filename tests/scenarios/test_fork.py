@@ -54,13 +54,13 @@ async def test_requests_in_a_child_are_refused(kit: Kit) -> None:
             "unsubscribe_soon": subscription.unsubscribe_soon,
             "wait_ended": subscription.wait_ended,
             "changes": read,
+            "wait_connected": raw.wait_connected,
+            "wait_closed": raw.wait_closed,
         }
         if kit.is_blocking:
             attempts["run"] = raw.run
             attempts["frame_tick"] = raw.frame_tick
             attempts["advance_one_message"] = raw.advance_one_message
-        else:
-            attempts["wait_closed"] = raw.wait_closed
         found = await fork_and_go_on(kit, client, attempts)
         for what, came in found.items():
             assert came.startswith(REFUSED), what
@@ -82,6 +82,7 @@ async def test_leaving_and_closing_in_a_child_are_harmless(kit: Kit) -> None:
                 "leave": lambda: leave(None, None, None),
                 "leave with an error": lambda: leave(type(error), error, None),
                 "close": raw.close,
+                "close_soon": raw.close_soon,
                 "collect": gc.collect,
             },
         )
@@ -92,6 +93,7 @@ async def test_leaving_and_closing_in_a_child_are_harmless(kit: Kit) -> None:
             "leave": "returned None",
             "leave with an error": "returned None",
             "close": "returned None",
+            "close_soon": "returned None",
         }
 
 

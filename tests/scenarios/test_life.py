@@ -25,6 +25,7 @@ from spacetime_proto.testing import Recorder
 from spacetime_proto.wire.frames_wsproto import WsprotoCodec
 from spacetime_proto.wire.websocket import ServerWebSocket
 from spacetime_transports import ReconnectPolicy, TokenFile
+from spacetime_transports.aio import driver
 from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
 from tests.support.patience import PATIENCE
@@ -607,16 +608,14 @@ async def test_closing_at_the_moment_of_a_loss_is_no_failure(kit: Kit) -> None:
 async def test_closing_while_the_lost_stream_is_cleaned_up_is_no_failure(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really_close = anyio.aclose_forcefully
-    mine = threading.get_ident()  # the server has a thread of its own
+    really_close = driver.close_at_once
 
-    async def close(stream: Any) -> None:
+    async def close_at_once(stream: Any) -> None:
         await really_close(stream)
-        if threading.get_ident() == mine:
-            client.raw.close_soon()
+        client.raw.close_soon()
 
     async with kit.connect(reconnect=ReconnectPolicy(first_delay=60)) as client:
-        monkeypatch.setattr(anyio, "aclose_forcefully", close)
+        monkeypatch.setattr(driver, "close_at_once", close_at_once)
         kit.server.drop_connections()
         await client.until(lambda: client.raw._driver.is_done)
 

@@ -380,3 +380,5 @@ async def test_an_error_that_nobody_awaits(kit: Kit, caplog: pytest.LogCaptureFi
         await client.call(client.module.reducers.nothing())
     with pytest.raises(Disconnected, match="connection"):
         client.submit(client.module.reducers.nothing())
+    with pytest.raises(Disconnected, match="connection"):
+        await client.wait_closed()

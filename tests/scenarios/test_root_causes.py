@@ -6,10 +6,12 @@ The table has three sides: what ends the client, where the program notices it, a
 from __future__ import annotations
 
 import errno
+import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from spacetime_proto.errors import (
@@ -37,10 +39,12 @@ class Cause:
 
     Attributes:
         kind: the type of the root cause.
+        raised: the type of what is raised as itself, if it wraps the root cause.
         words: what its text has.
     """
 
     kind: type[BaseException] = Disconnected
+    raised: type[BaseException] | None = None
     words = ""
 
     def __init__(self) -> None:
@@ -85,6 +89,7 @@ class FullDisk(Cause):
     """The recorder cannot write any more, when something comes or when something is sent."""
 
     kind = OSError
+    raised = LocalProtocolError
     words = "No space left on device"
 
     def __init__(self) -> None:
@@ -201,13 +206,11 @@ CAUSES = (
 async def ended(kit: Kit, cause: Cause) -> AsyncIterator[Client]:
     """Yield a client about which something has just happened; what its block raises is no matter."""
     module = await bindings(kit)
-    try:
+    with suppress(cause.raised or cause.kind, Disconnected, ConnectError):
         async with kit.connect(module, **cause.options) as client:
             await client.call(client.reducers.nothing())
             cause.happen(kit, client)
             yield client
-    except (cause.kind, Disconnected, ConnectError):
-        pass
 
 
 async def bindings(kit: Kit) -> Any:
@@ -281,7 +284,7 @@ async def being_told(kit: Kit, cause: Cause) -> BaseException:
 async def subscription(kit: Kit, cause: Cause) -> BaseException:
     async with ended(kit, cause) as client:
         # A blocking client runs callbacks here; what one raises is raised here, too.
-        with pytest.raises((Disconnected, cause.kind)) as caught:
+        with pytest.raises((Disconnected, cause.raised or cause.kind)) as caught:
             handle = client.raw.subscribe_soon("SELECT * FROM item")
             await client.until(lambda: client.raw._driver.is_done)
             if handle.error is None:
@@ -336,4 +339,30 @@ async def test_the_root_cause_is_named(kit: Kit, cause_type: type[Cause], place:
     for one in chain(error):
         if isinstance(one, Disconnected):
             assert one.is_final
-    assert not isinstance(error, LocalProtocolError)
+    assert cause.raised or not isinstance(error, LocalProtocolError)
+
+
+@pytest.mark.only("async")
+async def test_whoever_waits_is_told_of_a_cancellation(kit: Kit, waiting: threading.Event) -> None:
+    told: list[BaseException] = []
+    async with kit.connect() as other:
+        module = other.raw.module
+
+    async def ask(client: Any) -> None:
+        with pytest.raises(Disconnected) as caught:
+            await client.call(client.module.procedures.wait(micros=60_000_000))
+        told.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with kit.connect(module) as client:
+                tasks.start_soon(ask, client.raw)
+                await client.until(waiting.is_set)
+                scope.cancel()
+                await anyio.sleep_forever()
+    with pytest.raises(Disconnected) as caught:
+        client.raw.submit(module.reducers.nothing())
+    for error in (*told, caught.value):
+        assert "the client was cancelled" in str(error)
+        assert isinstance(error, Disconnected) and error.is_final and error.__cause__ is not None
+    assert len(told) == 1

@@ -61,10 +61,14 @@ def test_damage_is_found_by_whoever_looks(kit: Any, row: bytes) -> None:
     told: list[DecodeError] = []
     cache.on_damage = told.append
     store = cache.tables["log"]
-    for read in (lambda: store.row(row), lambda: store.decoded([good, row])):
+    for read in (
+        lambda: store.row(row),
+        lambda: store.decode(row),
+        lambda: store.decoded([good, row]),
+    ):
         with pytest.raises(DecodeError, match="row of table 'log'"):
             read()
     (diff,) = kit.apply(cache, kit.change("log", [], [good, row]))
     with pytest.raises(DecodeError, match="row of table 'log'"):
         _ = diff.deleted
-    assert len(told) == 3
+    assert len(told) == 4

@@ -802,6 +802,16 @@ def test_a_driver_that_is_cancelled_settles_everything_quietly() -> None:
     client.status.settle()  # nothing is left to do
 
 
+def test_a_client_that_was_closed_and_did_not_come_to_its_end_has_no_error() -> None:
+    client = connected()
+    pending = client.session.call(client.script.module.reducers.set_name("x"))
+    client.status.close(0.0)
+    client.living.close()
+    assert client.status.error is None
+    assert isinstance(pending.error, Disconnected)
+    assert "closed" in str(pending.error)
+
+
 def test_a_driver_that_dies_may_say_why() -> None:
     client = connected()
     client.status.error = Disconnected("the client was closed")

@@ -787,7 +787,8 @@ def test_a_set_that_was_refused_while_coming_back_is_told_so_when_that_fails(
     assert len(again) == 2
     script.send(v2.SubscriptionErrorMessage(again[0].request_id, again[0].query_set_id, "no"))
     assert script.events() == []  # kept until the other one is settled
-    session.will_reconnect = not for_good
+    if for_good:
+        session.decide = None
     events = script.lose()
     assert kinds(events)[0] == "SetFailed"
     assert events[0].subscription is first  # type: ignore[union-attr]

@@ -32,3 +32,11 @@ def test_query_text() -> None:
 def test_a_subscription_without_a_session_cannot_end() -> None:
     with pytest.raises(LocalProtocolError, match="no session"):
         Subscription(["q"]).unsubscribe()
+
+
+def test_one_without_a_driver_takes_any_callback_at_its_end() -> None:
+    asked: list[Subscription] = []
+    subscription = Subscription(["SELECT * FROM user"])
+    subscription.bind(asked.append)
+    subscription.unsubscribe(lambda ctx: None)
+    assert asked == [subscription]

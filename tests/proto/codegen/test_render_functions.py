@@ -141,3 +141,9 @@ def test_many_parameters_stand_on_lines_of_their_own():
         "    LEGACY.call_then(\n        then,\n        reducers.long,\n        parameter_0,\n"
         in made["long_reducer.py"]
     )
+
+
+def test_a_parameter_keeps_its_name_before_what_the_old_api_adds():
+    made = files([ReducerDef("go", "go", product(then=STRING))])["go_reducer.py"]
+    assert "def go(then: str, *, then_: Then | None = None) -> None:\n" in made
+    assert "    LEGACY.call_then(then_, reducers.go, then)\n" in made

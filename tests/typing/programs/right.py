@@ -11,7 +11,7 @@ import module_bindings as mb
 from module_bindings import set_name_reducer
 from module_bindings.user import User as UserFromItsFile
 
-from spacetime_proto import Context, Identity, Rows, SpacetimeError, Timestamp, json_default
+from spacetime_proto import Context, Identity, SpacetimeError, Timestamp, json_default
 from spacetime_proto.bindings import (
     SENDER,
     BoolColumn,
@@ -25,7 +25,7 @@ from spacetime_proto.bindings import (
     TableQuery,
 )
 from spacetime_proto.testing import Recorder
-from spacetime_transports import AsyncClient, blocking, connect
+from spacetime_transports import AsyncClient, Rows, blocking, connect
 from spacetime_transports.blocking import BlockingClient
 
 assert_type(mb.MODULE, Module[mb.Db])

@@ -261,9 +261,11 @@ def test_a_silent_client_is_pinged_and_given_up() -> None:
         link.session.data_to_send(deadline)
     assert link.session.is_closed
     assert link.session.deadline is None
+    assert "did not answer a ping" in str(link.session.failure)
     quiet = ServerSession(make())
     quiet.tick(9.0)
     assert quiet.deadline is None
+    assert quiet.failure is None
 
 
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
