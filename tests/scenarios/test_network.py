@@ -258,7 +258,9 @@ async def test_a_frame_sends_once_whatever_it_handles(
         session = client.raw._driver.session
         taken: list[bytes] = []
         take = session.data_to_send
-        monkeypatch.setattr(session, "data_to_send", lambda **now: taken.append(take(**now)) or taken[-1])
+        monkeypatch.setattr(
+            session, "data_to_send", lambda **now: taken.append(take(**now)) or taken[-1]
+        )
         assert client.raw.frame_tick()
         assert len(taken) == 1 and taken[0]
         monkeypatch.undo()
