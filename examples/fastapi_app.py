@@ -8,7 +8,7 @@ Requests read from the cache, also while the server restarts; `/health` says how
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ client = connect(URL, "chat", mb.MODULE, reconnect=True, wait_for_server=60)
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     async with client:
         await client.subscribe(mb.tables.user, mb.tables.message)
         yield

@@ -12,6 +12,7 @@ and no callback runs. An end of the connection that it meets is told by the next
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -74,7 +75,9 @@ class Keeper:
         if self._process == os.getpid():
             self._stopped.set()
             if self._thread is not threading.current_thread():
-                self._thread.join()
+                # Not started, or so it seems, if Ctrl-C came while it was.
+                with contextlib.suppress(RuntimeError):
+                    self._thread.join()
 
     def _forget(self, _: object) -> None:
         if self._process == os.getpid():

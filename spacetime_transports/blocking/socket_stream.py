@@ -12,6 +12,8 @@ import socket
 import ssl
 from collections import deque
 
+from spacetime_proto.errors import ConnectError
+
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 # poll has no limit on descriptor numbers and needs none of its own; Windows has select only.
 _Selector: type[selectors.BaseSelector] = getattr(
@@ -23,8 +25,16 @@ class Wakeup:
     """A socket pair: `wake` makes a waiting `SocketStream.wait` (or `sleep`) return."""
 
     def __init__(self) -> None:
-        self.receiver, self._sender = socket.socketpair()
-        """The end to wait on."""
+        """Make one.
+
+        Raises:
+            ConnectError: the system has no descriptors left.
+        """
+        try:
+            self.receiver, self._sender = socket.socketpair()
+            """The end to wait on."""
+        except OSError as error:
+            raise ConnectError(f"no socket can be opened: {error.strerror}") from error
         self.receiver.setblocking(False)
         self._sender.setblocking(False)
 

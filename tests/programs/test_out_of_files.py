@@ -12,26 +12,31 @@ from tests.support.processes import ended, finish, python_text
 if TYPE_CHECKING:
     from spacetime_transports.server import ThreadServer
 
-#: `exhausted` is a block in which no descriptor can be had; `explain` says what an error came from.
+#: `exhausted` is a block in which no descriptor can be had; what it gives takes those that become free
+#: meanwhile, that of a lost connection for example. `explain` says what an error came from.
 PRELUDE = """
     import contextlib, errno, os, resource, sys, threading, time
     from spacetime_transports import ReconnectPolicy, blocking, connect
     from spacetime_proto.errors import ConnectError
     URL = sys.argv[1]
-    FAST = ReconnectPolicy(first_delay=0.01, max_delay=0.05)
+    RETRY = ReconnectPolicy(first_delay=1.0, max_delay=1.0)
 
     @contextlib.contextmanager
     def exhausted():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         taken = []
-        with contextlib.suppress(OSError):
-            while True:
-                taken.append(os.open("/dev/null", os.O_RDONLY))
+
+        def fill():
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.open("/dev/null", os.O_RDONLY))
+
+        fill()
         try:
-            yield
+            yield fill
         finally:
-            for descriptor in taken:
-                os.close(descriptor)
+            while taken:
+                os.close(taken.pop())
 
     def explain(error):
         said = str(error)
@@ -55,17 +60,19 @@ BLOCKING = """
 """
 
 BLOCKING_AGAIN = """
-    errors = []
+    errors, lost = [], [lambda: None]
     with blocking.connect(
-        URL, "world", reconnect=FAST, on_connect_error=lambda ctx, error: errors.append(error)
+        URL, "world", reconnect=RETRY, on_connect_error=lambda ctx, error: errors.append(error),
+        on_disconnect=lambda ctx, error: lost[0](),
     ) as client:
         client.call(client.module.reducers.nothing())
-        with exhausted():
+        with exhausted() as lost[0]:
             print("lose it", flush=True)
             sys.stdin.readline()
             end = time.monotonic() + 60
             while not errors and time.monotonic() < end:
                 client.advance_one_message(0.05)
+        lost[0] = lambda: None
         explain(errors[0])
         client.call(client.module.reducers.nothing(), timeout=60)
     print("recovered")
@@ -94,23 +101,22 @@ ASYNC_AGAIN = """
     import anyio
 
     async def main():
-        failed = anyio.Event()
-        errors = []
-
-        def on_connect_error(ctx, error):
-            errors.append(error)
-            failed.set()
-
+        errors, lost = [], [lambda: None]
         async with connect(
-            URL, "world", reconnect=FAST, offline="wait", on_connect_error=on_connect_error
+            URL, "world", reconnect=RETRY, offline="wait",
+            on_connect_error=lambda ctx, error: errors.append(error),
+            on_disconnect=lambda ctx, error: lost[0](),
         ) as client:
             await client.call(client.module.reducers.nothing())
             await anyio.to_thread.run_sync(lambda: None)  # its thread is there now
-            with exhausted():
+            with exhausted() as lost[0]:
                 print("lose it", flush=True)
                 await anyio.to_thread.run_sync(sys.stdin.readline)
                 with anyio.fail_after(60):
-                    await failed.wait()
+                    while not errors:
+                        lost[0]()  # a socket is closed a moment after its loss is told
+                        await anyio.lowlevel.checkpoint()
+            lost[0] = lambda: None
             explain(errors[0])
             await client.call(client.module.reducers.nothing(), timeout=60)
         print("recovered")

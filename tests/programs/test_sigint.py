@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import textwrap
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from spacetime_transports import blocking
 from spacetime_transports.server import serve_in_thread
 from tests.scenarios.world import make_module
 from tests.support.processes import ended, finish, python_text, until_state, wait_for
@@ -88,6 +90,22 @@ def test_a_blocking_program(server: ThreadServer, silent: str, nobody: str, wait
         process.send_signal(signal.SIGINT)
         wait_for(process, "interrupted after")
         assert finish(process) == "done []\n"
+
+
+def test_while_a_blocking_client_starts_its_keeper(
+    server: ThreadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name == "spacetime-keeper":
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        blocking.connect(server.url, "world")
+    assert caught.value.__context__ is None
 
 
 OFFLINE_WAITS = {

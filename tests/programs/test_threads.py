@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_workers_share_a_blocking_client_and_lose_the_connection(server: ThreadServer) -> None:
-    """Each request waits for the connection to come back, or says that its outcome is unknown."""
+    """Each request waits for the connection to come back; what was cut off says that it was."""
     policy = ReconnectPolicy(first_delay=0.01, max_delay=0.05)
     halfway = threading.Barrier(5)
 
@@ -26,6 +26,7 @@ def test_workers_share_a_blocking_client_and_lose_the_connection(server: ThreadS
         done = 0
         for step in range(20):
             if step == 10:
+                halfway.wait(PATIENCE)  # the connection is lost now
                 halfway.wait(PATIENCE)
             call = client.module.procedures.add(lhs=number, rhs=step)
             try:
@@ -41,6 +42,7 @@ def test_workers_share_a_blocking_client_and_lose_the_connection(server: ThreadS
             results = [pool.submit(work, client, number) for number in range(4)]
             halfway.wait(PATIENCE)
             server.drop_connections()
+            halfway.wait(PATIENCE)
             assert all(result.result() >= 18 for result in results)
         assert client.state == "connected"
         assert client.stats.connections == 2
