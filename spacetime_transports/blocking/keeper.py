@@ -38,7 +38,7 @@ class Kept(Protocol):
 
     lock: threading.RLock
     runs: int
-    """How often a thread began to run the client."""
+    """How often a thread became the owner."""
     stream: SocketStream | None
 
     @property
@@ -48,6 +48,7 @@ class Kept(Protocol):
     @property
     def is_owned(self) -> bool:
         """Whether a thread runs the client."""
+        raise NotImplementedError  # a protocol
 
     def send(self) -> None:
         """Send what was queued, without waiting."""

@@ -158,9 +158,7 @@ async def test_waiting_for_the_connection(kit: Kit) -> None:
 async def test_waits_that_take_too_long_say_what_for(kit: Kit, waiting: threading.Event) -> None:
     async with kit.connect() as client:
         client.raw.submit(client.procedures.wait(micros=1_000_000_000))
-        with pytest.raises(
-            CallTimeout, match=r"the subscription was not applied yet, and timeout is 0"
-        ):
+        with pytest.raises(CallTimeout, match="was not applied"):
             client.raw.subscribe(ITEMS, timeout=0)
         assert client.raw.is_connected
         assert client.db.item.changes().get(timeout=0.01) is None

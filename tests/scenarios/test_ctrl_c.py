@@ -113,16 +113,17 @@ go_on.set()
 
 BETWEEN_ATTEMPTS = """
 with blocking.connect(url, "world", reconnect=NEVER) as client:
-    client.call(client.module.reducers.nothing())
+    main = threading.get_ident()
     print("drop", flush=True)
-    client._driver.stream.wait(FOREVER)  # until the end is there, which nobody has read
+    while client.state == "connected":
+        client.advance_one_message(0.01)
 
     def watch():
-        while client.retry_in is None:
+        while sys._current_frames()[main].f_code.co_name != "select":
             time.sleep(0.001)
         now()
 
-    threading.Thread(target=watch).start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         client.{wait}
     except KeyboardInterrupt:

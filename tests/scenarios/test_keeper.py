@@ -95,8 +95,8 @@ async def test_ten_minutes_in_which_the_server_says_nothing(
         session = client.raw._driver.session
         take, pings = session.data_to_send, []
 
-        def data_to_send(**now: Any) -> bytes:
-            data: bytes = take(**now)
+        def data_to_send(**options: Any) -> bytes:
+            data: bytes = take(**options)
             if data:
                 pings.append(data)
             return data
