@@ -82,8 +82,8 @@ async def test_subscribe_and_unsubscribe(sdk_test: World) -> None:
         await handle.wait_ended()
         assert handle.is_ended
         assert not handle.is_active
-        with pytest.raises(LocalProtocolError):
-            await handle.unsubscribe()
+        # The official SDKs refuse it; here it is over already, which is no error.
+        await handle.unsubscribe()
         assert log == [("applied", [(1,)]), ("end", [])]
         assert [(change.kind, type(change.event)) for change in client.log] == [
             ("insert", SubscribeApplied),
