@@ -219,8 +219,11 @@ def test_a_loss_during_the_handshake_is_a_connect_error(cause: BaseException) ->
 
 def test_a_lost_connection_ends_with_the_cause() -> None:
     script = Script()
+    assert not script.session.has_connection
     script.open()
+    assert script.session.has_connection
     (ended,) = script.lose()
+    assert not script.session.has_connection
     assert isinstance(ended, ev.Ended)
     assert isinstance(ended.error, Disconnected)
     assert isinstance(ended.ctx.event, ev.DisconnectedEvent)
