@@ -8,7 +8,7 @@ from typing_extensions import TypeVar
 
 from spacetime_proto.client.states import ClientState, SessionState
 from spacetime_proto.errors import LocalProtocolError
-from spacetime_proto.unknown_names import unknown_attribute
+from spacetime_proto.unknown_names import add_advice
 
 from .net.address import parse_host
 
@@ -72,14 +72,20 @@ _ADVICE = {
     "reducers": _CALL.format("reducers"),
     "procedures": _CALL.format("procedures"),
     "tables": "the rows are in client.db; queries are built from module_bindings.tables",
-    "subscriptionbuilder": "write client.subscribe(queries)",
+    **dict.fromkeys(
+        ("subscription_builder", "subscriptionBuilder"), "write client.subscribe(queries)"
+    ),
     "builder": "write connect(host, database, module, ...)",
     "sql": "write client.query(...), or HttpClient(host).sql(...) for statements that change rows",
     "disconnect": "write client.close()",
-    "isactive": "write client.is_connected",
-    "oninsert": "callbacks of rows belong to tables: client.db.TABLE.on_insert(callback)",
-    "ondelete": "callbacks of rows belong to tables: client.db.TABLE.on_delete(callback)",
-    "onupdate": "callbacks of rows belong to tables: client.db.TABLE.on_update(callback)",
+    **dict.fromkeys(("is_active", "isActive"), "write client.is_connected"),
+    **{
+        name: f"callbacks of rows belong to tables: client.db.TABLE.on_{kind}(callback)"
+        for kind in ("insert", "delete", "update")
+        for name in (f"on_{kind}", f"on{kind.title()}")
+    },
+    "onConnect": "write client.on_connect(callback)",
+    "onDisconnect": "write client.on_disconnect(callback)",
 }
 
 
@@ -176,13 +182,6 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
     def retry_in(self) -> float | None:
         """Seconds until the next attempt to connect; None unless the state is "waiting"."""
         return self._driver.retry_in() if self.state is ClientState.WAITING else None
-
-    if not TYPE_CHECKING:  # pragma: no branch
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown_attribute(
-                name, lambda: "a client", lambda: dir(type(self)), advice=_ADVICE
-            )
 
     @property
     def stats(self) -> Stats:
@@ -315,7 +314,6 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         call: Call[Any] | None = None,
         *,
         waits: bool = False,
-        end: float | None = None,
     ) -> ClientSession[DbT]:
         """Return the session for a request.
 
@@ -323,7 +321,6 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
             what: the request, such as "call", for the text of errors.
             call: the call, for the text of errors; None for other requests.
             waits: whether the caller is about to wait for the answer.
-            end: until when, on the clock of the driver.
 
         Raises:
             LocalProtocolError: the client is not connected yet, or it `waits` in a callback, or it
@@ -333,7 +330,6 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         driver = self._driver
         if driver.is_forked:
             driver.check_process()
-        self._catch_up(end)
         session = driver.status.session
         waits = waits and driver.in_callback
         if (
@@ -353,3 +349,6 @@ class ClientBase(Generic[DriverT, SubscriptionT, DbT]):
         if waits:
             driver.refuse_in_callback(what)
         return self._session()
+
+
+add_advice(ClientBase, "a client", _ADVICE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..dataframes.query_rows import Rows
 from ..errors import (
     Disconnected,
     InternalError,
@@ -256,6 +255,8 @@ class Calls:
             refusal = QueryError(message.error, query=pending.name)
             reply = self._reply(message.key, pending, error=refusal)
         else:
+            from ..dataframes.query_rows import Rows  # which most clients never need
+
             rows: Rows[Any] = Rows()
             for change in message.changes:
                 table = self._module.tables.get(change.table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 from typing_extensions import TypeVar
 
 from ..errors import LocalProtocolError, SpacetimeError
-from ..unknown_names import unknown_attribute
+from ..unknown_names import add_advice
 from .stats import Counters
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ _ADVICE = {
     "query": "a callback cannot wait for a query; ask in a task or thread of your own",
     "sender": "who caused the change is ctx.event.caller_identity, where the event has it",
     "timestamp": "when the change was made is ctx.event.timestamp, where the event has it",
-    "subscriptionbuilder": "write ctx.subscribe(queries)",
+    **dict.fromkeys(
+        ("subscription_builder", "subscriptionBuilder"), "write ctx.subscribe(queries)"
+    ),
 }
 
 
@@ -59,7 +61,6 @@ class NoOwner:
     """Stands for the session while there is none: before the first schema was fetched."""
 
     wants_everything = wants_outcomes = False
-    counters = Counters()
     identity: Identity | None = None
     connection_id: ConnectionId | None = None
 
@@ -148,13 +149,6 @@ class Context(Generic[DbT]):
             *queries, on_applied=on_applied, on_error=on_error, on_end=on_end
         )
 
-    if not TYPE_CHECKING:  # pragma: no branch
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown_attribute(
-                name, lambda: "a callback's context", lambda: dir(type(self)), advice=_ADVICE
-            )
-
     def __repr__(self) -> str:
         return f"<Context {self.event!r}>"
 
@@ -165,3 +159,6 @@ OnApplied: TypeAlias = Callable[[Context[DbT]], object]
 OnError: TypeAlias = Callable[[Context[DbT], SpacetimeError], object]
 #: ``(ctx)``
 OnEnd: TypeAlias = Callable[[Context[DbT]], object]
+
+
+add_advice(Context, "a callback's context", _ADVICE)

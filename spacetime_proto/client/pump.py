@@ -63,6 +63,8 @@ class Invoke(msgspec.Struct, gc=False):
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    is_users: bool = True
+    """Whether its time counts: it is none of the client's own, such as those that wake a waiter."""
 
 
 class InvokeEach(msgspec.Struct, gc=False):
@@ -141,7 +143,7 @@ def pump(
                 else:
                     function, args, is_users = only
                     try:
-                        seconds: Any = yield Invoke(function, args)
+                        seconds: Any = yield Invoke(function, args, is_users)
                     except Exception as raised:
                         counters.callbacks_run += is_users
                         yield from _raised(session, on_callback_error, raised, function)
@@ -196,7 +198,7 @@ def _dispatch(
                 is_users = callbacks.is_users(function, args)
                 session.counters.callbacks_run += is_users
                 try:
-                    seconds = yield Invoke(function, args)
+                    seconds = yield Invoke(function, args, is_users)
                 except Exception as error:
                     handler = None if type(event) is ev.BeforeDelete else on_callback_error
                     yield from _raised(session, handler, error, function)

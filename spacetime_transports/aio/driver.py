@@ -279,6 +279,9 @@ class AsyncDriver(DriverBase[DbT]):
         is_up = False
         try:
             while True:
+                if until_checkpoint <= 0:
+                    until_checkpoint = CALLBACKS_PER_CHECKPOINT
+                    await anyio.lowlevel.checkpoint()
                 try:
                     with lock:
                         want = send(answer) if error is None else living.throw(error)
@@ -287,6 +290,15 @@ class AsyncDriver(DriverBase[DbT]):
                 answer = error = None
                 calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]
                 if type(want) is Invoke:
+                    if not want.is_users:  # it wakes a task: nothing to mark or to time
+                        try:
+                            result = want.function(*want.args)
+                            if result is not None:
+                                await self._finish_then(result, outer)
+                        except Exception as raised:
+                            error = raised
+                        until_checkpoint -= 1
+                        continue
                     calls = ((want.function, want.args),)
                 elif want is MESSAGE_DONE:
                     if not is_up:
@@ -326,15 +338,20 @@ class AsyncDriver(DriverBase[DbT]):
                     finally:
                         dispatch.is_running = False
                     until_checkpoint -= 1
-                    if not until_checkpoint:
-                        until_checkpoint = CALLBACKS_PER_CHECKPOINT
-                        paused = clock()
-                        await anyio.lowlevel.checkpoint()
-                        started += clock() - paused  # other tasks had that time
                 else:
                     answer = clock() - started
         finally:
             mark(outer)
+
+    async def _finish_then(self, result: Any, outer: Dispatch | None) -> None:
+        """Wait for what a function for the outcome of a call returned: ``then=`` of the 0.7 API."""
+        if hasattr(result, "__await__"):
+            dispatch = Dispatch(self, outer)
+            current_dispatch.set(dispatch)
+            try:
+                await result
+            finally:
+                dispatch.is_running = False
 
     def _cancelled_callback(
         self, raised: BaseException, function: Callable[..., Any]

@@ -194,7 +194,7 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
             LocalProtocolError: this is a callback.
         """
         self._driver.refuse_in_callback("run")
-        self._driver.pump_until(lambda: False, None)
+        self._driver.serve()
         self._driver.raise_error()
 
     def run_threaded(self) -> threading.Thread:
@@ -260,6 +260,18 @@ class BlockingClient(ClientBase[BlockingDriver[Any], BlockingSubscription, DbT])
         driver = self._driver
         if driver.is_entered and not driver.in_callback:
             driver.move(end)
+
+    def _ready(
+        self,
+        what: str,
+        call: Call[Any] | None = None,
+        *,
+        waits: bool = False,
+        end: float | None = None,
+    ) -> ClientSession[DbT]:
+        self._driver.check_process()
+        self._catch_up(end)
+        return super()._ready(what, call, waits=waits)
 
     def call(self, call: Call[R], *, timeout: float | None = None) -> R:
         """Call a reducer or procedure and return its value, once its changes are in the cache.

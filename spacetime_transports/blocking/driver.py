@@ -149,7 +149,7 @@ class BlockingDriver(OwnedDriver[DbT]):
         self.surface()
 
     def serve(self) -> None:
-        """Run the client to its end; for a thread in which nobody can catch what a callback raises."""
+        """Run the client to its end, without raising what a callback raised."""
         self.pump_until(_never, None)
 
     def pump_until(
@@ -247,6 +247,7 @@ class BlockingDriver(OwnedDriver[DbT]):
         living: Any = self._living
         send, throw = living.send, living.throw
         has_read, left = False, 1 << 62
+        is_fresh = False  # whether `answer` is bytes that the session does not have yet
         while not self.is_done:
             want = self._want
             if want is None:
@@ -258,13 +259,20 @@ class BlockingDriver(OwnedDriver[DbT]):
                     if isinstance(over, StopIteration):
                         return
                     raise  # Ctrl-C in the middle of a message
-                if answer is not None:
-                    answer, self._is_torn = None, False
-                elif error is not None:
+                answer = None
+                if is_fresh:
+                    is_fresh = self._is_torn = False
+                if error is not None:
                     if self._ends_client(error, want):
                         is_met, deadline = _never, None  # the end comes at once, and is waited for
                     error = None
             if type(want) is Invoke:
+                if not want.is_users:
+                    try:
+                        want.function(*want.args)
+                    except Exception as raised:
+                        error = raised
+                    continue
                 started = clock()
                 try:
                     result = want.function(*want.args)
@@ -285,9 +293,10 @@ class BlockingDriver(OwnedDriver[DbT]):
                     status.message_done()
                 if self._waiters:
                     self._tell_state()
-                with lock:
-                    if is_met():
-                        return
+                if is_met is not _never:
+                    with lock:
+                        if is_met():
+                            return
                 if deadline is not None and clock() >= deadline:
                     return
             elif type(want) is InvokeEach:
@@ -316,7 +325,7 @@ class BlockingDriver(OwnedDriver[DbT]):
                     if left <= 0:
                         return
                     answer = self._read(want, is_met, deadline, may_wait)
-                    has_read = True
+                    has_read = is_fresh = True
                     if not may_wait and answer is not None and self.stream is not None:
                         left = self.stream.left_to_read(left, READ_SIZE, len(answer.data))
                 else:

@@ -105,11 +105,6 @@ CASES: list[tuple[Any, str, str]] = [
     (server_db().player.team, "fliter", r"did you mean 'filter'"),
     (Context(Script().session, None), "reducers", r"write ctx.submit\(reducers.NAME\(...\)\)"),
     (Context(Script().session, None), "call", r"a callback cannot wait; write ctx.submit"),
-    (
-        Context(Script().session, None),
-        "evnt",
-        r"a callback's context has no .*; did you mean 'event'",
-    ),
 ]
 
 

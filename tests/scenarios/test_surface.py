@@ -225,11 +225,10 @@ async def test_an_async_token_callable_is_for_the_other_client(kit: Kit) -> None
         ("tables", r"the rows are in client.db"),
         ("onInsert", r"client.db.TABLE.on_insert\(callback\)"),
         ("on_update", r"client.db.TABLE.on_update\(callback\)"),
-        ("onConnect", r"a client has no attribute 'onConnect'; did you mean 'on_connect'"),
+        ("onConnect", r"a client has no attribute 'onConnect': write client.on_connect"),
         ("subscription_builder", r"write client.subscribe\(queries\)"),
-        ("qeury", r"did you mean 'query'"),
         ("disconnect", r"write client.close\(\)"),
-        ("xyzzy", r"a client has no attribute 'xyzzy'; there are: "),
+        ("xyzzy", r"no attribute 'xyzzy'$"),
     ],
 )
 async def test_what_a_client_has_not_says_what_to_write(kit: Kit, name: str, words: str) -> None:
@@ -237,6 +236,7 @@ async def test_what_a_client_has_not_says_what_to_write(kit: Kit, name: str, wor
         with pytest.raises(AttributeError, match=words):
             getattr(client.raw, name)
         assert not hasattr(client.raw, name)
+        assert name not in dir(client.raw)
         assert not hasattr(client.raw, "_repr_html_")
         with pytest.raises(LocalProtocolError, match=r"call\(reducers.add_item\(...\)\)"):
             await client.call("add_itme")
