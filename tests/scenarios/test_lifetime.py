@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -240,6 +241,11 @@ async def test_a_client_is_begun_once_whichever_way(kit: Kit) -> None:
 @pytest.mark.usefixtures("nothing_left")
 async def test_cancelled_while_connecting(kit: Kit, *, awaited: bool) -> None:
     """At every step of it: the server accepts and says nothing, and at a few earlier points."""
+    anyio_version = tuple(map(int, version("anyio").split(".")[:2]))
+    if kit.driver == "uvloop" and anyio_version < (4, 16):
+        pytest.skip(
+            "cancelled, connect_tcp of anyio before 4.16 leaves the transport of uvloop open"
+        )
     before = open_sockets()
 
     async def enter(client: AsyncClient[Any]) -> None:
