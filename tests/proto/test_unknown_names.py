@@ -108,6 +108,12 @@ CASES: list[tuple[Any, str, str]] = [
 ]
 
 
+def test_names_that_only_guide_are_not_listed() -> None:
+    listed_names = dir(Context(Script().session, None))
+    assert "submit" in listed_names
+    assert not {"reducers", "call", "subscriptionBuilder"} & set(listed_names)
+
+
 @pytest.mark.parametrize(("owner", "name", "words"), CASES)
 def test_what_is_not_there_says_what_to_write(owner: Any, name: str, words: str) -> None:
     with pytest.raises(AttributeError, match=words):
