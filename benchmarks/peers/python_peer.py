@@ -125,7 +125,9 @@ class Run:
 
         self.client.on_reducer(on_reducer)
         self.watch.start()
-        for _ in range(IN_FLIGHT):
+        # A blocking client handles what has arrived before it queues a call, so the first callbacks
+        # may run in here, and send calls of their own.
+        while sent < min(IN_FLIGHT, self.count):
             sent += 1
             self.client.submit(mb.reducers.no_op())
 
