@@ -64,6 +64,8 @@ class BlockingDriver(OwnedDriver[DbT]):
         """Whether the last read before this one found nothing and did not wait."""
         self._spent: float | None = None
         """Seconds that callbacks took whose time `life` was not told yet."""
+        self._must_close = False
+        """Whether `close_soon` came at a moment when it could not close."""
         self._is_torn = False
         """Whether bytes were taken from the socket and the session does not have them yet."""
 
@@ -102,7 +104,13 @@ class BlockingDriver(OwnedDriver[DbT]):
             self.status.close(self.now())
         self._wakeup.wake()
 
-    close_soon = close
+    def close_soon(self) -> None:
+        if self.lock._is_owned():  # type: ignore[attr-defined]  # which `threading.Condition` calls too
+            # A signal handler, while this very thread is changing the session.
+            self._must_close = True
+            self._wakeup.wake()
+        else:
+            self.close()
 
     def shut(self) -> None:
         """Close, and wait for the end as long as the close timeout allows, unless in a callback."""
@@ -249,6 +257,9 @@ class BlockingDriver(OwnedDriver[DbT]):
         has_read, left = False, 1 << 62
         is_fresh = False  # whether `answer` is bytes that the session does not have yet
         while not self.is_done:
+            if self._must_close:
+                self._must_close = False
+                self.close()
             want = self._want
             if want is None:
                 try:

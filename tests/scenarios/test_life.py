@@ -674,3 +674,14 @@ def make_dynamic(kit: Kit) -> Any:
     from spacetime_transports import HttpClient
 
     return dynamic_module(HttpClient(kit.server.url).schema("world"))
+
+
+@pytest.mark.only("blocking")
+async def test_a_signal_handler_that_closes_while_the_session_is_changed(kit: Kit) -> None:
+    """Holding the lock in the same thread stands for a signal that comes at such a moment."""
+    async with kit.connect() as client:
+        with client.raw.lock:
+            client.raw.close_soon()
+            assert client.raw.is_connected
+        client.raw.run()
+        assert client.raw.state == "closed"
