@@ -22,9 +22,8 @@ from spacetime_proto.errors import LocalProtocolError, SpacetimeError
 
 from ..driver_base import EXPLAIN_TIME, READ_SIZE, DriverBase, may_be_stale
 from ..net.async_stream import close_at_once
-from ..options import callback_name
 from .dial import AsyncDialer
-from .dispatch import Dispatch, current_dispatch, is_inside
+from .dispatch import Dispatch, cancelled_callback, current_dispatch, finish_marked, is_inside
 from .event_loop import EventLoop
 from .handles import AsyncChangeStream
 from .waiting import Waiter, clock, waiter_factory
@@ -294,9 +293,11 @@ class AsyncDriver(DriverBase[DbT]):
                         try:
                             result = want.function(*want.args)
                             if result is not None:
-                                await self._finish_then(result, outer)
+                                await finish_marked(self, outer, result)
                         except Exception as raised:
                             error = raised
+                        except BaseException as raised:
+                            error = cancelled_callback(self.loop, raised, want.function)
                         until_checkpoint -= 1
                         continue
                     calls = ((want.function, want.args),)
@@ -333,7 +334,7 @@ class AsyncDriver(DriverBase[DbT]):
                         error = raised
                         break
                     except BaseException as raised:
-                        error = self._cancelled_callback(raised, function)
+                        error = cancelled_callback(self.loop, raised, function)
                         break
                     finally:
                         dispatch.is_running = False
@@ -342,35 +343,6 @@ class AsyncDriver(DriverBase[DbT]):
                     answer = clock() - started
         finally:
             mark(outer)
-
-    async def _finish_then(self, result: Any, outer: Dispatch | None) -> None:
-        """Wait for what a function for the outcome of a call returned: ``then=`` of the 0.7 API."""
-        if hasattr(result, "__await__"):
-            dispatch = Dispatch(self, outer)
-            current_dispatch.set(dispatch)
-            try:
-                await result
-            finally:
-                dispatch.is_running = False
-
-    def _cancelled_callback(
-        self, raised: BaseException, function: Callable[..., Any]
-    ) -> LocalProtocolError:
-        """Return the error for a callback that raised CancelledError though nobody cancelled it.
-
-        Raises:
-            BaseException: `raised`, if it is anything else.
-        """
-        is_cancellation = isinstance(raised, anyio.get_cancelled_exc_class())
-        if not is_cancellation or self.loop.is_cancelled(raised):
-            raise raised
-        # As it is it would look like the cancellation of the task that is told of it.
-        error = LocalProtocolError(
-            f"the callback {callback_name(function)} raised {type(raised).__name__}: something"
-            " that it awaited was cancelled"
-        )
-        error.__cause__ = raised
-        return error
 
     async def _answer(self, want: Bindings | Token | Dial | HangUp | Sleep) -> Answered:
         """Do what is wanted while there is no open connection, and answer with its result."""

@@ -697,6 +697,20 @@ def test_what_then_raises_ends_run(mb: Any, server: ThreadServer) -> None:
         run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
 
 
+def test_then_whose_work_was_cancelled_is_no_cancellation(mb: Any, server: ThreadServer) -> None:
+    async def explode(event: Any) -> None:
+        work = asyncio.create_task(asyncio.sleep(3600))
+        work.cancel()
+        await work
+
+    client = SpacetimeDBAsyncClient(mb)
+    client.register_on_subscription_applied(
+        lambda: mb.set_name_reducer.set_name("Ada", then=explode)
+    )
+    with pytest.raises(SpacetimeDBException, match="raised CancelledError"):
+        run("asyncio", client.run, None, server.url, "chat", False, None, QUERIES)
+
+
 # --- SpacetimeDBClient ------------------------------------------------------------------------------------
 
 
