@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from spacetime_proto.client.life import Answered, Bindings, Dial, Token
-from spacetime_proto.errors import SpacetimeError
+from spacetime_proto.client.life import Answered, Bindings, Dial, Sleep, Token
+from spacetime_proto.errors import CallTimeout, SpacetimeError
 
 from .dial import Errand
 from .socket_stream import SocketStream
@@ -72,7 +72,7 @@ class Attempts:
         else:
             errand.start()
 
-    def answer(self, want: object, now: float) -> Answered | None:
+    def answer(self, want: Bindings | Token | Dial | Sleep, now: float) -> Answered | None:
         """Return what was got, at the time `now`; None if it is not there yet.
 
         The value is a `SocketStream` for a `Dial`.
@@ -82,6 +82,10 @@ class Attempts:
             return None
         errand.join()
         value, error = errand.value, errand.error
+        deadline = None if isinstance(want, Sleep) else want.deadline
+        if deadline is not None and error and (now >= deadline or _ran_out_of_time(error)):
+            # It may give up a moment before its caller: they have one limit, which has one name.
+            return self.give_up(want, max(now, deadline))
         if error is None and type(want) is Dial:
             value = SocketStream(value, self._wakeup)
         elif error is None and type(want) is Bindings:
@@ -104,3 +108,11 @@ class Attempts:
         errand, self._errand = self._errand, None
         if errand is not None:
             errand.abandon()
+
+
+def _ran_out_of_time(error: Exception) -> bool:
+    # A TimeoutError with a number is the kernel's: the other side is gone.
+    cause = error.__cause__
+    return isinstance(cause, CallTimeout) or (
+        isinstance(cause, TimeoutError) and cause.errno is None
+    )

@@ -1,6 +1,7 @@
 """Ctrl-C ends every wait of a blocking client at once: real signals to real processes.
 
-Each program prints a line when it is about to wait, or a server sees that it waits; then it gets the
+A server sees how far each program is, then the program itself says when its main thread is in a wait
+(a signal that comes a moment before would meet a client at work, which is another test), and gets the
 signal. It has no time limit of its own, so a wait that does not end would end the test.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process")
 
 BEGIN = """
-import signal, socket, sys, threading, time
+import os, signal, socket, sys, threading, time, traceback
 from spacetime_proto.errors import Disconnected
 from spacetime_transports import HttpClient, ReconnectPolicy, blocking
 
@@ -35,8 +36,29 @@ url, silent = sys.argv[1:]
 FOREVER = 1_000_000
 NEVER = ReconnectPolicy(first_delay=FOREVER, max_delay=FOREVER)
 
+main = threading.get_ident()
+
 def now():
     print("now", flush=True)
+
+def place(frame):
+    return frame.f_code.co_name, os.path.basename(frame.f_code.co_filename)
+
+def tell_when_it_waits():
+    sys.stdin.readline()
+    while True:
+        time.sleep(0.001)
+        stack = [place(frame) for frame, _ in traceback.walk_stack(sys._current_frames()[main])]
+        if stack[0] in IDLE and ("start", "threading.py") not in stack:
+            return now()
+
+IDLE = {
+    ("select", "selectors.py"),
+    ("wait", "threading.py"),
+    ("do_handshake", "ssl.py"),
+    ("_traverse", "blocking_stream.py"),  # the proxy's answer
+}
+watcher = threading.Thread(target=tell_when_it_waits, daemon=True)
 
 def bindings():
     with blocking.connect(url, "world") as client:
@@ -47,6 +69,7 @@ def bindings():
 CONNECTED = """
 with blocking.connect(url, "world") as client:
     procedures = client.module.procedures
+    watcher.start()
     try:
         {wait}
     except KeyboardInterrupt:
@@ -69,11 +92,13 @@ WAITS = {
 #: A client that never gets a connection; ``connect`` raises KeyboardInterrupt and leaves nothing.
 CONNECTING = """
 {before}
+watcher.start()
 try:
     blocking.connect({arguments}, connect_timeout=FOREVER)
 except KeyboardInterrupt:
     print("interrupted")
-assert threading.active_count() == {threads}
+watcher.join()
+assert threading.active_count() == {threads}, threading.enumerate()
 """
 
 #: (arguments, what is before, threads at the end): the silent server accepts and says nothing.
@@ -113,17 +138,10 @@ go_on.set()
 
 BETWEEN_ATTEMPTS = """
 with blocking.connect(url, "world", reconnect=NEVER) as client:
-    main = threading.get_ident()
     print("drop", flush=True)
     while client.state == "connected":
         client.advance_one_message(0.01)
-
-    def watch():
-        while sys._current_frames()[main].f_code.co_name != "select":
-            time.sleep(0.001)
-        now()
-
-    threading.Thread(target=watch, daemon=True).start()
+    watcher.start()
     try:
         client.{wait}
     except KeyboardInterrupt:
@@ -174,6 +192,13 @@ class Program:
     def says(self, line: str) -> None:
         assert self.stdout.readline() == line + "\n"
 
+    def interrupt_wait(self) -> None:
+        """Press Ctrl-C as soon as the main thread waits; see `interrupt`."""
+        self.stdin.write("look\n")
+        self.stdin.flush()
+        self.says("now")
+        self.interrupt()
+
     def interrupt(self) -> None:
         """Press Ctrl-C; the wait has to end, and the rest of the program to work."""
         self._process.send_signal(signal.SIGINT)
@@ -205,7 +230,7 @@ def test_in_a_wait_for_the_server(
 ) -> None:
     with Program(CONNECTED.format(wait=WAITS[wait]), server.url) as program:
         assert waiting.wait(PATIENCE)
-        program.interrupt()
+        program.interrupt_wait()
 
 
 @pytest.mark.parametrize("dial", DIALS)
@@ -214,7 +239,7 @@ def test_while_connecting(server: ThreadServer, silent: Any, dial: str) -> None:
     text = CONNECTING.format(arguments=arguments, before=before, threads=threads)
     with Program(text, server.url, silent[0]) as program:
         silent[1]()
-        program.interrupt()
+        program.interrupt_wait()
 
 
 def test_while_a_name_is_looked_up(server: ThreadServer) -> None:
@@ -230,8 +255,7 @@ def test_between_two_attempts(server: ThreadServer, wait: str) -> None:
     with Program(BETWEEN_ATTEMPTS.format(wait=wait), server.url) as program:
         program.says("drop")
         server.drop_connections()
-        program.says("now")
-        program.interrupt()
+        program.interrupt_wait()
 
 
 def test_while_closing(server: ThreadServer) -> None:
