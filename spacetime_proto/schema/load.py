@@ -10,13 +10,31 @@ from ..sats.algebraic import ArrayType, Primitive, RefType
 from .assemble import resolve
 from .reader import Reader, type_to_json
 from .v9 import read_v9
-from .v10 import INDEX_ALGORITHMS, LIFECYCLES, read_v10
+from .v10 import (
+    ENVIRONMENT_TYPES,
+    HTTP_VERBS,
+    INDEX_ALGORITHMS,
+    LIFECYCLES,
+    read_v10,
+    signature_hash_json,
+)
 
 if TYPE_CHECKING:
-    from .model import IndexDef, ModuleDef, ProcedureDef, ReducerDef, SequenceDef, TableDef
+    from .model import (
+        EnvironmentDef,
+        HttpRouteDef,
+        IndexDef,
+        ModuleDef,
+        OutboxDef,
+        ProcedureDef,
+        ReducerDef,
+        SequenceDef,
+        TableDef,
+    )
 
 _ALGORITHMS = {ours: theirs for theirs, ours in INDEX_ALGORITHMS.items()}
 _LIFECYCLES = {ours: theirs for theirs, ours in LIFECYCLES.items()}
+_ENVIRONMENT_TYPES = {ours: theirs for theirs, ours in ENVIRONMENT_TYPES.items()}
 
 
 def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
@@ -25,6 +43,8 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
     Args:
         schema: JSON text or parsed JSON: version 10, version 9, or either wrapped as
             ``{"V10": ...}`` as ``extract-schema`` prints it.
+
+    What only a newer server knows is left out, with one `NewerSchemaWarning` that names it.
 
     Raises:
         SchemaError: it is none of these, or not valid; the error names the path.
@@ -38,10 +58,12 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
     if isinstance(parsed, dict):
         wrapped = len(parsed) == 1
         for label, key, read in (("V10", "sections", read_v10), ("V9", "typespace", read_v9)):
-            if wrapped and label in parsed:
-                return resolve(read(Reader(parsed[label])))
-            if key in parsed:
-                return resolve(read(Reader(parsed)))
+            found = parsed.get(label) if wrapped else None
+            if found is not None or key in parsed:
+                top = Reader(parsed if found is None else found)
+                module = resolve(read(top))
+                top.warn()
+                return module
     raise SchemaError("schema: neither version 9 nor version 10 of a module description")
 
 
@@ -92,6 +114,9 @@ def to_v10_json(module: ModuleDef) -> str:
             ],
         ),
         ("RowLevelSecurity", [{"sql": sql} for sql in module.row_level_security]),
+        ("Environment", [_environment(variable) for variable in module.environment]),
+        ("Outboxes", [_outbox(outbox) for outbox in module.outboxes]),
+        ("HttpRoutes", [_route(route) for route in module.http_routes]),
         (
             "ViewPrimaryKeys",
             [
@@ -188,4 +213,37 @@ def _view(view: TableDef, index: int) -> dict[str, Any]:
         "is_anonymous": True,
         "params": type_to_json(view.params)["Product"],
         "return_type": type_to_json(ArrayType(RefType(view.row_ref))),
+    }
+
+
+def _environment(variable: EnvironmentDef) -> dict[str, Any]:
+    payload: Any = list(variable.values)
+    return {
+        "name": variable.name,
+        "ty": {
+            _ENVIRONMENT_TYPES[variable.type]: payload[0] if variable.type == "literal" else payload
+        },
+        "optional": variable.optional,
+    }
+
+
+def _outbox(outbox: OutboxDef) -> dict[str, Any]:
+    return {
+        "table_name": outbox.table,
+        "remote_reducer": outbox.remote_reducer,
+        "target_column": outbox.target_column,
+        "arg_columns": list(outbox.arg_columns),
+        "on_result_reducer": _option(outbox.on_result_reducer),
+        "signature_hash": signature_hash_json(outbox.signature_hash),
+    }
+
+
+def _route(route: HttpRouteDef) -> dict[str, Any]:
+    verb = route.method.capitalize()
+    is_known = verb in HTTP_VERBS and route.method == verb.upper()
+    method: dict[str, Any] = {verb: []} if is_known else {"Extension": route.method}
+    return {
+        "handler_function": route.handler,
+        "method": {"Any": []} if route.method == "Any" else {"Method": method},
+        "path": route.path,
     }
