@@ -37,6 +37,8 @@ step() {
 # locked NAME: holds a lock until the script ends, so that two runs on one machine build a thing once.
 locked() {
     exec 9>"$CACHE/$1.lock"
+    flock --nonblock 9 && return
+    say "waiting for $1, which is being built"
     flock 9
 }
 
@@ -75,9 +77,13 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+# apt_install PACKAGE ...: one at a time, for several builds may run.
 apt_install() {
-    as_root apt-get update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    (
+        flock 8
+        as_root apt-get update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    ) 8>"$CACHE/apt.lock"
 }
 
 # version_at_least WANTED FOUND
