@@ -44,7 +44,7 @@ that the test writes itself (*scripted*), without any server (*unit*), on traffi
 (*recorded*), or against a real server of that version (*real 2.14.0*). Protocols are those of the
 subprotocol names, `v3` for `v3.bsatn.spacetimedb`.
 
-Made by `.ci/conformance`; do not edit.
+Made by `.ci/conformance write`; do not edit.
 """
 
 _WHERE = """\
@@ -55,8 +55,8 @@ a protocol need no connection, or are judged without a server. The day is that o
 """
 
 _SUITE = """\
-The tests of each run that passed, by protocol: on real servers all of `tests/live`, under
-asyncio, trio and the blocking client. The 2.14.0 server is `tests/real_server`, the published
+The tests of each run that passed, by protocol: on the embedded server those of `tests/conformance`,
+on real ones all of `tests/live`, under asyncio, trio and the blocking client. The 2.14.0 server is `tests/real_server`, the published
 engine behind an HTTP front of our own; the 1.3.0 is the official program.
 """
 
