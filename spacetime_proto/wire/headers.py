@@ -27,6 +27,7 @@ _SECRET = frozenset(
         "cookie",
         "proxy-authorization",
         "set-cookie",
+        "spacetime-environment",
         "spacetime-identity-token",
     }
 )
