@@ -71,6 +71,7 @@ class Database:
         live: its live queries.
         transactions: runs its transactions.
         procedures: runs its procedures.
+        source_params: the names of parameters in the source, by the source name of the function.
         faults: what it does wrong on purpose.
         version: counts committed transactions.
         fetcher: sends the HTTP requests of procedures; None if they may not send any.
@@ -162,6 +163,10 @@ class Database:
             },
         )
         self._lifecycle = {function.lifecycle: function for function in self.reducers.values()}
+        self.source_params = {
+            plan.definition.accessor: plan.source_params
+            for plan in (*blueprint.reducers, *blueprint.procedures)
+        }
 
     # --- life ---------------------------------------------------------------------------------
 

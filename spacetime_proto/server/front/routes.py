@@ -194,7 +194,7 @@ def _schema(call: RoutedRequest) -> HttpResponse:
     if version not in ("9", "10"):
         raise BadRequest(400, "Failed to deserialize query string: version must be 9 or 10")
     text = to_v10_json(database.definition)
-    return _json_text(text if version == "10" else v9_json(text))
+    return _json_text(text if version == "10" else v9_json(text, database.source_params))
 
 
 def _delete(call: RoutedRequest) -> HttpResponse:

@@ -13,6 +13,7 @@ import msgspec
 
 from ...errors import SchemaError
 from ...sats.algebraic import SCHEDULE_AT, UNIT, Element, Primitive, ProductType, RefType
+from ...schema.case import snake_case
 from ...schema.model import (
     ColumnDef,
     IndexDef,
@@ -53,6 +54,8 @@ class FunctionPlan(msgspec.Struct, frozen=True):
     """Resolved annotation of each parameter after the context."""
     returns: Any
     """Resolved annotation of the result of a procedure; None for a reducer."""
+    source_params: tuple[str, ...] = ()
+    """The parameters' names in the module's source; those of the definition are canonical."""
 
 
 class ViewPlan(msgspec.Struct, frozen=True):
@@ -245,7 +248,9 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
         if name not in hints:
             raise SchemaError(f"{decl.kind} {decl.name}: parameter {name} has no annotation")
         annotations.append(hints[name])
-        elements.append(Element(name, registry.convert(hints[name], f"{decl.name}({name})")))
+        ty = registry.convert(hints[name], f"{decl.name}({name})")
+        elements.append(Element(snake_case(name), ty))
+    sources = tuple(names[1:])
     params = ProductType(tuple(elements))
     private = decl.is_private or decl.name in scheduled
     returns = hints.get("return", type(None))
@@ -257,7 +262,7 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
             return_type=registry.convert(returns, f"result of {decl.name}"),
             is_private=private,
         )
-        return FunctionPlan(definition, decl.call, tuple(annotations), returns)
+        return FunctionPlan(definition, decl.call, tuple(annotations), returns, sources)
     if returns is not type(None):
         raise SchemaError(f"reducer {decl.name} must return None; procedures return values")
     if decl.lifecycle is not None and annotations:
@@ -271,7 +276,7 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
         ok_type=UNIT,
         err_type=None,
     )
-    return FunctionPlan(definition, decl.call, tuple(annotations), None)
+    return FunctionPlan(definition, decl.call, tuple(annotations), None, sources)
 
 
 def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlueprint]) -> ViewPlan:
