@@ -27,9 +27,10 @@ from ...schema.model import (
 from .annotations import TypeRegistry, fields_of
 from .columns import options_of
 from .declarations import FunctionDecl, TableDecl
+from .environment_declarations import declare
 from .view_query import ViewQuery
 
-__all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build"]
+__all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build", "table_blueprint"]
 
 #: The form in which a view returns its rows.
 ViewResult: TypeAlias = Literal["list", "option", "query"]
@@ -84,6 +85,7 @@ def build(
     functions: Sequence[FunctionDecl],
     filters: Sequence[str],
     scope: dict[str, Any],
+    environment: type | None = None,
 ) -> Blueprint:
     """Resolve the declarations of one module.
 
@@ -100,7 +102,9 @@ def build(
         [decl.name for decl in tables] + [decl.name for decl in view_decls],
     )
 
-    table_plans = [_table(decl, registry) for decl in sorted(tables, key=lambda decl: decl.name)]
+    table_plans = [
+        table_blueprint(decl, registry) for decl in sorted(tables, key=lambda decl: decl.name)
+    ]
     scheduled = {decl.scheduled for decl in tables if decl.scheduled is not None}
     reducers = [
         _function(decl, registry, scheduled) for decl in functions if decl.kind == "reducer"
@@ -132,6 +136,7 @@ def build(
             plan.definition for plan in procedures if isinstance(plan.definition, ProcedureDef)
         ),
         row_level_security=tuple(filters),
+        environment=() if environment is None else declare(environment, registry),
     )
     return Blueprint(
         definition=definition,
@@ -146,7 +151,12 @@ def build(
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _table(decl: TableDecl, registry: TypeRegistry) -> TableBlueprint:
+def table_blueprint(decl: TableDecl, registry: TypeRegistry) -> TableBlueprint:
+    """Resolve one table.
+
+    Raises:
+        SchemaError: something in it has no place in a schema.
+    """
     cls = decl.row_class
     ref = registry.ref(cls)
     fields = fields_of(cls, registry)
@@ -307,6 +317,7 @@ def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlue
         primary_key=key,
         unique_columns=() if key is None else (key,),
         is_view=True,
+        is_anonymous=decl.is_anonymous,
     )
     return ViewPlan(
         TableBlueprint(definition, row_class, attributes), decl.call, result, decl.is_anonymous

@@ -154,6 +154,8 @@ def _store(database: Database, source: Source) -> TableStore:
     """
     if source.definition.is_view:
         raise QueryError(f"`{source.definition.name}` is a view; views cannot be written to")
+    if source.definition.is_system:
+        raise QueryError("Database environment variables can only be changed by publishing")
     if source.definition.schedule is not None:
         raise QueryError("SQL writes to scheduled tables are not supported")
     return database.stores[source.definition.name]
