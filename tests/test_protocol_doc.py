@@ -24,6 +24,7 @@ from spacetime_proto.sats import sats_json
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.schema import raw_types
+from spacetime_proto.schema.raw_bsatn import load_raw_module
 from spacetime_proto.schema.reader import Reader, type_to_json
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 from tests.support.type_bytes import decode_type, encode_type
@@ -228,7 +229,7 @@ def test_module_descriptions() -> None:
         found = codec.decode_exact(data)
         assert sats_json.to_json(raw_types.RAW_MODULE, context, found) == value
         assert codec.encode(found) == data
-        raw_types.load_raw_module(data)
+        load_raw_module(data)
 
 
 # --- citations ----------------------------------------------------------------------------------

@@ -99,6 +99,8 @@ class TableDef(msgspec.Struct, frozen=True):
     """(column, BSATN of the value): what migrations fill a new column with."""
     params: ProductType = msgspec.field(default_factory=ProductType)
     """Of a view: what its queries must give as arguments (servers of 2.13 and later)."""
+    is_anonymous: bool = False
+    """Of a view: whether its rows do not depend on who asks."""
 
 
 class ReducerDef(msgspec.Struct, frozen=True):
