@@ -10,8 +10,10 @@ from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.cache.cache import Cache
 from spacetime_proto.client.db import Db
 from spacetime_proto.client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
+from spacetime_proto.sats.algebraic import Primitive
 from spacetime_proto.schema.load import load_schema
 from tests.support.golden import GOLDEN, golden_module
+from tests.support.modules import make_module, product
 
 
 def chat(**names: Any) -> Db:
@@ -78,3 +80,12 @@ def test_tables_of_submodules() -> None:
     db = module.create_db()
     # As bindings that version 1.0 made have it.
     assert db.my_auth_session_row is db.my_auth.session_row
+
+
+def test_tables_of_one_submodule_share_its_namespace() -> None:
+    row = product(id=Primitive("U8"))
+    module = dynamic_module(make_module({"Row": row}, {"a.t": "Row", "a.u": "Row", "t": "Row"}))
+    db = module.create_db()
+    assert (db.a.t, db.a.u, db.t) == (db["a.t"], db["a.u"], db["t"])
+    with pytest.raises(AttributeError, match="this database has no table 'a_x'"):
+        _ = db.a_x
