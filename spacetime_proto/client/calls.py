@@ -343,11 +343,12 @@ def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     """Return the error of a v1 call that was not committed.
 
     v1 has one field for errors of the module and of the host. The host's are known by their missing
-    id and energy (`_never_ran`) or by their fixed words (docs/protocol.md section 4.4).
+    id and energy (`_never_ran`) or by their fixed words (docs/protocol.md section 4.4), after which
+    newer servers may tell the causes.
     """
     text = info.message or ""
     if info.status == "out_of_energy":
         return InternalError("reducer ran out of energy", name=info.name)
-    if _never_ran(info) or text.endswith("instance encountered a fatal error."):
+    if _never_ran(info) or "instance encountered a fatal error" in text:
         return InternalError(text, name=info.name)
     return ReducerError(text, name=info.name, value=text)

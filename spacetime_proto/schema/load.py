@@ -90,6 +90,7 @@ def to_v10_json(module: ModuleDef) -> str:
         ("Tables", [_table(table) for table in tables]),
         ("Reducers", [_reducer(reducer) for reducer in module.reducers]),
         ("Procedures", [_procedure(procedure) for procedure in module.procedures]),
+        ("HttpRoutes", [_route(route) for route in module.http_routes]),
         ("Views", [_view(view, index) for index, view in enumerate(views)]),
         (
             "ViewPrimaryKeys",
@@ -115,6 +116,7 @@ def to_v10_json(module: ModuleDef) -> str:
                 if table.schedule is not None
             ],
         ),
+        ("Outboxes", [_outbox(outbox) for outbox in module.outboxes]),
         (
             "LifeCycleReducers",
             [
@@ -127,8 +129,6 @@ def to_v10_json(module: ModuleDef) -> str:
             ],
         ),
         ("RowLevelSecurity", [{"sql": sql} for sql in module.row_level_security]),
-        ("HttpRoutes", [_route(route) for route in module.http_routes]),
-        ("Outboxes", [_outbox(outbox) for outbox in module.outboxes]),
     ]
     sections += [{name: payload} for name, payload in optional if payload]
     entries = [_names("Table", table) for table in tables]

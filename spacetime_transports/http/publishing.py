@@ -193,17 +193,18 @@ def _raise_environment(response: HttpResponse, what: str, key: str) -> None:
         body: Any = json.loads(response.body)
     except (ValueError, RecursionError):
         body = None
-    error: Any = body.get(key) if isinstance(body, dict) else None
+    error = body.get(key) if isinstance(body, dict) else None
     status, text = response.status, response.text
     if isinstance(error, str | dict) and "VersionConflict" in error:
         status = 409
     if status == 409 and (error is not None or key == "Err"):
         message = f"{what}: another module was published meanwhile; ask for the metadata again"
         raise EnvironmentConflict(message, status=status, body=text)
-    try:
-        keys = [str(name) for name in error["MissingRequiredEnvironment"]["keys"]]
-    except (TypeError, KeyError):
+    missing = error.get("MissingRequiredEnvironment") if isinstance(error, dict) else None
+    names = missing.get("keys") if isinstance(missing, dict) else None
+    if not isinstance(names, list):
         return
+    keys = [str(name) for name in names]
     message = f"{what}: the module requires a value for {', '.join(map(repr, keys))}"
     raise MissingEnvironment(message, keys=keys, status=status, body=text)
 

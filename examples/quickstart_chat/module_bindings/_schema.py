@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 SCHEMA = (
-    '{"sections":[{"Typespace":{"types":[{"Product":{"elements":[{"name":{"some":"sen'
-    'der"},"algebraic_type":{"Product":{"elements":[{"name":{"some":"__identity__"},"'
-    'algebraic_type":{"U256":[]}}]}}},'
+    '{"sections":[{"CaseConversionPolicy":{"None":[]}},'
+    '{"Typespace":{"types":[{"Product":{"elements":[{"name":{"some":"sender"},"algebr'
+    'aic_type":{"Product":{"elements":[{"name":{"some":"__identity__"},"algebraic_typ'
+    'e":{"U256":[]}}]}}},'
     '{"name":{"some":"sent"},"algebraic_type":{"Product":{"elements":[{"name":{"some"'
     ':"__timestamp_micros_since_unix_epoch__"},"algebraic_type":{"I64":[]}}]}}},'
     '{"name":{"some":"text"},"algebraic_type":{"String":[]}}]}},'

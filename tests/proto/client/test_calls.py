@@ -388,7 +388,11 @@ def test_v1_failures(old: Script) -> None:
     first, second, third = (sent.request_id for sent in old.received())
     old.send(transaction(old, v1.Failed("no"), request_id=first))
     old.send(
-        transaction(old, v1.Failed("The instance encountered a fatal error."), request_id=second)
+        transaction(
+            old,
+            v1.Failed("The instance encountered a fatal error.: runtime error: its cause"),
+            request_id=second,
+        )
     )
     old.send(transaction(old, v1.OutOfEnergy(), request_id=third))
     statuses = [

@@ -78,6 +78,25 @@ def test_everything_is_written() -> None:
     )
     assert load_schema(to_v10_json(module)) == module
     assert load_schema(to_v10_json(ModuleDef())) == ModuleDef()
+    sections = [name for section in json.loads(to_v10_json(module))["sections"] for name in section]
+    order = [
+        "CaseConversionPolicy",
+        "Environment",
+        "Typespace",
+        "Types",
+        "Tables",
+        "Reducers",
+        "Procedures",
+        "HttpRoutes",
+        "Views",
+        "ViewPrimaryKeys",
+        "Schedules",
+        "Outboxes",
+        "LifeCycleReducers",
+        "RowLevelSecurity",
+        "ExplicitNames",
+    ]
+    assert sections == [name for name in order if name in sections]
 
 
 @pytest.mark.parametrize(

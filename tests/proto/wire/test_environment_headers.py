@@ -21,7 +21,7 @@ from spacetime_proto.wire.environment_headers import (
 from spacetime_proto.wire.headers import Headers
 from tests.support.golden import GOLDEN
 
-CASES = json.loads((GOLDEN / "environment" / "headers.json").read_text())
+CASES = json.loads((GOLDEN / "v2.14" / "environment_headers.json").read_text())
 
 
 def result_of(case: dict[str, Any]) -> Any:

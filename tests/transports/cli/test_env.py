@@ -14,7 +14,7 @@ from spacetime_proto.server import Module
 from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 from spacetime_transports.cli.common import CommandError
 from spacetime_transports.cli.env import removals_from, values_from
-from spacetime_transports.server import serve_in_thread
+from spacetime_transports.server import serve_in_thread, serving
 from tests.support.mock_http import MockServer, mock_server
 
 if TYPE_CHECKING:
@@ -236,3 +236,35 @@ def test_a_module_that_is_too_new_for_the_server(run: Run, mock: MockServer, pro
     done = run("publish", program, "--host", mock.url, "-d", "x")
     assert done.code == 1
     assert "the module was built for a newer SpacetimeDB than this server" in done.err
+
+
+# --- serve ------------------------------------------------------------------------------------
+
+
+def test_serving_a_module_with_variables(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    async def serve_forever(module: Module, **options: Any) -> None:
+        given.append(options["environment"])
+
+    monkeypatch.setattr(serving, "serve_forever", serve_forever)
+    path = tmp_path / "module.py"
+    path.write_text("from spacetime_proto.server import Module\nmodule = Module()\n")
+    file = tmp_path / "env"
+    file.write_text("B=2\n")
+    assert run("serve", path, "--env", "A=1", "--env-file", file).code == 0
+    assert given == [{"A": "1", "B": "2"}]
+    monkeypatch.undo()
+
+
+def test_serving_without_a_variable_that_is_required(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "from spacetime_proto.server import Module\nmodule = Module()\n"
+        "@module.environment\nclass Env:\n    API_KEY: str\n"
+    )
+    done = run("serve", path, "-l", "127.0.0.1:0")
+    assert done.code == 1
+    assert done.err == ('spacetime-py: environment key "API_KEY": required value is missing\n')
