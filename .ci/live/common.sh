@@ -73,6 +73,13 @@ choose_cargo() {
     unset RUSTUP_TOOLCHAIN
 }
 
+# forget CRATE [OPTION ...]: lets the next build of the crate in this folder begin anew, not that of its dependencies. Build
+# products serve every checkout, and cargo tells old from new by path and time, not by content: it would give this
+# checkout what another one has built.
+forget() {
+    nice -n 10 "${CARGO[@]}" clean --locked --release -p "$@"
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
