@@ -89,6 +89,6 @@ async def test_a_view_shows_a_change_at_once(kit: LiveKit, database: str) -> Non
         await client.subscribe("SELECT * FROM settings")
         assert {(row.name, row.value) for row in client.db.settings} == {("LIVE_TEXT", SECRET)}
         http.update_environment(database, {"LIVE_MODE": "dev"}, remove=["LIVE_TEXT"])
-        await client.wait_until(
+        await client.until(
             lambda: {(row.name, row.value) for row in client.db.settings} == {("LIVE_MODE", "dev")}
         )
