@@ -87,8 +87,8 @@ class Target:
 
     @property
     def where(self) -> str:
-        """What docs/conformance.md calls this server: what it negotiates is what it is."""
-        return "real 2.x" if self.protocols[0].startswith(("v2.", "v3.")) else "real 1.x"
+        """What docs/conformance.md calls this server, such as ``real 2.14.0``."""
+        return f"real {'.'.join(map(str, self.version))}"
 
     def _accepts(self, protocol: str) -> bool:
         try:
