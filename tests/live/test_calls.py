@@ -243,5 +243,9 @@ async def test_sql_writes(kit: LiveKit, target: Target) -> None:
 async def test_logs(kit: LiveKit, target: Target) -> None:
     async with kit.connect() as client:
         await client.call(client.reducers.log_line("written by the test"))
+        with pytest.raises(InternalError):
+            await client.call(client.reducers.panic_with("out of order"))
     lines = list(target.http.logs(target.database, num_lines=50))
-    assert any(line["message"] == "written by the test" for line in lines)
+    said = [(line["level"], line["message"]) for line in lines]
+    assert ("Info", "written by the test") in said
+    assert any(level == "Panic" and "out of order" in text for level, text in said)

@@ -94,7 +94,7 @@ CALLS: list[tuple[str, str, str, Any, int, str]] = [
     ("bob", "POST", "{db}/call/panic_procedure", '["x"]', 500, "The module instance encountered"),
     ("bob", "GET", "{db}/call/add", None, 405, ""),
     ("bob", "GET", "{db}/logs", None, 403, REFUSED + "view module logs"),
-    ("ann", "GET", "{db}/logs?num_lines=1", None, 200, '{"level":"'),
+    ("ann", "GET", "{db}/logs?num_lines=1", None, 200, '{"level":"Info",'),  # of who went
 ]
 SQL: list[tuple[str, str, str, Any, int, str]] = [
     ("bob", "POST", "{db}/sql", "SELECT * FROM one_u_8", 200, '[{"schema":{"elements":['),
