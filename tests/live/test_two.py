@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.bindings import Call
-from spacetime_proto.errors import InternalError, LocalProtocolError, ReducerError
+from spacetime_proto.errors import (
+    InternalError,
+    LocalProtocolError,
+    ReducerError,
+    SubscriptionError,
+)
 from spacetime_proto.types import Err, Ok
+from tests.conformance.kit import BATCHED, protocols
 from tests.live.kit import Log
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ def procedure(name: str, *args: Any) -> Call[Any]:
 
 
 @pytest.mark.needs("shout")
+@protocols(*BATCHED)
 @pytest.mark.row("test_event_table", "event-table")
 async def test_events_come_once(kit: LiveKit) -> None:
     async with kit.connect() as client:
@@ -37,6 +44,7 @@ async def test_events_come_once(kit: LiveKit) -> None:
 
 
 @pytest.mark.needs("shout")
+@protocols(*BATCHED)
 @pytest.mark.row("test_event_table", "multiple-events")
 async def test_several_events_of_one_transaction(kit: LiveKit) -> None:
     async with kit.connect() as client, kit.connect() as other:
@@ -55,6 +63,20 @@ async def test_several_events_of_one_transaction(kit: LiveKit) -> None:
             assert [row.text for _, table, row in log if table == "attempt"] == ["both"]
         await client.call(client.reducers.no_op())
         assert len(logs[0]) == 7
+
+
+@pytest.mark.needs("shout")
+@protocols("v1.bsatn", "v1.json")
+async def test_v1_has_no_event_tables(kit: LiveKit) -> None:
+    """A set that names one is refused as a whole; the transaction's other rows arrive."""
+    async with kit.connect() as client:
+        for queries in (["SELECT * FROM shout"], ["SELECT * FROM attempt", "SELECT * FROM shout"]):
+            with pytest.raises(SubscriptionError, match="event tables requires WebSocket v2"):
+                await client.subscribe(*queries)
+        log = Log(client, "shout", "attempt")
+        await client.subscribe("SELECT * FROM attempt")
+        await client.call(client.reducers.insert_shout_and_attempt("both"))
+        assert [(what, table) for what, table, _ in log] == [("insert", "attempt")]
 
 
 # --- procedures ---------------------------------------------------------------------------------
