@@ -103,22 +103,6 @@ rust_version() {
     sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml"
 }
 
-# use_cargo MINIMUM: CARGO is rustup's if that is new enough, else Debian's.
-use_cargo() {
-    local found
-    # RUSTUP_TOOLCHAIN=stable keeps rust-toolchain files of the current folder from asking for another toolchain.
-    found=$(RUSTUP_TOOLCHAIN=stable cargo --version 2>/dev/null | cut -d' ' -f2 || true)
-    if [ -n "$found" ] && version_at_least "$1" "$found"; then
-        export CARGO=cargo RUSTUP_TOOLCHAIN=stable
-    else
-        [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] || step rust-toolchain apt_install cargo-web rustc-web
-        export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc
-        unset RUSTUP_TOOLCHAIN
-    fi
-    command -v cc >/dev/null || step rust-packages apt_install build-essential
-    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
-}
-
 # use_node: node and npm are there afterwards.
 use_node() {
     local tool
