@@ -214,6 +214,8 @@ async def test_http_calls(kit: LiveKit, target: Target) -> None:
         assert log[0][2].text == "by http"
     with pytest.raises(ReducerError, match="no, thanks"):
         target.call("fail_with", "no, thanks")
+    with pytest.raises(InternalError, match="fatal error"):
+        target.call("panic_with", "out of order")
     with pytest.raises((InternalError, HttpError), match=r"no.such.reducer"):
         target.http.call(target.database, "no_such_reducer")
     with HttpClient(target.url) as anyone, pytest.raises((QueryError, HttpError)):
