@@ -1,6 +1,7 @@
 //! `sdk-test-procedure`: procedures that return, fail, write, fetch and wait.
 use spacetimedb::{
-    procedure, reducer, ProcedureContext, ReducerContext, ScheduleAt, SpacetimeType, Table, TimeDuration, Timestamp, Uuid,
+    procedure, reducer, ProcedureContext, ReducerContext, ScheduleAt, SpacetimeType, Table, TimeDuration, Timestamp,
+    Uuid,
 };
 
 #[derive(SpacetimeType, Clone)]

@@ -56,7 +56,10 @@ pub fn sender_view_pk_players_a(ctx: &ViewContext) -> impl Query<ViewPkPlayer> {
 
 #[view(accessor = sender_view_pk_players_b, public)]
 pub fn sender_view_pk_players_b(ctx: &ViewContext) -> impl Query<ViewPkPlayer> {
-    ctx.from.view_pk_membership_secondary().right_semijoin(ctx.from.view_pk_player(), |m, p| m.player_id.eq(p.id)).build()
+    ctx.from
+        .view_pk_membership_secondary()
+        .right_semijoin(ctx.from.view_pk_player(), |m, p| m.player_id.eq(p.id))
+        .build()
 }
 
 pub fn clear(ctx: &ReducerContext) {
