@@ -9,7 +9,7 @@ wire is passed through `redact` first.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -339,6 +339,11 @@ class ReducerError(SpacetimeError):
         super().__init__(message)
         self.name = name
         self.value = message if value is None else value
+
+
+#: How the host ends what it says of a reducer that panicked, where nothing else tells it from a
+#: module's own error: on v1 and over HTTP (docs/protocol.md section 4.4).
+PANIC_ENDING: Final = "instance encountered a fatal error."
 
 
 class InternalError(SpacetimeError):

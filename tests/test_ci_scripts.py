@@ -40,7 +40,7 @@ def run(
         ("live/build-server 1.3.0 2.14.0", "(2 versions given)"),
         (
             "live/build-module three",
-            "usage: build-module [--cached] [one|two]     (no module is known by the name three)",
+            "usage: build-module [--cached] [one|two|sdk|small]     (no module is known by the name three)",
         ),
         ("live/build-module one two", "(2 modules given)"),
         (
@@ -67,7 +67,7 @@ def test_what_is_not_built_is_told_by_the_exit_code(tmp_path: Path, line: str) -
     assert run(tmp_path, script, "--cached", version).returncode == 3
 
 
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["one", "two", "sdk", "small"])
 def test_a_module_that_is_not_built_is_told_the_same_way(tmp_path: Path, name: str) -> None:
     assert run(tmp_path, "live/build-module", "--cached", name).returncode == 3
 

@@ -73,6 +73,13 @@ choose_cargo() {
     unset RUSTUP_TOOLCHAIN
 }
 
+# forget CRATE [OPTION ...]: lets the next build of the crate in this folder begin anew, not that of its dependencies. Build
+# products serve every checkout, and cargo tells old from new by path and time, not by content: it would give this
+# checkout what another one has built.
+forget() {
+    nice -n 10 "${CARGO[@]}" clean --locked --release -p "$@"
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
@@ -94,22 +101,6 @@ version_at_least() {
 # rust_version FOLDER: prints the oldest Rust that FOLDER/Cargo.toml allows.
 rust_version() {
     sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml"
-}
-
-# use_cargo MINIMUM: CARGO is rustup's if that is new enough, else Debian's.
-use_cargo() {
-    local found
-    # RUSTUP_TOOLCHAIN=stable keeps rust-toolchain files of the current folder from asking for another toolchain.
-    found=$(RUSTUP_TOOLCHAIN=stable cargo --version 2>/dev/null | cut -d' ' -f2 || true)
-    if [ -n "$found" ] && version_at_least "$1" "$found"; then
-        export CARGO=cargo RUSTUP_TOOLCHAIN=stable
-    else
-        [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] || step rust-toolchain apt_install cargo-web rustc-web
-        export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc
-        unset RUSTUP_TOOLCHAIN
-    fi
-    command -v cc >/dev/null || step rust-packages apt_install build-essential
-    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 }
 
 # use_node: node and npm are there afterwards.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
+    PANIC_ENDING,
     Disconnected,
     InternalError,
     LocalProtocolError,
@@ -349,6 +350,6 @@ def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     text = info.message or ""
     if info.status == "out_of_energy":
         return InternalError("reducer ran out of energy", name=info.name)
-    if _never_ran(info) or "instance encountered a fatal error" in text:
+    if _never_ran(info) or text.endswith(PANIC_ENDING):
         return InternalError(text, name=info.name)
     return ReducerError(text, name=info.name, value=text)

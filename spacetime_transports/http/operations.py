@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 
 from spacetime_proto.errors import (
+    PANIC_ENDING,
     AuthError,
     DatabaseNotFound,
     DecodeError,
@@ -230,6 +231,8 @@ def call(
 
 def _raise_call(response: HttpResponse, database: str, function: str) -> NoReturn:
     text = response.text.strip()
+    if response.status == 530 and text.endswith(PANIC_ENDING):
+        raise InternalError(text, name=function)
     if response.status == 530:
         raise ReducerError(text, name=function)
     _raise_auth(response, f"the call of {function}")

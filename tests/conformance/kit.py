@@ -35,6 +35,7 @@ import pytest
 
 from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.client.pending_call import Call
+from spacetime_proto.errors import ReducerError, SpacetimeError
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.server import Faults, Module
 from spacetime_transports import AsyncClient, connect
@@ -97,6 +98,15 @@ class World(ABC):
 
     is_partial: ClassVar[bool] = True
     """Whether tests that need what the module has not are skipped, instead of failing."""
+
+    may_fetch_from_itself: ClassVar[bool] = True
+    """Whether a procedure may send HTTP requests to the server that runs it."""
+
+    panic_error: ClassVar[type[SpacetimeError]] = ReducerError
+    """The error of a reducer that was given a key that is taken: there the original panics."""
+
+    schedules_side_by_side: bool = False
+    """Whether what is scheduled may run while a scheduled procedure sleeps."""
 
     protocol: str
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.sats.algebraic import ArrayType, Primitive, ProductType, RefType, SumType
+from spacetime_proto.schema.case import snake_case
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from tests.conformance.modules import (
     case_conversion,
@@ -53,6 +54,12 @@ class Description:
         assert isinstance(type_, SumType)
         return f"<{', '.join(f'{v.name}: {self.text(v.type)}' for v in type_.variants)}>"
 
+    def params(self, params: ProductType) -> str:
+        """Name parameters as 2.14 does; the recorded schemas have them as in the source."""
+        return ", ".join(
+            f"{snake_case(e.name or '')}: {self.text(e.type)}" for e in params.elements
+        )
+
     @property
     def types(self) -> dict[str, str]:
         space = self._module.typespace.types
@@ -80,7 +87,7 @@ class Description:
         reducers = {
             f"reducer {one.name}": (
                 one.accessor,
-                self.text(one.params),
+                self.params(one.params),
                 one.lifecycle,
                 one.is_private,
             )
@@ -89,7 +96,7 @@ class Description:
         procedures = {
             f"procedure {one.name}": (
                 one.accessor,
-                self.text(one.params),
+                self.params(one.params),
                 self.text(one.return_type),
                 one.is_private,
             )

@@ -17,6 +17,7 @@ import inspect
 import os
 import threading
 import warnings
+from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -238,8 +239,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     fixtures = {name: pyfuncitem.funcargs[name] for name in names}
-    if any(isinstance(value, World) for value in fixtures.values()):
-        run_async("asyncio", lambda: pyfuncitem.obj(**fixtures))
+    if worlds := [value for value in fixtures.values() if isinstance(value, World)]:
+
+        async def main() -> None:
+            async with AsyncExitStack() as stack:
+                for world in worlds:
+                    await stack.enter_async_context(world.running())
+                await pyfuncitem.obj(**fixtures)
+
+        run_async("asyncio", main)
     else:
         kit: Any = pyfuncitem.funcargs["kit"]
         kit.run(pyfuncitem.obj, **fixtures)

@@ -168,7 +168,7 @@ def start_own_server() -> OwnServer:
     Raises:
         NoServerError: there is none, and none is to be built.
     """
-    binary, wasm = _built("build-server"), _module_file()
+    binary, wasm = built("build-server"), _module_file()
     spec = importlib.util.spec_from_file_location("live_server", SCRIPTS / "server.py")
     assert spec is not None
     assert spec.loader is not None
@@ -224,13 +224,17 @@ def _named_file() -> Path | None:
 
 
 def _module_file() -> Path:
-    return _named_file() or _built("build-module")
+    return _named_file() or built("build-module")
 
 
-def _built(script: str) -> Path:
-    """Return what a script of `.ci/live` has built; let it build only if it may."""
+def built(script: str, *what: str) -> Path:
+    """Return what a script of `.ci/live` has built; let it build only if it may.
+
+    Raises:
+        NoServerError: it has built nothing.
+    """
     may_build = os.environ.get("SPACETIMEDB_LIVE_BUILD") == "1"
-    command = [SCRIPTS / script] if may_build else [SCRIPTS / script, "--cached"]
+    command = [SCRIPTS / script, *([] if may_build else ["--cached"]), *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return Path(done.stdout.strip())

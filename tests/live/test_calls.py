@@ -214,6 +214,8 @@ async def test_http_calls(kit: LiveKit, target: Target) -> None:
         assert log[0][2].text == "by http"
     with pytest.raises(ReducerError, match="no, thanks"):
         target.call("fail_with", "no, thanks")
+    with pytest.raises(InternalError, match="fatal error"):
+        target.call("panic_with", "out of order")
     with pytest.raises((InternalError, HttpError), match=r"no.such.reducer"):
         target.http.call(target.database, "no_such_reducer")
     with HttpClient(target.url) as anyone, pytest.raises((QueryError, HttpError)):
@@ -243,5 +245,9 @@ async def test_sql_writes(kit: LiveKit, target: Target) -> None:
 async def test_logs(kit: LiveKit, target: Target) -> None:
     async with kit.connect() as client:
         await client.call(client.reducers.log_line("written by the test"))
+        with pytest.raises(InternalError):
+            await client.call(client.reducers.panic_with("out of order"))
     lines = list(target.http.logs(target.database, num_lines=50))
-    assert any(line["message"] == "written by the test" for line in lines)
+    said = [(line["level"], line["message"]) for line in lines]
+    assert ("Info", "written by the test") in said
+    assert any(level == "Panic" and "out of order" in text for level, text in said)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.live.target import Target
@@ -94,7 +97,7 @@ CALLS: list[tuple[str, str, str, Any, int, str]] = [
     ("bob", "POST", "{db}/call/panic_procedure", '["x"]', 500, "The module instance encountered"),
     ("bob", "GET", "{db}/call/add", None, 405, ""),
     ("bob", "GET", "{db}/logs", None, 403, REFUSED + "view module logs"),
-    ("ann", "GET", "{db}/logs?num_lines=1", None, 200, '{"level":"Panic",'),
+    ("ann", "GET", "{db}/logs?num_lines=1", None, 200, '{"level":"Info",'),  # of who went
 ]
 SQL: list[tuple[str, str, str, Any, int, str]] = [
     ("bob", "POST", "{db}/sql", "SELECT * FROM one_u_8", 200, '[{"schema":{"elements":['),
@@ -219,3 +222,68 @@ def test_a_call_wants_json(whole_target: Target, content_type: str | None) -> No
 def test_any_origin_may_ask(whole_target: Target) -> None:
     _, headers, _ = Answers(whole_target).ask("GET", "/v1/ping")
     assert headers["Access-Control-Allow-Origin"] == "*"
+
+
+class Frames:
+    """A WebSocket on v1.json that only listens."""
+
+    def __init__(self, answers: Answers, database: str, session: str) -> None:
+        host, port = answers.host.split(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE)
+        headers = WEBSOCKET | {
+            "Host": host,
+            "Sec-WebSocket-Protocol": "v1.json.spacetimedb",
+            "Authorization": f"Bearer {answers.tokens['ann']}",
+        }
+        lines = [f"GET /v1/database/{database}/subscribe?session_id={session} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.stream = self.socket.makefile("rb")
+        self.status = int(self.stream.readline().split()[1])
+        while self.stream.readline() != b"\r\n":
+            pass
+
+    def __enter__(self) -> Frames:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+        self.socket.close()
+
+    def first(self) -> tuple[int, bytes]:
+        """Return opcode and payload of the next frame that is no ping; opcode -1 at the end."""
+        while head := self.stream.read(2):
+            opcode, length = head[0] & 15, head[1] & 127
+            if length == 126:
+                length = int.from_bytes(self.stream.read(2))
+            payload = self.stream.read(length)
+            if opcode != 9:
+                return opcode, payload
+        return -1, b""
+
+
+@pytest.mark.since("2.11", "there are no sessions")
+def test_a_session_has_one_connection(whole_target: Target) -> None:
+    """The newcomer is told to come again, the holder is stopped without a word."""
+    answers, session = Answers(whole_target), f"{time.time_ns():032x}"
+    with Frames(answers, whole_target.database, session) as holder:
+        assert (holder.status, holder.first()[0]) == (101, 1)
+        with Frames(answers, whole_target.database, session) as refused:
+            assert refused.status == 101
+            opcode, payload = refused.first()
+            assert (opcode, int.from_bytes(payload[:2])) == (8, 4000)
+        assert holder.first() == (-1, b"")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with Frames(answers, whole_target.database, session) as third:
+                if third.first()[0] == 1:
+                    break
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.since("2.11", "there are no sessions")
+@pytest.mark.parametrize("session", ["", "xyz", "+1", "0" * 33])
+def test_a_session_is_a_number_in_hex(whole_target: Target, session: str) -> None:
+    path = f"/v1/database/{whole_target.database}/subscribe?session_id={session}"
+    status, _, _ = Answers(whole_target).ask("GET", path, None, WEBSOCKET | OFFERED)
+    assert status == 400

@@ -29,6 +29,8 @@ class Relay:
         heard: how many bytes came from clients.
         is_deaf: drop what clients send from now on.
         dropped: set when that has happened.
+        hides_ends: keep the server's side of a connection open when its client is gone, until the
+            server ends it.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,6 +47,7 @@ class Relay:
         self.heard = 0
         self.is_deaf = False
         self.dropped = threading.Event()
+        self.hides_ends = False
         self._clients: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
@@ -65,6 +68,11 @@ class Relay:
         """Send bytes of its own to every client, while the server says nothing."""
         for client in list(self._clients):
             client.sendall(data)
+
+    def lose_clients(self) -> None:
+        """End all clients' connections, of which the server hears nothing if `hides_ends`."""
+        for client in list(self._clients):
+            _shut(client)
 
     def _start(self, function: object, *args: object) -> threading.Thread:
         thread = threading.Thread(target=function, args=args)  # type: ignore[arg-type]
@@ -100,8 +108,12 @@ class Relay:
                         else:
                             server.sendall(data)
                 self._clients.discard(client)
-                _shut(server)
+                if not self.hides_ends:
+                    _shut(server)
                 back.join()
+                with contextlib.suppress(OSError):
+                    while server.recv(65536):
+                        pass
                 self._open.discard(server)
         self._open.discard(client)
 

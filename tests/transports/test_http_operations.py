@@ -276,6 +276,8 @@ def test_results_of_calls() -> None:
     ("status", "text", "kind"),
     [
         (530, "Names must not be empty", ReducerError),
+        (530, "The instance encountered a fatal error.", InternalError),
+        (530, "The Wasm instance encountered a fatal error.", InternalError),
         (404, "No such procedure", InternalError),
         (400, "invalid arguments for reducer f", InternalError),
         (500, "The instance encountered a fatal error", InternalError),

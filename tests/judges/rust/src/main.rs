@@ -1,18 +1,23 @@
 //! What the official crates make of the bytes and texts of this project.
 //!
 //! One JSON object a line comes in, one a line goes out. A request says what the items are (`of`: a
-//! `value` of a type, a `type`, or the messages of one protocol and role) and gives some as hex of
-//! BSATN, some as SATS-JSON text. The answer has one verdict for each, in order: what was read,
-//! written again in every encoding, or the error that reading gave.
+//! `value` of a type, a `type`, the description of a `module`, or the messages of one protocol and
+//! role) and gives some as hex of BSATN, some as SATS-JSON text. The answer has one verdict for each,
+//! in order: what was read, written again in every encoding, or the error that reading gave. Of a
+//! module it also says what a server publishes.
 
 use bytestring::ByteString;
 use serde::de::DeserializeSeed as _;
 use serde::{Deserialize as SerdeDeserialize, Serialize as SerdeSerialize};
 use spacetimedb_client_api_messages::websocket::{v1, v2};
+use spacetimedb_lib::RawModuleDef;
+use spacetimedb_lib::db::raw_def::v9::RawModuleDefV9;
+use spacetimedb_lib::db::raw_def::v10::RawModuleDefV10;
 use spacetimedb_sats::de::{Deserialize, DeserializeSeed};
 use spacetimedb_sats::ser::Serialize;
 use spacetimedb_sats::serde::SerdeWrapper;
 use spacetimedb_sats::{AlgebraicType, AlgebraicValue, Typespace, ValueWithType, WithTypespace, bsatn};
+use spacetimedb_schema::def::ModuleDef;
 use std::io::{BufRead, Write};
 
 #[derive(SerdeDeserialize)]
@@ -47,10 +52,21 @@ enum Verdict {
         positional: Option<String>,
         /// How many bytes were left over.
         left: usize,
+        /// Of modules only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        published: Option<Published>,
     },
     Refused {
         error: String,
     },
+}
+
+/// What `GET …/schema` answers, by version, or why the module is refused.
+#[derive(SerdeSerialize)]
+#[serde(untagged)]
+enum Published {
+    Valid { v9: String, v10: String },
+    Invalid { invalid: String },
 }
 
 type Outcome<T> = Result<T, String>;
@@ -109,7 +125,7 @@ fn known<T: Serialize + for<'de> Deserialize<'de>>(request: &Request) -> Answer 
         |text| from_json(std::marker::PhantomData::<T>, text),
         |value, left| {
             let bsatn = hex::encode(said(bsatn::to_vec(value))?);
-            Ok(Verdict::Read { bsatn, objects: Some(to_json(value)?), positional: None, left })
+            Ok(Verdict::Read { bsatn, objects: Some(to_json(value)?), positional: None, left, published: None })
         },
     )
 }
@@ -129,9 +145,43 @@ fn values(request: &Request) -> Outcome<Answer> {
                 objects: to_json(&ValueWithType::new(seed, value)).ok(),
                 positional: Some(to_json(value)?),
                 left,
+                published: None,
             })
         },
     ))
+}
+
+fn publish(raw: RawModuleDef) -> Outcome<Published> {
+    let valid: Result<ModuleDef, String> = match raw {
+        RawModuleDef::V9(raw) => raw.try_into().map_err(|error| format!("{error:#}")),
+        RawModuleDef::V10(raw) => raw.try_into().map_err(|error| format!("{error:#}")),
+        _ => Err("a version that is out of use".into()),
+    };
+    Ok(match valid {
+        Ok(module) => Published::Valid {
+            v9: to_json(&RawModuleDefV9::from(module.clone()))?,
+            v10: to_json(&RawModuleDefV10::from(module))?,
+        },
+        Err(invalid) => Published::Invalid { invalid },
+    })
+}
+
+/// Judges descriptions of modules, and says what a server makes of each.
+fn modules(request: &Request) -> Answer {
+    judge(
+        request,
+        |data| from_bsatn(std::marker::PhantomData::<RawModuleDef>, data),
+        |text| from_json(std::marker::PhantomData::<RawModuleDef>, text),
+        |raw, left| {
+            Ok(Verdict::Read {
+                bsatn: hex::encode(said(bsatn::to_vec(raw))?),
+                objects: Some(to_json(raw)?),
+                positional: None,
+                left,
+                published: Some(publish(raw.clone())?),
+            })
+        },
+    )
 }
 
 fn answer(line: &str) -> Outcome<Answer> {
@@ -139,6 +189,7 @@ fn answer(line: &str) -> Outcome<Answer> {
     match request.of.as_str() {
         "value" => values(&request),
         "type" => Ok(known::<AlgebraicType>(&request)),
+        "module" => Ok(modules(&request)),
         "v2 client" => Ok(known::<v2::ClientMessage>(&request)),
         "v2 server" => Ok(known::<v2::ServerMessage>(&request)),
         "v1 client" => Ok(known::<v1::ClientMessage<Box<[u8]>>>(&request)),

@@ -10,6 +10,8 @@
 mod compat;
 mod access;
 mod chat;
+#[cfg(feature = "two")]
+mod environment;
 mod failures;
 mod filler;
 mod indexes;
