@@ -22,11 +22,13 @@ __all__ = [
     "DecodeError",
     "Disconnected",
     "EncodeError",
+    "EnvironmentConflict",
     "HandshakeError",
     "HttpError",
     "InternalError",
     "LimitExceeded",
     "LocalProtocolError",
+    "MissingEnvironment",
     "ProtocolError",
     "QueryError",
     "ReducerError",
@@ -149,6 +151,25 @@ class HttpError(SpacetimeError):
         super().__init__(message)
         self.status = status
         self.body = redact(body)
+
+
+class MissingEnvironment(HttpError):
+    """Variables that the module requires would have no value; nothing was published or changed (400).
+
+    Attributes:
+        keys: their names.
+    """
+
+    def __init__(self, message: str, *, keys: Iterable[str], status: int, body: str = "") -> None:
+        super().__init__(message, status=status, body=body)
+        self.keys = tuple(keys)
+
+
+class EnvironmentConflict(HttpError):
+    """Another module was published meanwhile, which may declare other variables (409).
+
+    Nothing was changed. Ask for the metadata again, and send the values with its hash.
+    """
 
 
 # --- losing it --------------------------------------------------------------------------------

@@ -228,6 +228,7 @@ class _Part:
             is_public=view.is_public,
             is_view=True,
             params=self.shifted(view.params),
+            is_anonymous=view.is_anonymous,
         )
 
     def columns(self, ref: int, path: str) -> tuple[ColumnDef, ...]:

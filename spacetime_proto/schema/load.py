@@ -13,7 +13,15 @@ from .v9 import read_v9
 from .v10 import INDEX_ALGORITHMS, LIFECYCLES, read_v10
 
 if TYPE_CHECKING:
-    from .model import IndexDef, ModuleDef, ProcedureDef, ReducerDef, SequenceDef, TableDef
+    from .model import (
+        EnvironmentDef,
+        IndexDef,
+        ModuleDef,
+        ProcedureDef,
+        ReducerDef,
+        SequenceDef,
+        TableDef,
+    )
 
 _ALGORITHMS = {ours: theirs for theirs, ours in INDEX_ALGORITHMS.items()}
 _LIFECYCLES = {ours: theirs for theirs, ours in LIFECYCLES.items()}
@@ -47,7 +55,11 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
 
 def to_v10_json(module: ModuleDef) -> str:
     """Return a module as version 10 JSON text, ASCII only; `load_schema` gives the same back."""
-    sections: list[dict[str, Any]] = [
+    # As a server writes it: no name in it is to be converted again (docs/protocol.md section 8.1).
+    sections: list[dict[str, Any]] = [{"CaseConversionPolicy": {"None": []}}]
+    if module.environment:
+        sections.append({"Environment": [_variable(item) for item in module.environment]})
+    sections += [
         {"Typespace": {"types": [type_to_json(ty) for ty in module.typespace.types]}},
         {
             "Types": [
@@ -67,6 +79,17 @@ def to_v10_json(module: ModuleDef) -> str:
         ("Reducers", [_reducer(reducer) for reducer in module.reducers]),
         ("Procedures", [_procedure(procedure) for procedure in module.procedures]),
         ("Views", [_view(view, index) for index, view in enumerate(views)]),
+        (
+            "ViewPrimaryKeys",
+            [
+                {
+                    "view_source_name": view.accessor,
+                    "columns": [view.columns[view.primary_key].name],
+                }
+                for view in views
+                if view.primary_key is not None
+            ],
+        ),
         (
             "Schedules",
             [
@@ -92,17 +115,6 @@ def to_v10_json(module: ModuleDef) -> str:
             ],
         ),
         ("RowLevelSecurity", [{"sql": sql} for sql in module.row_level_security]),
-        (
-            "ViewPrimaryKeys",
-            [
-                {
-                    "view_source_name": view.accessor,
-                    "columns": [view.columns[view.primary_key].name],
-                }
-                for view in views
-                if view.primary_key is not None
-            ],
-        ),
     ]
     sections += [{name: payload} for name, payload in optional if payload]
     entries = [_names("Table", table) for table in tables]
@@ -119,6 +131,15 @@ def _option(value: object) -> dict[str, Any]:
 
 def _names(kind: str, item: TableDef | ReducerDef | ProcedureDef) -> dict[str, Any]:
     return {kind: {"source_name": item.accessor, "canonical_name": item.name}}
+
+
+def _variable(declaration: EnvironmentDef) -> dict[str, Any]:
+    ty: dict[str, Any] = {"String": []}
+    if declaration.type == "literal":
+        ty = {"StringLiteral": declaration.values[0]}
+    elif declaration.type == "union":
+        ty = {"Union": list(declaration.values)}
+    return {"name": declaration.name, "ty": ty, "optional": declaration.optional}
 
 
 def _table(table: TableDef) -> dict[str, Any]:
@@ -185,7 +206,7 @@ def _view(view: TableDef, index: int) -> dict[str, Any]:
         "source_name": view.accessor,
         "index": index,
         "is_public": view.is_public,
-        "is_anonymous": True,
+        "is_anonymous": view.is_anonymous,
         "params": type_to_json(view.params)["Product"],
         "return_type": type_to_json(ArrayType(RefType(view.row_ref))),
     }

@@ -3,7 +3,8 @@
 Tables and functions have two names (docs/protocol.md section 8.3): `name` is canonical and goes
 over the wire and into SQL; `accessor` is the name in the module's source, from which generated
 identifiers are made. Submodules are flattened: their types are appended to the one typespace, their
-names are ``namespace.name``.
+names are ``namespace.name``. The accessor of a thing in a submodule is its source path with every
+segment in snake_case, so ``myAuth.sessionRow`` is read as ``client.db.my_auth.session_row``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from ..sats.algebraic import AlgebraicType, ProductType, Typespace
 
 __all__ = [
     "ColumnDef",
+    "EnvironmentDef",
+    "EnvironmentType",
+    "HttpRouteDef",
     "IndexDef",
     "Lifecycle",
     "ModuleDef",
+    "OutboxDef",
     "ProcedureDef",
     "ReducerDef",
     "ScheduleDef",
@@ -29,6 +34,7 @@ __all__ = [
 
 Lifecycle = Literal["init", "on_connect", "on_disconnect"]
 IndexAlgorithm = Literal["btree", "hash", "direct"]
+EnvironmentType = Literal["string", "literal", "union"]
 
 
 class ColumnDef(msgspec.Struct, frozen=True):
@@ -93,6 +99,8 @@ class TableDef(msgspec.Struct, frozen=True):
     """(column, BSATN of the value): what migrations fill a new column with."""
     params: ProductType = msgspec.field(default_factory=ProductType)
     """Of a view: what its queries must give as arguments (servers of 2.13 and later)."""
+    is_anonymous: bool = False
+    """Of a view: whether its rows do not depend on who asks."""
 
 
 class ReducerDef(msgspec.Struct, frozen=True):
@@ -126,6 +134,44 @@ class TypeDef(msgspec.Struct, frozen=True):
     ref: int
 
 
+class EnvironmentDef(msgspec.Struct, frozen=True):
+    """An environment variable that the module declares: who publishes it supplies the value."""
+
+    name: str
+    type: EnvironmentType
+    """``"string"``: any text; ``"literal"``: the one text of `values`; ``"union"``: one of them."""
+    values: tuple[str, ...] = ()
+    """The texts that are allowed, sorted; empty for ``"string"``."""
+    optional: bool = False
+    """Whether the module may be published without a value."""
+
+
+class OutboxDef(msgspec.Struct, frozen=True):
+    """A table whose inserted rows are calls of a reducer of another database."""
+
+    table: str
+    remote_reducer: str
+    """The reducer's name in the other database."""
+    target_column: int
+    """Position of the column that names the other database by its identity."""
+    arg_columns: tuple[int, ...]
+    """Positions of the columns that are the arguments."""
+    on_result_reducer: str | None
+    """The reducer of this module that is told the outcome."""
+    signature_hash: str
+    """Hexadecimal digits of the hash of the remote reducer's signature, in the order of its bytes."""
+
+
+class HttpRouteDef(msgspec.Struct, frozen=True):
+    """An HTTP route that the module serves."""
+
+    method: str
+    """``"Any"``, or a method in upper case."""
+    path: str
+    handler: str
+    """Canonical name of the handler."""
+
+
 class ModuleDef(msgspec.Struct, frozen=True):
     """A whole module. Tables (with views), types, procedures are sorted by name; reducers keep order."""
 
@@ -135,3 +181,7 @@ class ModuleDef(msgspec.Struct, frozen=True):
     reducers: tuple[ReducerDef, ...] = ()
     procedures: tuple[ProcedureDef, ...] = ()
     row_level_security: tuple[str, ...] = ()
+    environment: tuple[EnvironmentDef, ...] = ()
+    """What the module declares of its environment, sorted by name."""
+    outboxes: tuple[OutboxDef, ...] = ()
+    http_routes: tuple[HttpRouteDef, ...] = ()

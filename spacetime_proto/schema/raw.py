@@ -56,6 +56,7 @@ class RawView(msgspec.Struct):
     path: str
     is_public: bool = True
     params: ProductType = msgspec.field(default_factory=ProductType)
+    is_anonymous: bool = False
 
 
 class RawModule(msgspec.Struct):

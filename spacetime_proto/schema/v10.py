@@ -111,6 +111,7 @@ def read_view(item: Reader, label: str) -> RawView:
         item.path,
         item["is_public"].flag(),
         item.get("params", {"elements": []}).product(),
+        item.get("is_anonymous", False).flag(),
     )
 
 

@@ -37,7 +37,7 @@ from .module.annotations import (
 )
 from .module.columns import Index, column
 from .module.module import DatabaseModule as Module
-from .module.reducer_context import ProcedureContext, ViewContext
+from .module.reducer_context import Env, ProcedureContext, ViewContext
 from .module.reducer_context import ReducerContext as Context
 from .module.view_query import ViewQuery as Query
 
@@ -59,6 +59,7 @@ __all__ = [
     "Authority",
     "Context",
     "Database",
+    "Env",
     "Faults",
     "Fetch",
     "Host",

@@ -27,6 +27,7 @@ _SECRET = frozenset(
         "cookie",
         "proxy-authorization",
         "set-cookie",
+        "spacetime-environment",
         "spacetime-identity-token",
     }
 )
@@ -84,10 +85,14 @@ class Headers:
         wanted = name.lower()
         return next((value for key, value in self._fields if key.lower() == wanted), default)
 
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of all fields called `name`, in any case."""
+        wanted = name.lower()
+        return [value for key, value in self._fields if key.lower() == wanted]
+
     def tokens(self, name: str) -> list[str]:
         """Return the comma-separated elements of every field called `name`, blanks stripped."""
-        wanted = name.lower()
-        pieces = (v.split(",") for key, v in self._fields if key.lower() == wanted)
+        pieces = (value.split(",") for value in self.get_all(name))
         return [token for piece in pieces for part in piece if (token := part.strip())]
 
     def raw(self) -> list[tuple[bytes, bytes]]:

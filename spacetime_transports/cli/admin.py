@@ -20,12 +20,15 @@ from .common import (
     token_from,
     writing_to_a_pipe,
 )
+from .env import EnvFileOption, EnvOption, RemoveEnvOption, removals_from, values_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.sats.algebraic import AlgebraicType, ProductType
     from spacetime_proto.schema.model import ModuleDef, TableDef
+
+    from ..http.clients import HttpClient
 
 
 def logs(
@@ -190,17 +193,51 @@ def publish(
     clear: Annotated[
         bool, typer.Option("--clear", help="Delete all data of the database first.")
     ] = False,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
+    remove_env: RemoveEnvOption = None,
 ) -> None:
-    """Publish a module, or update the one that has the name."""
+    """Publish a module, or update the one that has the name.
+
+    Environment variables that are stored stay, unless they are set again, removed, or cleared with
+    the data.
+    """
+    from spacetime_proto.errors import MissingEnvironment
+
     from ..http.clients import HttpClient
 
+    values, remove = values_from(env, env_file), removals_from(remove_env)
     try:
         with open(module, "rb") as file:
             program = file.read()
     except OSError as error:
         raise CommandError(f"cannot read {module}: {error.strerror or error}") from error
     with HttpClient(host, token=token_from(token, token_file)) as client:
-        result = client.publish(database, program, clear=clear)
+        try:
+            result = client.publish(
+                database, program, clear=clear, environment=values, remove_environment=remove
+            )
+        except MissingEnvironment as error:
+            raise CommandError(f"{error}; give it with --env or --env-file") from error
+        if values or remove:
+            _check_knows_environment(client, database)
     print(
         encode_json({"database": database, "identity": result.identity.to_hex(), "op": result.op})
     )
+
+
+def _check_knows_environment(client: HttpClient, database: str) -> None:
+    """Refuse a server that has ignored the variables, as those before 2.11 do.
+
+    Raises:
+        CommandError: it is one.
+    """
+    from spacetime_proto.errors import AuthError, HttpError
+
+    try:
+        client.environment(database)
+    except HttpError as error:
+        if error.status == 404:
+            raise CommandError(f"published, but without environment variables: {error}") from error
+    except AuthError:
+        pass  # without a token every request is somebody else; the route is there

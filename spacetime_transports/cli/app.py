@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import admin, demo, generate, query, replay, serve, watch
+from . import admin, demo, env, generate, query, replay, serve, watch
 
 app = typer.Typer(
     name="spacetime-py",
@@ -52,4 +52,5 @@ app.command("logs")(admin.logs)
 app.command("describe")(admin.describe)
 app.command("identity")(admin.identity)
 app.command("publish")(admin.publish)
+app.add_typer(env.app, name="env")
 app.command("replay")(replay.replay)

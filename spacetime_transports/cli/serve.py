@@ -11,6 +11,7 @@ import typer
 
 from ..server.module_file import load_module
 from .common import CommandError
+from .env import EnvFileOption, EnvOption, values_from
 
 
 def serve(
@@ -32,6 +33,8 @@ def serve(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Report connections on standard error.")
     ] = False,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
 ) -> None:
     """Run a module written in Python on a development server, in memory.
 
@@ -44,6 +47,7 @@ def serve(
 
     host, port = parse_listen(listen)
     name = database or _database_name(module)
+    environment = values_from(env, env_file)
     loaded = load_module(module)
 
     def announce(url: str) -> None:
@@ -57,7 +61,13 @@ def serve(
 
     async def run() -> None:
         await serve_forever(
-            loaded, host=host, port=port, database=name, verbose=verbose, announce=announce
+            loaded,
+            host=host,
+            port=port,
+            database=name,
+            verbose=verbose,
+            environment=environment,
+            announce=announce,
         )
 
     try:

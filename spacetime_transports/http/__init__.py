@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .clients import (
     AsyncHttpClient,
+    EnvironmentMetadata,
     HttpClient,
     IssuedIdentity,
     LogEntry,
@@ -14,6 +15,7 @@ from .clients import (
 
 __all__ = [
     "AsyncHttpClient",
+    "EnvironmentMetadata",
     "HttpClient",
     "IssuedIdentity",
     "LogEntry",

@@ -8,7 +8,8 @@ of its own, so a client holds no sockets and may be shared by threads or tasks::
             print(row.name)
 
 Errors are those of the WebSocket client: ConnectError, AuthError, DatabaseNotFound, QueryError,
-ReducerError, InternalError, HttpError for any other status, CallTimeout, Disconnected.
+ReducerError, InternalError, HttpError for any other status, CallTimeout, Disconnected. Publishing has
+two more of the family HttpError: MissingEnvironment and EnvironmentConflict.
 """
 
 from __future__ import annotations
@@ -33,8 +34,15 @@ from ..token_sources import (
     refused_hint,
     warn_if_exposed,
 )
-from . import operations
-from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
+from . import operations, publishing
+from .results import (
+    EnvironmentMetadata,
+    IssuedIdentity,
+    LogEntry,
+    Published,
+    SqlResult,
+    SqlStats,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -44,12 +52,14 @@ if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule
     from spacetime_proto.schema.model import ModuleDef
     from spacetime_proto.types import Identity
+    from spacetime_proto.wire.environment_headers import Removals
     from spacetime_proto.wire.http_exchange import HttpResponse
 
     from .operations import Operation
 
 __all__ = [
     "AsyncHttpClient",
+    "EnvironmentMetadata",
     "HttpClient",
     "IssuedIdentity",
     "LogEntry",
@@ -188,7 +198,8 @@ class HttpClient(_Client):
         Args:
             database: name or identity.
             function: canonical name.
-            args: the arguments in order, or by the names that the module's source gives them.
+            args: the arguments in order, which every server takes; or by name: as in the module's
+                source, and from 2.14 on also as in the schema.
             module: types for the arguments and the result (``MODULE.bound``); without it both are
                 JSON, in which value types and bytes may stand among the arguments.
 
@@ -198,15 +209,81 @@ class HttpClient(_Client):
         """
         return self._run(operations.call(database, function, args, module=module))
 
-    def publish(self, database: str | None, program: bytes, *, clear: bool = False) -> Published:
+    def publish(
+        self,
+        database: str | None,
+        program: bytes,
+        *,
+        clear: bool = False,
+        environment: Mapping[str, str] | None = None,
+        remove_environment: Removals = (),
+    ) -> Published:
         """Publish a compiled module (wasm), or update the database that has the name.
 
         Args:
             database: name or identity; None makes a database without a name.
             program: the wasm file.
-            clear: delete all data first.
+            clear: delete all data first, stored variables too.
+            environment: values of environment variables, which are stored with the module; others
+                that are stored stay. A server before 2.11 ignores both this and the next.
+            remove_environment: names of variables to remove, or ``"all"``, so that `environment`
+                replaces what is stored.
+
+        Raises:
+            MissingEnvironment: the module requires variables that would have no value.
+            EnvironmentConflict: somebody else published meanwhile.
+            HttpError: the server refused; among the reasons are values that do not fit what the
+                module declares, and a module that was built for a newer server.
+            LocalProtocolError: a variable cannot have its name or value.
         """
-        return self._run(operations.publish(database, program, clear=clear))
+        return self._run(
+            publishing.publish(
+                database,
+                program,
+                clear=clear,
+                environment=environment,
+                remove_environment=remove_environment,
+            )
+        )
+
+    def environment(self, database: str) -> EnvironmentMetadata:
+        """Return which environment variables a module declares and which have a value.
+
+        Values are never told; the owner can read them with ``SELECT key, value FROM st_env``.
+
+        Raises:
+            HttpError: among others, status 404: the server is older than SpacetimeDB 2.11.
+        """
+        return self._run(publishing.environment(database))
+
+    def update_environment(
+        self,
+        database: str,
+        values: Mapping[str, str],
+        *,
+        remove: Removals = (),
+        expected_module_hash: str | None = None,
+    ) -> None:
+        """Set and remove environment variables, without publishing a module; the others stay.
+
+        Args:
+            database: name or identity.
+            values: what to set.
+            remove: names of variables to remove, or ``"all"``, so that `values` replace what is stored.
+            expected_module_hash: as in the metadata; the change is refused if the database has
+                another module by then. None takes the module that is there.
+
+        Raises:
+            MissingEnvironment: the module requires variables that would have no value.
+            EnvironmentConflict: the module is another one than expected.
+            HttpError: the server refused, or is older than SpacetimeDB 2.11 (404).
+            LocalProtocolError: a variable cannot have its name or value.
+        """
+        self._run(
+            publishing.update_environment(
+                database, values, remove=remove, expected_module_hash=expected_module_hash
+            )
+        )
 
     def delete(self, database: str) -> None:
         """Delete a database."""
@@ -292,10 +369,43 @@ class AsyncHttpClient(_Client):
         return await self._run(operations.call(database, function, args, module=module))
 
     async def publish(
-        self, database: str | None, program: bytes, *, clear: bool = False
+        self,
+        database: str | None,
+        program: bytes,
+        *,
+        clear: bool = False,
+        environment: Mapping[str, str] | None = None,
+        remove_environment: Removals = (),
     ) -> Published:
         """As `HttpClient.publish`."""
-        return await self._run(operations.publish(database, program, clear=clear))
+        return await self._run(
+            publishing.publish(
+                database,
+                program,
+                clear=clear,
+                environment=environment,
+                remove_environment=remove_environment,
+            )
+        )
+
+    async def environment(self, database: str) -> EnvironmentMetadata:
+        """As `HttpClient.environment`."""
+        return await self._run(publishing.environment(database))
+
+    async def update_environment(
+        self,
+        database: str,
+        values: Mapping[str, str],
+        *,
+        remove: Removals = (),
+        expected_module_hash: str | None = None,
+    ) -> None:
+        """As `HttpClient.update_environment`."""
+        await self._run(
+            publishing.update_environment(
+                database, values, remove=remove, expected_module_hash=expected_module_hash
+            )
+        )
 
     async def delete(self, database: str) -> None:
         """As `HttpClient.delete`."""

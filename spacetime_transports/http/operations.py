@@ -32,7 +32,7 @@ from spacetime_proto.wire.handshake import gateway_words
 from spacetime_proto.wire.headers import Headers
 from spacetime_proto.wire.http_exchange import HttpRequest, HttpResponse
 
-from .results import IssuedIdentity, LogEntry, Published, SqlResult, SqlStats
+from .results import IssuedIdentity, LogEntry, SqlResult, SqlStats
 
 if TYPE_CHECKING:
     from spacetime_proto.schema.bound import BoundModule
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_JSON = Headers({"Content-Type": "application/json"})
+JSON_CONTENT = Headers({"Content-Type": "application/json"})
 _DATABASE = "/v1/database/"
+ENVIRONMENT_ROUTE = "/environment"
+"""Below a database. A 404 without words means here that the server is too old to know it."""
 _TEXT = Headers({"Content-Type": "text/plain; charset=utf-8"})
 
 
@@ -63,7 +65,8 @@ class Operation(msgspec.Struct, Generic[R], frozen=True):
             DecodeError: the answer does not belong to this request.
         """
         path = self.request.path
-        if response.status == 404 and not response.body.strip() and path.startswith(_DATABASE):
+        no_words = response.status == 404 and not response.body.strip()
+        if no_words and path.startswith(_DATABASE) and not path.endswith(ENVIRONMENT_ROUTE):
             # The answer of SpacetimeDB 1.x for a database that it does not have.
             name = unquote(path.removeprefix(_DATABASE).partition("?")[0].partition("/")[0])
             raise DatabaseNotFound(f"the server has no database {name!r} (404)", status=404)
@@ -88,8 +91,8 @@ def identity() -> Operation[IssuedIdentity]:
     """Ask for a new identity and its token."""
 
     def parse(response: HttpResponse) -> IssuedIdentity:
-        body = _json(response, "a new identity")
-        return IssuedIdentity(_identity(body["identity"]), body["token"].text())
+        body = json_answer(response, "a new identity")
+        return IssuedIdentity(identity_in(body["identity"]), body["token"].text())
 
     return Operation(HttpRequest("POST", "/v1/identity"), parse)
 
@@ -98,7 +101,7 @@ def websocket_token() -> Operation[str]:
     """Ask for a token that is valid for 60 seconds and may stand in a URL."""
 
     def parse(response: HttpResponse) -> str:
-        return _json(response, "a WebSocket token")["token"].text()
+        return json_answer(response, "a WebSocket token")["token"].text()
 
     return Operation(HttpRequest("POST", "/v1/identity/websocket-token"), parse)
 
@@ -110,20 +113,20 @@ def database_identity(database: str) -> Operation[Identity]:
     """Ask for the identity behind a name."""
 
     def parse(response: HttpResponse) -> Identity:
-        text = _successful(response, f"the identity of {database}").text.strip()
-        return _identity(Reader(text, "body"))
+        text = successful(response, f"the identity of {database}").text.strip()
+        return identity_in(Reader(text, "body"))
 
-    return Operation(HttpRequest("GET", _path(database, "identity")), parse)
+    return Operation(HttpRequest("GET", database_path(database, "identity")), parse)
 
 
 def names(database: str) -> Operation[tuple[str, ...]]:
     """Ask for all names of a database."""
 
     def parse(response: HttpResponse) -> tuple[str, ...]:
-        body = _json(response, f"the names of {database}")
+        body = json_answer(response, f"the names of {database}")
         return tuple(item.text() for item in body["names"].items())
 
-    return Operation(HttpRequest("GET", _path(database, "names")), parse)
+    return Operation(HttpRequest("GET", database_path(database, "names")), parse)
 
 
 def schema(database: str, *, version: int | None = None) -> Operation[ModuleDef]:
@@ -140,14 +143,14 @@ def schema(database: str, *, version: int | None = None) -> Operation[ModuleDef]
         raise LocalProtocolError(f"version must be 9 or 10, not {version!r}")
 
     def parse(response: HttpResponse) -> ModuleDef:
-        return load_schema(_successful(response, f"the schema of {database}").body)
+        return load_schema(successful(response, f"the schema of {database}").body)
 
     def ask_for_9(response: HttpResponse) -> Operation[ModuleDef] | None:
         if version is None and response.status == 400 and "`10`" in response.text:
             return schema(database, version=9)
         return None
 
-    request = HttpRequest("GET", _path(database, "schema", version=version or 10))
+    request = HttpRequest("GET", database_path(database, "schema", version=version or 10))
     return Operation(request, parse, ask_for_9)
 
 
@@ -158,12 +161,12 @@ def sql(database: str, query: str, *, confirmed: bool | None = None) -> Operatio
         if response.status == 400:
             _raise_auth(response, f"SQL on {database}")
             raise QueryError(f"{database} refused the SQL: {response.text.strip()}", query=query)
-        results = list(_json(response, f"SQL on {database}").items())
+        results = list(json_answer(response, f"SQL on {database}").items())
         if len(results) != 1:
             raise DecodeError(f"{len(results)} results for one SQL statement")
         return _sql_result(results[0])
 
-    target = _path(database, "sql", confirmed=confirmed)
+    target = database_path(database, "sql", confirmed=confirmed)
     return Operation(HttpRequest("POST", target, _TEXT, query.encode()), parse)
 
 
@@ -190,13 +193,18 @@ def call(
     """Call a reducer or procedure.
 
     With `module` the arguments and the returned value are typed; without it they are JSON, in which
-    value types and bytes may stand. A mapping names the parameters as the module's source does.
+    value types and bytes may stand. A mapping names the parameters; if the bindings know all its
+    names, the arguments are sent in order, which servers of every version take.
     """
     bound = None
     if module is not None:
         bound = module.reducers.get(function) or module.procedures.get(function)
         if bound is None:
             raise LocalProtocolError(f"the bindings know no reducer or procedure {function!r}")
+    if bound is not None and isinstance(args, Mapping):
+        names = [element.name or "" for element in bound.definition.params.elements]
+        if args.keys() == set(names):
+            args = [args[name] for name in names]
     if bound is not None and not isinstance(args, Mapping):
         body = bound.args_to_json(args)
     else:
@@ -211,7 +219,10 @@ def call(
 
     return Operation(
         HttpRequest(
-            "POST", _path(database, f"call/{quote(function, safe='')}"), _JSON, body.encode()
+            "POST",
+            database_path(database, f"call/{quote(function, safe='')}"),
+            JSON_CONTENT,
+            body.encode(),
         ),
         parse,
     )
@@ -225,7 +236,7 @@ def _raise_call(response: HttpResponse, database: str, function: str) -> NoRetur
     not_there = response.status == 404 and text.startswith("No such procedure")
     if not_there or response.status in (400, 500):
         raise InternalError(f"{database} could not run {function}: {text}", name=function)
-    _raise_for(response, f"the call of {function} on {database}")
+    raise_for(response, f"the call of {function} on {database}")
 
 
 def logs(database: str, *, num_lines: int | None = None, follow: bool = False) -> Operation[None]:
@@ -238,7 +249,7 @@ def logs(database: str, *, num_lines: int | None = None, follow: bool = False) -
         isinstance(num_lines, bool) or not isinstance(num_lines, int) or num_lines < 0
     ):
         raise LocalProtocolError(f"num_lines must be 0 or more, or None, not {num_lines!r}")
-    target = _path(database, "logs", num_lines=num_lines, follow=follow or None)
+    target = database_path(database, "logs", num_lines=num_lines, follow=follow or None)
     return Operation(HttpRequest("GET", target), _nothing(f"the log of {database}"))
 
 
@@ -276,39 +287,17 @@ class LogLines:
                 yield LogEntry(**entry)  # type: ignore[typeddict-item]
 
 
-def publish(database: str | None, program: bytes, *, clear: bool = False) -> Operation[Published]:
-    """Publish or update a module; None makes a database without a name."""
-
-    def parse(response: HttpResponse) -> Published:
-        done = _json(response, f"publishing {database or 'a module'}")["Success"]
-        return Published(
-            identity=_identity(done["database_identity"]),
-            op=done["op"].text(),
-            domain=_domain(done.get("domain", None)),
-        )
-
-    query = urlencode({"clear": "true"}) if clear else ""
-    if database is None:
-        method, target = "POST", "/v1/database"
-    else:
-        method, target = "PUT", _path(database)
-    wasm = Headers({"Content-Type": "application/wasm"})
-    return Operation(HttpRequest(method, f"{target}?{query}".rstrip("?"), wasm, program), parse)
-
-
-def _domain(found: Reader) -> str | None:
-    return None if found.value is None else found.text()
-
-
 def delete(database: str) -> Operation[None]:
     """Delete a database."""
-    return Operation(HttpRequest("DELETE", _path(database)), _nothing(f"deleting {database}"))
+    return Operation(
+        HttpRequest("DELETE", database_path(database)), _nothing(f"deleting {database}")
+    )
 
 
 # --- requests ---------------------------------------------------------------------------------
 
 
-def _path(database: str, tail: str = "", **query: object) -> str:
+def database_path(database: str, tail: str = "", **query: object) -> str:
     """Return the path below a database, with the parameters that are not None."""
     if not database:
         raise LocalProtocolError("the name of the database is empty")
@@ -351,30 +340,37 @@ def _to_json(value: object) -> object:
 
 def _nothing(what: str) -> Callable[[HttpResponse], None]:
     def parse(response: HttpResponse) -> None:
-        _successful(response, what)
+        successful(response, what)
 
     return parse
 
 
-def _json(response: HttpResponse, what: str) -> Reader:
-    return Reader(loads(_successful(response, what).body), "body")
+def json_answer(response: HttpResponse, what: str) -> Reader:
+    return Reader(loads(successful(response, what).body), "body")
 
 
-def _identity(found: Reader) -> Identity:
+def identity_in(found: Reader) -> Identity:
     try:
         return Identity.from_hex(found.text())
     except ValueError as error:
         raise SchemaError(f"{found.path} is no identity: {error}") from error
 
 
-def _successful(response: HttpResponse, what: str) -> HttpResponse:
+def successful(response: HttpResponse, what: str) -> HttpResponse:
     """Return `response` if its status is 2xx, else raise its error."""
     if 200 <= response.status < 300:
         return response
-    _raise_for(response, what)
+    raise_for(response, what)
 
 
-def _raise_for(response: HttpResponse, what: str) -> NoReturn:
+def raise_for(response: HttpResponse, what: str, hint: str = "") -> NoReturn:
+    """Raise the error of a response that is none of success; `hint` ends its message.
+
+    Raises:
+        AuthError: it is about the token, or what the caller may do.
+        DatabaseNotFound: there is no such database.
+        HttpError: everything else.
+    """
     _raise_auth(response, what)
     status, text = response.status, response.text.strip()
     if status == 404 and ("not found" in text or "No such database" in text):
@@ -382,7 +378,9 @@ def _raise_for(response: HttpResponse, what: str) -> NoReturn:
     words = text.partition("\n")[0][:300]  # the first line, because a proxy may send a whole page
     said = gateway_words(status, response.headers, words) or words
     said = f": {said}" if said else ""
-    raise HttpError(f"{what} failed with HTTP status {status}{said}", status=status, body=text)
+    hint = f"; {hint}" if hint else ""
+    message = f"{what} failed with HTTP status {status}{said}{hint}"
+    raise HttpError(message, status=status, body=text)
 
 
 def _raise_auth(response: HttpResponse, what: str) -> None:

@@ -15,7 +15,7 @@ from spacetime_proto.sats.algebraic import Primitive, RefType, Typespace
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_proto.schema.bound import BoundTable
-from spacetime_proto.schema.model import ColumnDef, TableDef
+from spacetime_proto.schema.model import ColumnDef, EnvironmentDef, TableDef
 from spacetime_proto.types import Identity
 
 if TYPE_CHECKING:
@@ -41,6 +41,17 @@ class Published(msgspec.Struct, frozen=True):
     """``created`` or ``updated``."""
     domain: str | None
     """Name of the database, None for an unnamed one."""
+
+
+class EnvironmentMetadata(msgspec.Struct, frozen=True):
+    """What the owner may know of a database's environment variables; their values are not in it."""
+
+    module_hash: str
+    """Stands for the module that declares them: `expected_module_hash` of changes."""
+    declarations: tuple[EnvironmentDef, ...]
+    """What the module reads, sorted by name."""
+    stored_keys: tuple[str, ...]
+    """The names of the variables that have a value, whether the module declares them or not."""
 
 
 class LogEntry(TypedDict, total=False):

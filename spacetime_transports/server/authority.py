@@ -71,7 +71,8 @@ class Es256Authority:
         try:
             return jwt.decode(token, self._public, algorithms=["ES256"], options=_SIGNATURE_ONLY)
         except jwt.PyJWTError as error:
-            raise TokenRefused(401, f"Invalid token: {type(error).__name__}") from error
+            reason = type(error).__name__.removesuffix("Error")  # as a server calls it
+            raise TokenRefused(401, f"Invalid token: {reason}") from error
 
     def __repr__(self) -> str:
         return "Es256Authority(<key>)"

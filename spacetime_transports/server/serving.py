@@ -12,7 +12,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -205,6 +205,7 @@ async def serve(
     authority: Authority | None = None,
     faults: Faults | None = None,
     verbose: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """Serve a module while the block runs.
 
@@ -223,9 +224,12 @@ async def serve(
             long as the server runs.
         faults: what to do wrong on purpose, for tests of clients.
         verbose: report connections on stderr.
+        environment: values of the environment variables that the module reads; a database that goes
+            on keeps those that it has besides.
 
     Raises:
-        LocalProtocolError: `port` is not a TCP port, or `database` not a name; or no `authority` is
+        LocalProtocolError: `port` is not a TCP port, or `database` not a name; `environment` does not
+            fit what the module declares; or no `authority` is
             given, and the package that signs tokens by default is not installed (the extra
             ``server``).
         SchemaError: the module has no valid schema.
@@ -256,8 +260,16 @@ async def serve(
             published.faults = faults
         published.owner = claims.identity
         core.adopt(published)
+        published.change_environment(environment or {}, now=core.time(now))
     else:
-        published = core.add(module, database, now=now, owner=claims.identity, faults=faults)
+        published = core.add(
+            module,
+            database,
+            now=now,
+            owner=claims.identity,
+            faults=faults,
+            environment=environment,
+        )
     server = Server(core, published, owner_token, verbose=verbose)
     listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
     failure: BaseException | None = None
@@ -316,6 +328,7 @@ async def serve_forever(
     port: int = 3000,
     database: str = "module",
     verbose: bool = False,
+    environment: Mapping[str, str] | None = None,
     announce: Callable[[str], None] = lambda url: print(url, flush=True),
 ) -> None:
     """Serve a module until SIGINT or SIGTERM; what ``spacetime-py serve`` does.
@@ -326,11 +339,17 @@ async def serve_forever(
         port: TCP port; 0 picks a free one.
         database: name to serve the module under.
         verbose: report connections on stderr.
+        environment: values of the environment variables that the module reads.
         announce: gets the URL as soon as connections are accepted and signals are heeded.
     """
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with serve(
-            module, host=host, port=port, database=database, verbose=verbose
+            module,
+            host=host,
+            port=port,
+            database=database,
+            verbose=verbose,
+            environment=environment,
         ) as server:
             announce(server.url)
             async for _ in signals:

@@ -91,7 +91,7 @@ class World(ABC):
     """A server, a module, and one protocol to talk to it."""
 
     where: ClassVar[str]
-    """embedded, real 1.x, real 2.x: what the report calls it."""
+    """embedded, or real and the server's version: what the report calls it."""
     aliases: Mapping[str, str] = {}
     """Names that the world's module has instead of the official ones."""
 

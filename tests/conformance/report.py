@@ -3,7 +3,8 @@
 Every test file here begins with a table whose first column names the rows and whose second says
 where they run; the test of a row is named like it. ``--conformance-report FILE`` writes what the
 tests of this run did as Markdown, ``--conformance-json FILE`` as JSON, which ``--conformance-merge
-FILE`` adds to a later report: so runs against different servers end up in one document.
+FILE`` adds to a later report: so runs against different servers end up in one document. Without
+that option a report takes the runs on real servers that lie in docs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import contextlib
 import json
 import re
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "pytest_addoption", "pytest_configure", "pytest_runtest_setup", "rows_of"]
 
-_ROOT = Path(__file__).parents[2]
-#: Results of the live suite, which needs a real server; merged into every report if it is there.
-LIVE_RESULTS = _ROOT / "docs" / "conformance-live.json"
+_DOCS = Path(__file__).parents[2] / "docs"
+#: Runs of the live suite, which needs a real server, one for each of its versions.
+LIVE_RUNS = sorted(_DOCS.glob("conformance-*.json"), reverse=True)
 #: In this order things stand in the document.
 _PROTOCOLS = ("v3", "v2", "v1.bsatn", "v1.json", "")
 _SUITES = ("Rust", "TypeScript", "C#", "Unreal", "")
@@ -38,15 +41,23 @@ _HEAD = """\
 The tests of the official SDKs, by their own names, as this client passes them. Each line says where
 a row runs: on the embedded server with a port of the official test module (*embedded*), on bytes
 that the test writes itself (*scripted*), without any server (*unit*), on traffic of a real server
-(*recorded*), or against a real server (*real 1.x*, *real 2.x*). Protocols are those of the
+(*recorded*), or against a real server of that version (*real 2.14.0*). Protocols are those of the
 subprotocol names, `v3` for `v3.bsatn.spacetimedb`.
 
-Made by `pytest tests/conformance -m "" --conformance-report docs/conformance.md`; do not edit.
+Made by `.ci/conformance write`; do not edit.
 """
 
-_WITHOUT_2 = """\
-None of them is of a *real 2.x*: no 2.x server can be installed from a package registry, so the live suite
-has met none. The rows on v2 and v3 ran on the embedded server, and on recorded traffic of a 2.8.3.
+_WHERE = """\
+## What was proven where
+
+Rows of the official suites, passed of all that were judged, by server and protocol. Rows without
+a protocol need no connection, or are judged without a server. The day is that of the run.
+"""
+
+_SUITE = """\
+The tests of each run that passed, by protocol: on the embedded server those of `tests/conformance`,
+on real ones all of `tests/live`, under asyncio, trio and the blocking client. The 2.14.0 server is `tests/real_server`, the published
+engine behind an HTTP front of our own; the 1.3.0 is the official program.
 """
 
 
@@ -76,6 +87,18 @@ class Result(msgspec.Struct):
     where: str
     protocol: str
     result: str
+
+
+class Run(msgspec.Struct):
+    """What one run of pytest found, on one server."""
+
+    where: str
+    """embedded, or real and the version of the server."""
+    day: str
+    """In UTC, as 2026-12-31."""
+    tests: dict[str, int]
+    """How many tests passed, by protocol; those without one under the empty name."""
+    results: list[Result]
 
 
 @cache
@@ -125,14 +148,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note on the test what the report needs; that travels from xdist's workers too."""
+    callspec = getattr(item, "callspec", None)
+    protocol = "" if callspec is None else callspec.params.get("protocol", "")
+    item.user_properties.append(("protocol", protocol))
     function: Any = getattr(item, "function", None)
     module = getattr(function, "__module__", "")
     if not module.startswith("tests.conformance."):
         return
     for row in rows_of(module):
         if row.test == function.__name__:
-            callspec = getattr(item, "callspec", None)
-            protocol = "" if callspec is None else callspec.params.get("protocol", "")
             file = module.rpartition(".")[2]
             item.user_properties.append(
                 ("conformance", [file, row.section, row.order, row.name, row.where, protocol])
@@ -144,30 +168,44 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._where = "embedded"
+        self._tests: Counter[str] = Counter()
         self._results: dict[tuple[str, ...], Result] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         facts: dict[str, Any] = dict(report.user_properties)
+        self._where = facts.get("where", self._where)
+        if report.when == "call" and report.passed and facts.get("protocol") in _PROTOCOLS:
+            self._tests[facts["protocol"]] += 1
         if "conformance" not in facts or (report.when != "call" and report.passed):
             return
-        where = facts.get("where")
         result = Result(*facts["conformance"], result=report.outcome)
-        if where is not None and result.where == "embedded":
-            result.where = where
+        if "where" in facts and result.where == "embedded":
+            result.where = facts["where"]
         add(self._results, result)
 
     def pytest_sessionfinish(self) -> None:
         option = self._config.getoption
-        results = dict(self._results)
+        day = datetime.now(UTC).date().isoformat()
+        results = sorted(self._results.values(), key=_place)
+        run = Run(self._where, day, {name: self._tests[name] for name in _PROTOCOLS}, results)
         if option("--conformance-json"):
-            text = json.dumps([msgspec.to_builtins(one) for one in results.values()], indent=1)
-            Path(option("--conformance-json")).write_text(text + "\n")
+            Path(option("--conformance-json")).write_text(to_json(run))
         if option("--conformance-report"):
-            for path in option("--conformance-merge") or [LIVE_RESULTS]:
-                if path is not LIVE_RESULTS or LIVE_RESULTS.exists():
-                    for one in json.loads(Path(path).read_text()):
-                        add(results, msgspec.convert(one, Result))
-            Path(option("--conformance-report")).write_text(markdown(list(results.values())))
+            others = [read(Path(name)) for name in option("--conformance-merge") or LIVE_RUNS]
+            Path(option("--conformance-report")).write_text(markdown([run, *others]))
+
+
+def to_json(run: Run) -> str:
+    """Return a run as JSON, with a line for each result."""
+    head, _, _ = json.dumps({**msgspec.to_builtins(run), "results": []}).rpartition("]}")
+    lines = ",\n".join(json.dumps(msgspec.to_builtins(result)) for result in run.results)
+    return f"{head}\n{lines}\n]}}\n"
+
+
+def read(path: Path) -> Run:
+    """Return the run that `to_json` wrote."""
+    return msgspec.json.decode(path.read_bytes(), type=Run)
 
 
 def add(results: dict[tuple[str, ...], Result], result: Result) -> None:
@@ -185,15 +223,14 @@ def _place(result: Result) -> tuple[Any, ...]:
     return suite, result.file, result.order, result.where, protocol
 
 
-def markdown(results: list[Result]) -> str:
-    """Return the document."""
+def markdown(runs: list[Run]) -> str:
+    """Return the document of several runs."""
     files: dict[str, list[Result]] = {}
+    results = [result for run in runs for result in run.results]
     for result in sorted(results, key=_place):
         files.setdefault(result.file, []).append(result)
     passed = sum(result.result == "passed" for result in results)
-    parts = [_HEAD, f"{passed} of {len(results)} results are *passed*.\n"]
-    if not any(result.where == "real 2.x" for result in results):
-        parts.append(_WITHOUT_2)
+    parts = [_HEAD, f"{passed} of {len(results)} results are *passed*.\n", *_places(runs)]
     for found in files.values():
         parts.append(f"## {found[0].section}\n")
         parts.append("| row | where | protocols | result |\n|---|---|---|---|")
@@ -206,3 +243,24 @@ def markdown(results: list[Result]) -> str:
         ]
         parts.append("")
     return "\n".join(parts)
+
+
+def _places(runs: list[Run]) -> list[str]:
+    """Return the tables of what ran where."""
+    titles = " | ".join(name or "no protocol" for name in _PROTOCOLS)
+    rule = "|---|---|" + "---:|" * len(_PROTOCOLS)
+    rows, tests = ([f"| {what} | day | {titles} |", rule] for what in ("rows on", "tests on"))
+    for run in runs:
+        judged = Counter((result.where, result.protocol) for result in run.results)
+        good = Counter(
+            (result.where, result.protocol) for result in run.results if result.result == "passed"
+        )
+        for where in sorted({where for where, _ in judged}):
+            cells = (
+                f"{good[where, name]} of {judged[where, name]}" if judged[where, name] else "-"
+                for name in _PROTOCOLS
+            )
+            rows.append(f"| {where} | {run.day} | {' | '.join(cells)} |")
+        counts = (str(run.tests.get(name) or "-") for name in _PROTOCOLS)
+        tests.append(f"| {run.where} | {run.day} | {' | '.join(counts)} |")
+    return [_WHERE, *rows, "", _SUITE, *tests, ""]

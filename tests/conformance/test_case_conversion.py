@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 async def create(client: Client, name: str, level: int) -> Any:
     """Create a player and return its row."""
     reducers: Any = client.raw.module.reducers
-    await client.raw.call(reducers.CreatePlayer1(Player1Name=name, Start2Level=level))
+    await client.raw.call(reducers.CreatePlayer1(name, level))
     return next(row for row in client.raw.db.player1 if row.player_name == name)
 
 
 async def add(client: Client, name: str, player: Any) -> None:
     reducers: Any = client.raw.module.reducers
     await client.raw.call(
-        reducers.AddPerson2(
-            First3Name=name, playerRef=player.player_1_id, AgeValue=25, ScoreTotal=1000
-        )
+        # first_3_name, player_ref, age_value, score_total; or the names in the source, before 2.14
+        reducers.AddPerson2(name, player.player_1_id, 25, 1000)
     )
 
 
@@ -75,7 +74,7 @@ async def test_ban_player(case_conversion: World) -> None:
         client.raw.db.player1.on_update(lambda ctx, old, new: seen.append((old, new)))
         await client.subscribe("SELECT * FROM Player1Canonical")
         player = await create(client, "Bad", 1)
-        await client.raw.call(reducers.BanPlayer1(player.player_1_id, BanUntil6=9999))
+        await client.raw.call(reducers.BanPlayer1(player.player_1_id, 9999))
         [(old, new)] = seen
         status = client.type("Player2Status")
         assert isinstance(old.status_3_field, status.active1)

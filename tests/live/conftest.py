@@ -6,7 +6,8 @@ Environment:
     SPACETIMEDB_DATABASE: a database where the module has been published already.
     SPACETIMEDB_MODULE: the wasm file to publish; default what `.ci/live/build-module` built.
     SPACETIMEDB_LIVE_BUILD: 1 lets server and module be built if they are not in the cache.
-    CI: true makes it a failure if there is no server, and every skip one.
+    CI: true makes it a failure if there is no server, and every skip one but those of the markers
+        `since` and `before`, which compare with the version that the server itself gives.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import inspect
 import os
 import threading
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ from tests.live.target import (
     OwnServer,
     Target,
     find_target,
+    numbers,
     publish,
     start_own_server,
 )
@@ -40,7 +43,11 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 DRIVERS = ("asyncio", "trio", "blocking")
+#: What CI runs this suite on.
+SERVERS = ("1.3.0", "2.14.0")
 _FOUND = pytest.StashKey[tuple[Target | None, OwnServer | None, str]]()
+#: Why the server's version forbids a test; only `pytest_runtest_setup` may say so.
+_FORBIDDEN = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "row(file, name): stands for a row of tests/conformance")
     config.addinivalue_line("markers", "only(*drivers): run under these drivers")
     config.addinivalue_line("markers", "once: run with one driver and the best protocol")
-    config.addinivalue_line("markers", "needs(*names): the module has these tables or functions")
+    config.addinivalue_line("markers", "needs(*names): only the module for 2.x has these")
+    config.addinivalue_line("markers", "since(version, why): older servers cannot do this")
+    config.addinivalue_line("markers", "before(version, why): servers since then do not do this")
     config.addinivalue_line("markers", "owner: the suite's token is that of the database's owner")
     config.addinivalue_line("markers", "wasm: the module's file is there, not only the database")
 
@@ -110,12 +119,12 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of what the module on this server does not have: there is nothing to skip.
+    """Leave out tests of what the module for 1.x does not have: there is nothing to skip.
 
     Raises:
-        UsageError: there is no server, and this is CI.
+        UsageError: there is no server, and this is CI; or a marker of a test is wrong.
     """
-    ours = [item for item in items if _HERE in item.path.parents]
+    ours: list[Any] = [item for item in items if _HERE in item.path.parents]
     if not ours:
         return
     target, reason = _found(config)
@@ -125,10 +134,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=reason))
         return
+    without = {item: _missing(item, target) for item in ours}
+    own = [item for item in ours if item.function.__module__.startswith("tests.live.")]
+    if target.is_two and any(without[item] for item in own):
+        raise pytest.UsageError(f"misspelt: {sorted({*chain(*(without[i] for i in own))})}")
+    _check_version_markers(ours)
     left_out = [
         item
         for item in ours
-        if any(not target.has(*marker.args) for marker in item.iter_markers("needs"))
+        if without[item]
         or (item.get_closest_marker("owner") and not target.is_owner)
         or (item.get_closest_marker("wasm") and target.wasm is None)
         or not isinstance(_parameters(item).get("protocol", ""), str)  # of no protocol there is
@@ -138,11 +152,46 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+def _missing(item: pytest.Item, target: Target) -> list[str]:
+    names = [name for marker in item.iter_markers("needs") for name in marker.args]
+    return [name for name in names if not target.has(name)]
+
+
+def _check_version_markers(items: list[pytest.Item]) -> None:
+    """See to it that each test runs on one of the servers that CI has.
+
+    Raises:
+        UsageError: a marker leaves out all of them, or says no reason.
+    """
+    for item in items:
+        found = [*item.iter_markers("since"), *item.iter_markers("before")]
+        if any(len(marker.args) != 2 or not marker.args[1].strip() for marker in found):
+            raise pytest.UsageError(f"{item.nodeid}: since and before take a version and a reason")
+        if all(any(_forbidden(item, numbers(version))) for version in SERVERS):
+            raise pytest.UsageError(f"{item.nodeid} runs on none of {', '.join(SERVERS)}")
+
+
+def _forbidden(item: pytest.Item, version: tuple[int, ...]) -> Iterator[str]:
+    """Yield why a server of this version is not for a test: at most one reason for each marker."""
+    text = ".".join(map(str, version))
+    for marker in item.iter_markers("since"):
+        wanted, why = marker.args
+        if version < numbers(wanted):
+            yield f"the server is {text}, older than {wanted}: {why}"
+    for marker in item.iter_markers("before"):
+        wanted, why = marker.args
+        if version >= numbers(wanted):
+            yield f"the server is {text}, not older than {wanted}: {why}"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Note for docs/conformance.md which row a test stands for, and where it ran."""
     target, _ = _found(item.config)
-    if target is None:
+    if target is None or _HERE not in item.path.parents:
         return
+    for reason in _forbidden(item, target.version):
+        item.stash[_FORBIDDEN] = reason
+        pytest.skip(reason)
     item.user_properties.append(("where", target.where))
     report.pytest_runtest_setup(item)
     for marker in item.iter_markers("row"):
@@ -159,9 +208,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Let no test of this folder be skipped in CI, whatever it is that skips it."""
+    """Let no test of this folder be skipped in CI for another reason than the server's version."""
     outcome = yield
-    if outcome.skipped and os.environ.get("CI") == "true" and _HERE in item.path.parents:
+    is_ours = _HERE in item.path.parents and _FORBIDDEN not in item.stash
+    if outcome.skipped and os.environ.get("CI") == "true" and is_ours:
         outcome.outcome = "failed"
         outcome.longrepr = f"skipped, which is a failure in CI: {outcome.longrepr}"
     return outcome

@@ -32,8 +32,13 @@ class LiveKit(Kit):
 
     @property
     def is_v1(self) -> bool:
-        """Whether the protocol tells of other clients' reducers."""
+        """Whether it is one of the two protocols of 1.x."""
         return self.protocol.startswith("v1.")
+
+    @property
+    def tells_of_others(self) -> bool:
+        """Whether a client is told which reducer of somebody else changed its rows."""
+        return self.is_v1 and not self.target.is_two
 
     @property
     def is_json(self) -> bool:

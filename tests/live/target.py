@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +19,12 @@ from spacetime_proto.client.session_options import ALL_PROTOCOLS
 from spacetime_proto.errors import HandshakeError, HttpError
 from spacetime_proto.sats.sats_json import from_json
 from spacetime_transports import HttpClient, blocking
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NoServerError", "OwnServer", "Target", "find_target", "start_own_server"]
+__all__ = ["NoServerError", "OwnServer", "Target", "find_target", "numbers", "start_own_server"]
 
 SCRIPTS = Path(__file__).parents[2] / ".ci" / "live"
 
@@ -54,6 +57,21 @@ class Target:
         return dynamic_module(self.http.schema(self.database))
 
     @cached_property
+    def version(self) -> tuple[int, ...]:
+        """The server's, as numbers: what it says of its health, ``(2, 14, 0)``."""
+        with urllib.request.urlopen(f"{self.url}/v1/health", timeout=PATIENCE) as answer:
+            return numbers(json.load(answer)["version"])
+
+    @cached_property
+    def is_two(self) -> bool:
+        """Whether the module was made with the crates of 2.x, whatever the server is.
+
+        Of a transaction of such a module nobody but its caller is told the reducer, on any
+        protocol. A 2.x server tells it on v1 where the module was made with the crates of 1.x.
+        """
+        return self.has("shout")
+
+    @cached_property
     def is_owner(self) -> bool:
         """Whether the token is that of the database's owner: of one given by name it may not be."""
         try:
@@ -69,8 +87,8 @@ class Target:
 
     @property
     def where(self) -> str:
-        """What docs/conformance.md calls this server: what it negotiates is what it is."""
-        return "real 2.x" if self.protocols[0].startswith(("v2.", "v3.")) else "real 1.x"
+        """What docs/conformance.md calls this server, such as ``real 2.14.0``."""
+        return f"real {'.'.join(map(str, self.version))}"
 
     def _accepts(self, protocol: str) -> bool:
         try:
@@ -109,6 +127,11 @@ class Target:
             name in bound.tables or name in bound.reducers or name in bound.procedures
             for name in names
         )
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return ``(2, 14, 0)`` for ``2.14.0``."""
+    return tuple(map(int, version.split("-", 1)[0].split(".")))
 
 
 class OwnServer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spacetime_proto.client.events import Transaction
 from spacetime_proto.errors import InternalError, QueryError, ReducerError, SubscriptionError
 from spacetime_proto.types import ScheduleAt, TimeDuration
 from spacetime_transports import HttpClient
@@ -84,10 +85,10 @@ async def test_a_schedule_that_repeats(kit: LiveKit) -> None:
         assert [row.id for row in ticks] == sorted(row.id for row in ticks)
         assert {row.label for row in ticks} == {"again"}
         for event in log.events:
-            # v1 names the scheduled reducer, v2 says nothing of causes; neither is a call of ours.
-            assert getattr(event, "is_own", False) is False
-            if kit.is_v1:
-                assert event.name == "on_timer"
+            if kit.tells_of_others:
+                assert (event.name, event.is_own) == ("on_timer", False)
+            else:
+                assert event == Transaction()
 
 
 async def test_scheduled_reducers_are_not_for_clients(kit: LiveKit, target: Target) -> None:

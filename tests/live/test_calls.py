@@ -65,7 +65,7 @@ async def test_what_others_see_of_a_call(kit: LiveKit) -> None:
         )
         assert reducers["ada"] == [mine]
         ((theirs, _),) = events["bob"]
-        if kit.is_v1:
+        if kit.tells_of_others:
             assert isinstance(theirs, ReducerEvent)
             assert (theirs.name, theirs.args, theirs.is_own) == (
                 "insert_attempt",

@@ -20,17 +20,27 @@ if TYPE_CHECKING:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give `driver` its values; a test marked ``only("async")`` or the like takes fewer.
 
-    Everything runs on both frame codecs, on wsproto with the slow tests.
+    Everything runs on both frame codecs, on wsproto with the slow tests, and there under the first
+    driver of each colour only: a codec sees bytes, and not the loop that they came through.
     """
     if "driver" not in metafunc.fixturenames:
         return
     drivers = DRIVERS
     for marker in metafunc.definition.iter_markers("only"):
         drivers = ASYNC_DRIVERS if marker.args == ("async",) else marker.args
-    metafunc.parametrize("driver", drivers)
-    if "frames" in metafunc.fixturenames:
-        slow = pytest.param("wsproto", marks=pytest.mark.slow)
-        metafunc.parametrize("frames", ["fast", slow])
+    if "frames" not in metafunc.fixturenames:
+        metafunc.parametrize("driver", drivers)
+        return
+    colours = {driver == "blocking": driver for driver in reversed(drivers)}
+    metafunc.parametrize(
+        ("driver", "frames"),
+        [(driver, "fast") for driver in drivers]
+        + [
+            pytest.param(driver, "wsproto", marks=pytest.mark.slow)
+            for driver in drivers
+            if driver in colours.values()
+        ],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from spacetime_proto.server import TokenRefused
+from spacetime_proto.server import SecretAuthority, TokenRefused
 from spacetime_transports.server.authority import Es256Authority
 
 CLAIMS = {
@@ -27,6 +27,13 @@ def test_tokens_are_those_of_their_key() -> None:
         with pytest.raises(TokenRefused, match=r"^Invalid token: ") as caught:
             authority.verify(other)
         assert caught.value.status == 401
+
+
+def test_tokens_signed_with_a_shared_secret_are_refused() -> None:
+    token = SecretAuthority(b"secret").sign(CLAIMS)
+    with pytest.raises(TokenRefused) as caught:
+        Es256Authority().verify(token)
+    assert (caught.value.status, str(caught.value)) == (401, "Invalid token: InvalidAlgorithm")
 
 
 def test_times_are_left_to_the_core() -> None:

@@ -26,7 +26,7 @@ from spacetime_proto.schema.bound import BoundModule
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp, Uuid
 from spacetime_proto.wire.http_exchange import HttpResponse
-from spacetime_transports.http import operations
+from spacetime_transports.http import operations, publishing
 from spacetime_transports.http.results import IssuedIdentity, SqlResult
 
 SCHEMAS = Path(__file__).parents[1] / "golden" / "schema"
@@ -59,9 +59,9 @@ def answer(operation: operations.Operation[Any], body: Any = b"", status: int = 
             operations.logs("x", num_lines=3, follow=True),
             "GET /v1/database/x/logs?num_lines=3&follow=true",
         ),
-        (operations.publish("x", b""), "PUT /v1/database/x"),
-        (operations.publish("x", b"", clear=True), "PUT /v1/database/x?clear=true"),
-        (operations.publish(None, b""), "POST /v1/database"),
+        (publishing.publish("x", b""), "PUT /v1/database/x"),
+        (publishing.publish("x", b"", clear=True), "PUT /v1/database/x?clear=true"),
+        (publishing.publish(None, b""), "POST /v1/database"),
         (operations.delete("x"), "DELETE /v1/database/x"),
     ],
 )
@@ -71,10 +71,23 @@ def test_request_lines(operation: operations.Operation[Any], line: str) -> None:
 
 def test_bodies() -> None:
     assert operations.sql("x", "SELECT \u20ac").request.body == "SELECT \u20ac".encode()
-    assert operations.publish("x", b"\0asm").request.body == b"\0asm"
+    assert publishing.publish("x", b"\0asm").request.body == b"\0asm"
     request = operations.call("x", "f", {"a": 2**100}).request
     assert request.headers.get("content-type") == "application/json"
     assert json.loads(request.body) == {"a": 2**100}
+
+
+def test_arguments_by_name_are_sent_in_order_if_the_bindings_know_the_names() -> None:
+    """Servers before 2.14 know other names of parameters; all know the order."""
+    text = (SCHEMAS / "quickstart-chat.v10.json").read_text()
+    module = BoundModule(load_schema(text))
+
+    def body(args: Any) -> Any:
+        return json.loads(operations.call("x", "set_name", args, module=module).request.body)
+
+    assert body({"name": "a"}) == ["a"]
+    assert body({"Name": "a"}) == {"Name": "a"}
+    assert body({"name": "a", "more": 5}) == {"name": "a", "more": 5}
 
 
 def test_arguments_may_hold_value_types() -> None:
@@ -124,7 +137,7 @@ def test_simple_answers() -> None:
 @pytest.mark.parametrize("domain", ["x", None])
 def test_published(domain: str | None) -> None:
     body = {"Success": {"domain": domain, "database_identity": HEX, "op": "created"}}
-    published = answer(operations.publish("x", b""), body)
+    published = answer(publishing.publish("x", b""), body)
     assert (published.domain, published.op) == (domain, "created")
     assert published.identity == Identity.from_hex(HEX)
 
@@ -139,7 +152,7 @@ def test_published(domain: str | None) -> None:
         (operations.names("x"), {"names": [1]}),
         (operations.sql("x", "S"), []),
         (operations.sql("x", "S"), [{"schema": {}}]),
-        (operations.publish("x", b""), {"Failure": 1}),
+        (publishing.publish("x", b""), {"Failure": 1}),
     ],
 )
 def test_answers_of_the_wrong_shape(operation: operations.Operation[Any], body: Any) -> None:

@@ -59,10 +59,11 @@ class CallerCatalog:
         return definition.is_view or any(index.columns[0] == column for index in definition.indexes)
 
     def everything(self) -> list[str]:
-        """Return the names for ``SELECT * FROM *``: no event tables, views last."""
+        """Return the names for ``SELECT * FROM *``: no event and no system tables, views last."""
         tables = [
             store.name
             for store in self._names.stores.values()
-            if not store.definition.is_event and (store.definition.is_public or self.is_owner)
+            if not (store.definition.is_event or store.definition.is_system)
+            and (store.definition.is_public or self.is_owner)
         ]
         return tables + list(self._names.views)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,13 +19,16 @@ from ...errors import ReducerError
 from ...schema.bound import BoundModule
 from ...schema.model import Lifecycle
 from ...types import ConnectionId, Identity, ScheduleAt, Timestamp
+from ...wire.environment_headers import Removals
 from ..front.faults import Faults
 from ..module.blueprint import TableBlueprint
 from ..module.convert import Converters
 from ..module.functions import ArgumentError, Function
 from ..module.module import DatabaseModule
-from ..module.reducer_context import ReducerContext
+from ..module.reducer_context import Env, ReducerContext
 from ..module.table_access import DbView, TableAccess
+from .environment import TABLE_ID as SYSTEM_TABLE_ID
+from .environment import Environment, environment_table
 from .live import LiveQueries, Share, Subscriber
 from .outcomes import Caller, Commit, Origin, ReducerOutcome, sayable
 from .procedure_http import Answer, Fetch, Fetcher, HttpFailed
@@ -67,10 +70,13 @@ class Database:
         bound: the schema with codecs.
         types: the codecs.
         tables: ``ctx.db`` of reducers.
+        env: ``ctx.env`` of reducers and procedures.
+        environment: the environment variables.
         queries: compiles SQL for it.
         live: its live queries.
         transactions: runs its transactions.
         procedures: runs its procedures.
+        source_params: the names of parameters in the source, by the source name of the function.
         faults: what it does wrong on purpose.
         version: counts committed transactions.
         fetcher: sends the HTTP requests of procedures; None if they may not send any.
@@ -104,7 +110,12 @@ class Database:
             QueryError: a row-level security filter is not a valid query.
         """
         blueprint = module.build()
-        bound = BoundModule(blueprint.definition)
+        system = environment_table(blueprint.registry)
+        tables = (*blueprint.definition.tables, system.definition)
+        typespace = blueprint.registry.typespace  # with the row type of the system table
+        bound = BoundModule(
+            msgspec.structs.replace(blueprint.definition, tables=tables, typespace=typespace)
+        )
         converters = Converters(blueprint.registry, bound.types)
         self.name = name
         self.identity = identity
@@ -128,6 +139,7 @@ class Database:
 
         plans = [*blueprint.tables, *(view.table for view in blueprint.views)]
         table_ids = {plan.definition.name: FIRST_TABLE_ID + at for at, plan in enumerate(plans)}
+        table_ids[system.definition.name] = SYSTEM_TABLE_ID
 
         def make_store(plan: TableBlueprint) -> TableStore:
             table = plan.definition.name
@@ -136,6 +148,8 @@ class Database:
             )
 
         self.stores = {plan.definition.name: make_store(plan) for plan in blueprint.tables}
+        self.environment = Environment(blueprint.definition.environment, make_store(system))
+        self.env = Env(self.environment.get)
         self.tables = DbView(
             (store.definition.accessor, TableAccess(store)) for store in self.stores.values()
         )
@@ -148,6 +162,7 @@ class Database:
             typespace=bound.types.typespace,
             identity=identity,
             on_panic=self.panic,
+            environment=self.environment,
         )
         ordered = sorted(blueprint.reducers, key=lambda plan: plan.definition.name)
         self.reducers = {
@@ -162,19 +177,36 @@ class Database:
             },
         )
         self._lifecycle = {function.lifecycle: function for function in self.reducers.values()}
+        self.source_params = {
+            plan.definition.accessor: plan.source_params
+            for plan in (*blueprint.reducers, *blueprint.procedures)
+        }
 
     # --- life ---------------------------------------------------------------------------------
 
-    def publish(self, now: Timestamp) -> None:
-        """Run ``init``.
+    def publish(self, now: Timestamp, environment: Mapping[str, str] | None = None) -> None:
+        """Store the environment variables and run ``init``.
 
         Raises:
-            ReducerError: it failed.
+            LocalProtocolError: the variables do not fit what the module declares.
+            ReducerError: ``init`` failed.
         """
         caller = Caller(self.owner if self.owner is not None else self.identity)
+        self.change_environment(environment or {}, now=now)
         outcome = self._run_lifecycle("init", caller, now)
         if outcome is not None and outcome.verdict != "committed":
             raise ReducerError(f"init failed: {outcome.text}", name="init")
+
+    def change_environment(
+        self, values: Mapping[str, str], remove: Removals = (), *, now: Timestamp
+    ) -> None:
+        """Set and remove environment variables as one transaction, of which subscribers hear.
+
+        Raises:
+            LocalProtocolError: a variable is not possible or does not fit; nothing is changed.
+        """
+        with self.write(Caller(self.identity), now):
+            self.environment.change(values, remove)
 
     def caller(
         self,

@@ -10,7 +10,7 @@ from ...errors import QueryError
 from ...sats.rows import RowList
 from ...types import Identity
 from ..module.blueprint import TableBlueprint, ViewPlan
-from ..module.reducer_context import ViewContext
+from ..module.reducer_context import Env, ViewContext
 from ..module.table_access import DbView, ReadAccess
 from ..module.view_query import ViewQuery as ViewQuery
 from ..sql.analyze import ResolvedQuery, Source, resolve, uses_sender
@@ -19,6 +19,7 @@ from ..sql.parse import parse
 from ..sql.plan import check_subscription, select_statement, snapshot
 from .catalog import CallerCatalog, Names
 from .derived import Derived, DerivedError
+from .environment import Environment
 from .live import LiveQueries, LiveQuery
 from .outcomes import Caller, sayable
 from .store import TableStore
@@ -45,6 +46,7 @@ class Queries:
         typespace: Typespace,
         identity: Identity,
         on_panic: Callable[[str], None],
+        environment: Environment,
     ) -> None:
         """Make the compiler.
 
@@ -57,11 +59,12 @@ class Queries:
             typespace: of the module.
             identity: the database's, which is the sender of anonymous views.
             on_panic: takes the traceback of a view that raises.
+            environment: what views read as ``ctx.env``; the owner can query its table.
 
         Raises:
             QueryError: a filter is not a valid query.
         """
-        self._names = Names(stores, views)
+        self._names = Names([*stores, environment.store], views)
         self._make_store = make_store
         self._live = live
         self._typespace = typespace
@@ -71,6 +74,12 @@ class Queries:
         self._db = DbView(
             (store.definition.accessor, ReadAccess(store, self._touch)) for store in stores
         )
+
+        def read_variable(key: str) -> str | None:
+            self._touch(environment.store.name)
+            return environment.get(key)
+
+        self._env = Env(read_variable)
         self._filters: dict[str, list[Select]] = {}
         for sql in filters:
             select = select_statement(parse(sql))
@@ -195,7 +204,7 @@ class Queries:
         self._reads = set()
         name = view.table.definition.name
         try:
-            result = view.call(ViewContext(sender, self._db))
+            result = view.call(ViewContext(sender, self._db, self._env))
             if isinstance(result, ViewQuery):
                 return self._evaluate_query(view, result, sender)
             made = [] if result is None else [result] if view.result == "option" else list(result)
@@ -232,10 +241,9 @@ class Queries:
         return rows, reads
 
     def _everything(self, sender: Identity) -> CallerCatalog:
-        """Return the catalog of the module's own queries: without views, without limits."""
-        return CallerCatalog(
-            Names(self._names.stores.values(), ()), self._typespace, sender, is_owner=True
-        )
+        """Return the catalog of the module's own queries: without views and system tables, without limits."""
+        stores = [store for store in self._names.stores.values() if not store.definition.is_system]
+        return CallerCatalog(Names(stores, ()), self._typespace, sender, is_owner=True)
 
     def _touch(self, name: str) -> None:
         self._reads.add(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ...types import ConnectionId, Identity, Timestamp
@@ -92,10 +92,20 @@ class Host:
         now: float,
         owner: Identity | None = None,
         faults: Faults | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Database:
         """Publish a module under a name, in place of one that has it; runs ``init``.
 
+        Args:
+            module: the module.
+            name: what clients call the database.
+            now: the time.
+            owner: the identity that counts as the owner.
+            faults: what to do wrong on purpose.
+            environment: values of the environment variables.
+
         Raises:
+            LocalProtocolError: `environment` does not fit what the module declares.
             SchemaError: the module has no valid schema.
             QueryError: a row-level security filter is not a valid query.
             ReducerError: ``init`` failed.
@@ -109,7 +119,7 @@ class Host:
             faults=faults,
             on_panic=self._on_panic,
         )
-        database.publish(self.time(now))
+        database.publish(self.time(now), environment)
         self.adopt(database)
         return database
 

@@ -20,6 +20,7 @@ from ...wire.http_exchange import HttpRequest, HttpResponse
 from ..engine.database import Database, LogLine
 from ..engine.outcomes import ProcedureOutcome
 from ..sql.run import StatementResult, run_sql
+from .environment_routes import change_environment, environment_json
 from .host import Host
 from .schema_v9 import v9_json
 from .tokens import Claims, TokenRefused
@@ -194,7 +195,7 @@ def _schema(call: RoutedRequest) -> HttpResponse:
     if version not in ("9", "10"):
         raise BadRequest(400, "Failed to deserialize query string: version must be 9 or 10")
     text = to_v10_json(database.definition)
-    return _json_text(text if version == "10" else v9_json(text))
+    return _json_text(text if version == "10" else v9_json(text, database.source_params))
 
 
 def _delete(call: RoutedRequest) -> HttpResponse:
@@ -308,6 +309,21 @@ def _sql_json(database: Database, result: StatementResult) -> str:
     )
 
 
+def _environment(call: RoutedRequest) -> HttpResponse:
+    database = database_of(call.host, call.request)
+    _need_owner(call, database, "read environment metadata")
+    return _json_text(environment_json(database))
+
+
+def _change_environment(call: RoutedRequest) -> HttpResponse:
+    database = database_of(call.host, call.request)
+    _need_owner(call, database, "update environment")
+    status, answer = change_environment(database, call.request, call.query, call.time)
+    if isinstance(answer, str):
+        raise BadRequest(status, answer)
+    return _answer("application/json", json.dumps(answer), status)
+
+
 def _publish(call: RoutedRequest) -> HttpResponse:
     raise BadRequest(501, "this development server runs the Python module that it was started with")
 
@@ -330,6 +346,9 @@ _ROUTES: dict[tuple[str, tuple[str, ...]], Handler] = {
     ("GET", ("v1", "database", "*", "identity")): _database_identity,
     ("GET", ("v1", "database", "*", "names")): _names,
     ("GET", ("v1", "database", "*", "schema")): _schema,
+    ("GET", ("v1", "database", "*", "environment")): _environment,
+    ("PUT", ("v1", "database", "*", "environment")): _change_environment,
+    ("PATCH", ("v1", "database", "*", "environment")): _change_environment,
     ("GET", ("v1", "database", "*", "logs")): _logs,
     ("POST", ("v1", "database", "*", "sql")): _sql,
     ("POST", ("v1", "database", "*", "call", "*")): _call_function,

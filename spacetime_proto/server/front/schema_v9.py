@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def v9_json(v10_text: str) -> str:
+def v9_json(v10_text: str, source_params: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return a module in version 9 JSON, made from its version 10 JSON.
 
-    What version 9 cannot say is lost: visibility, event tables, accessor names, view keys.
+    What version 9 cannot say is lost: visibility, event tables, accessor names, view keys, environment.
+
+    Args:
+        v10_text: the module; names of parameters are canonical in it.
+        source_params: names of parameters in the module's source, which version 9 has, by the source
+            name of the function; as they are if it is not in it.
     """
     sections: dict[str, Any] = {}
     for section in json.loads(v10_text)["sections"]:
@@ -19,6 +25,11 @@ def v9_json(v10_text: str) -> str:
         item["function_name"]: item["lifecycle_spec"]
         for item in sections.get("LifeCycleReducers", ())
     }
+    for kind in ("Reducers", "Procedures", "Views"):
+        for function in sections.get(kind, ()):
+            names = (source_params or {}).get(function["source_name"], ())
+            for name, element in zip(names, function["params"]["elements"], strict=False):
+                element["name"] = {"some": name}
     canonical = _canonical_names(sections)
     defaults = [
         {"ColumnDefaultValue": {"table": canonical["Table"][table["source_name"]], **default}}

@@ -33,6 +33,8 @@ __all__ = [
 ISSUER = "localhost"
 #: How long a token for ``?token=`` is good, in seconds.
 WEBSOCKET_TOKEN_LIFE = 60
+#: How long a token is still accepted after it has expired, in seconds.
+EXPIRY_LEEWAY = 60
 
 _MAX_CLAIM = 128
 
@@ -65,15 +67,15 @@ class Claims(msgspec.Struct, frozen=True):
         return Identity.from_hex(self.hex_identity)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the payload of the token, in the server's order."""
-        return {
+        """Return the payload of the token, in the server's order; without `exp` if it never expires."""
+        payload: dict[str, Any] = {
             "hex_identity": self.hex_identity,
             "sub": self.sub,
             "iss": self.iss,
             "aud": list(self.aud),
             "iat": self.iat,
-            "exp": self.exp,
         }
+        return payload if self.exp is None else {**payload, "exp": self.exp}
 
 
 class Authority(Protocol):
@@ -113,24 +115,29 @@ def new_claims(subject: str, now: Timestamp) -> Claims:
 def check_claims(payload: dict[str, Any], now: Timestamp) -> Claims:
     """Return the claims of a token whose signature is good.
 
+    A missing or null `exp` means that it does not expire (docs/protocol.md section 3.2).
+
     Raises:
-        TokenRefused: a claim is missing or too long, it has expired, or the identity it names is
-            not the one that it stands for.
+        TokenRefused: a claim is missing or too long, it has expired for longer than the leeway, or
+            the identity it names is not the one that it stands for.
     """
+    for name in ("iss", "sub", "iat"):
+        if name not in payload:
+            raise TokenRefused(401, f"Invalid token: JSON error: missing field `{name}`")
     texts = {}
     for name in ("iss", "sub"):
         value = payload.get(name)
         if not isinstance(value, str) or not 0 < len(value.encode()) <= _MAX_CLAIM:
-            raise TokenRefused(401, f"Invalid token: claim {name} is missing or too long")
+            raise TokenRefused(401, f"Invalid token: claim {name} is empty or too long")
         texts[name] = value
     issued = payload.get("iat")
     if not isinstance(issued, int):
-        raise TokenRefused(401, "Invalid token: claim iat is missing")
+        raise TokenRefused(401, "Invalid token: claim iat is no number")
     expires = payload.get("exp")
     if expires is not None:
         if not isinstance(expires, int | float):
             raise TokenRefused(401, "Invalid token: claim exp is no number")
-        if expires * 1_000_000 <= now.micros_since_unix_epoch:
+        if (expires + EXPIRY_LEEWAY) * 1_000_000 <= now.micros_since_unix_epoch:
             raise TokenRefused(401, "Invalid token: ExpiredSignature")
     identity = identity_of(texts["iss"], texts["sub"]).to_hex()
     if payload.get("hex_identity", identity) != identity:
@@ -155,7 +162,10 @@ def bearer_token(header: str | None) -> str | None:
 
 
 class SecretAuthority:
-    """Signs with HMAC-SHA256 and a secret: stable tokens for tests, from the standard library."""
+    """Signs with HMAC-SHA256 and a secret: stable tokens for tests, from the standard library.
+
+    Only a server that was given this authority accepts them; others refuse tokens signed so.
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret

@@ -13,6 +13,7 @@ import msgspec
 
 from ...errors import SchemaError
 from ...sats.algebraic import SCHEDULE_AT, UNIT, Element, Primitive, ProductType, RefType
+from ...schema.case import snake_case
 from ...schema.model import (
     ColumnDef,
     IndexDef,
@@ -26,9 +27,10 @@ from ...schema.model import (
 from .annotations import TypeRegistry, fields_of
 from .columns import options_of
 from .declarations import FunctionDecl, TableDecl
+from .environment_declarations import declare
 from .view_query import ViewQuery
 
-__all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build"]
+__all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build", "table_blueprint"]
 
 #: The form in which a view returns its rows.
 ViewResult: TypeAlias = Literal["list", "option", "query"]
@@ -53,6 +55,8 @@ class FunctionPlan(msgspec.Struct, frozen=True):
     """Resolved annotation of each parameter after the context."""
     returns: Any
     """Resolved annotation of the result of a procedure; None for a reducer."""
+    source_params: tuple[str, ...] = ()
+    """The parameters' names in the module's source; those of the definition are canonical."""
 
 
 class ViewPlan(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ def build(
     functions: Sequence[FunctionDecl],
     filters: Sequence[str],
     scope: dict[str, Any],
+    environment: type | None = None,
 ) -> Blueprint:
     """Resolve the declarations of one module.
 
@@ -97,7 +102,9 @@ def build(
         [decl.name for decl in tables] + [decl.name for decl in view_decls],
     )
 
-    table_plans = [_table(decl, registry) for decl in sorted(tables, key=lambda decl: decl.name)]
+    table_plans = [
+        table_blueprint(decl, registry) for decl in sorted(tables, key=lambda decl: decl.name)
+    ]
     scheduled = {decl.scheduled for decl in tables if decl.scheduled is not None}
     reducers = [
         _function(decl, registry, scheduled) for decl in functions if decl.kind == "reducer"
@@ -129,6 +136,7 @@ def build(
             plan.definition for plan in procedures if isinstance(plan.definition, ProcedureDef)
         ),
         row_level_security=tuple(filters),
+        environment=() if environment is None else declare(environment, registry),
     )
     return Blueprint(
         definition=definition,
@@ -143,7 +151,12 @@ def build(
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _table(decl: TableDecl, registry: TypeRegistry) -> TableBlueprint:
+def table_blueprint(decl: TableDecl, registry: TypeRegistry) -> TableBlueprint:
+    """Resolve one table.
+
+    Raises:
+        SchemaError: something in it has no place in a schema.
+    """
     cls = decl.row_class
     ref = registry.ref(cls)
     fields = fields_of(cls, registry)
@@ -245,7 +258,9 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
         if name not in hints:
             raise SchemaError(f"{decl.kind} {decl.name}: parameter {name} has no annotation")
         annotations.append(hints[name])
-        elements.append(Element(name, registry.convert(hints[name], f"{decl.name}({name})")))
+        ty = registry.convert(hints[name], f"{decl.name}({name})")
+        elements.append(Element(snake_case(name), ty))
+    sources = tuple(names[1:])
     params = ProductType(tuple(elements))
     private = decl.is_private or decl.name in scheduled
     returns = hints.get("return", type(None))
@@ -257,7 +272,7 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
             return_type=registry.convert(returns, f"result of {decl.name}"),
             is_private=private,
         )
-        return FunctionPlan(definition, decl.call, tuple(annotations), returns)
+        return FunctionPlan(definition, decl.call, tuple(annotations), returns, sources)
     if returns is not type(None):
         raise SchemaError(f"reducer {decl.name} must return None; procedures return values")
     if decl.lifecycle is not None and annotations:
@@ -271,7 +286,7 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
         ok_type=UNIT,
         err_type=None,
     )
-    return FunctionPlan(definition, decl.call, tuple(annotations), None)
+    return FunctionPlan(definition, decl.call, tuple(annotations), None, sources)
 
 
 def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlueprint]) -> ViewPlan:
@@ -302,6 +317,7 @@ def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlue
         primary_key=key,
         unique_columns=() if key is None else (key,),
         is_view=True,
+        is_anonymous=decl.is_anonymous,
     )
     return ViewPlan(
         TableBlueprint(definition, row_class, attributes), decl.call, result, decl.is_anonymous

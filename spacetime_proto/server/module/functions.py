@@ -39,6 +39,7 @@ class Function:
     Attributes:
         definition: its name, parameters and result.
         index: its place among the reducers sorted by name, which v1 reports.
+        source_params: the parameters' names in the module's source.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Function:
         self._call = plan.call
         self._context = context
         self._params = plan.definition.params
+        self.source_params = plan.source_params
         self._from_wire = [converters.of(hint).from_wire for hint in plan.annotations]
         self._to_wire = [converters.of(hint).to_wire for hint in plan.annotations]
         self._result = converters.of(plan.returns).to_wire
@@ -90,6 +92,8 @@ class Function:
     def decode_json(self, text: str) -> list[Any]:
         """Return the arguments written as a JSON array, or an object by parameter name.
 
+        A name may be that of the source or the canonical one (docs/protocol.md section 8.3).
+
         Raises:
             ArgumentError: they do not decode.
         """
@@ -100,11 +104,39 @@ class Function:
                     f"invalid length {len(args)}, expected {self.kind} args for {self.name} with"
                     f" {len(self._params.elements)} elements at line 1 column {len(text)}"
                 )
-            if not isinstance(args, list | dict):
+            if isinstance(args, dict):
+                args = self._in_order(args)
+            elif not isinstance(args, list):
                 raise DecodeError("arguments are an array, or an object by parameter name")
             return self._arguments(sats_json.from_json(self._params, self._context, args))
         except (DecodeError, LimitExceeded) as error:
             raise ArgumentError(self.name, str(error), is_json=True) from error
+
+    def _in_order(self, named: dict[str, Any]) -> list[Any]:
+        """Return named arguments in the order of the parameters.
+
+        Raises:
+            DecodeError: one is unknown, missing or there in both spellings; the texts are the server's.
+        """
+        canonical = [element.name or "" for element in self._params.elements]
+        # Where one parameter's source name is another's canonical name, it means the former.
+        places = {name: at for at, name in enumerate(canonical)}
+        places |= {name: at for at, name in enumerate(self.source_params)}
+        found: dict[int, Any] = {}
+        for name, value in named.items():
+            at = places.get(name)
+            if at is None:
+                pairs = zip(self.source_params, canonical, strict=True)
+                spellings = [dict.fromkeys(pair) for pair in pairs]
+                expected = "".join(", " + "".join(f"`{n}`" for n in pair) for pair in spellings)
+                raise DecodeError(f"unknown {self.kind} argument `{name}`, expected {expected}")
+            if at in found:
+                raise DecodeError(f"duplicate {self.kind} argument `{self.source_params[at]}`")
+            found[at] = value
+        missing = [name for at, name in enumerate(self.source_params) if at not in found]
+        if missing:
+            raise DecodeError(f"missing {self.kind} argument `{missing[0]}`")
+        return [found[at] for at in range(len(found))]
 
     def encode(self, args: Sequence[Any]) -> bytes:
         """Return module values as BSATN arguments."""

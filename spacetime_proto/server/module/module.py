@@ -48,6 +48,7 @@ class DatabaseModule:
         self._tables: list[TableDecl] = []
         self._functions: list[FunctionDecl] = []
         self._filters: list[str] = []
+        self._environment: type[Any] | None = None
         self._scope: dict[str, Any] = {}
         self._built: Blueprint | None = None
 
@@ -228,6 +229,27 @@ class DatabaseModule:
         self._grow()
         self._filters.append(sql)
 
+    def environment(self, cls: C) -> C:
+        """Declare the environment variables that the module reads: one annotation for each.
+
+        ::
+
+            @module.environment
+            class Env:
+                API_KEY: str
+                MODE: Literal["development", "production"]
+                LOG_LEVEL: Literal["info", "debug"] | None
+
+        Whoever serves the module supplies the values, all but those that may be None. Functions read
+        them as ``ctx.env.API_KEY`` or ``ctx.env["API_KEY"]``; a view is computed again when they change.
+        """
+        self._grow()
+        self._remember_scope()
+        if self._environment is not None:
+            raise SchemaError("this module already declares its environment")
+        self._environment = cls
+        return cls
+
     # --- what it becomes ----------------------------------------------------------------------
 
     def build(self) -> Blueprint:
@@ -237,7 +259,9 @@ class DatabaseModule:
             SchemaError: if something in the module has no place in a SpacetimeDB schema.
         """
         if self._built is None:
-            self._built = build(self._tables, self._functions, self._filters, self._scope)
+            self._built = build(
+                self._tables, self._functions, self._filters, self._scope, self._environment
+            )
         return self._built
 
     def _function(self, kind: FunctionKind, function: Any, **options: Any) -> Any:

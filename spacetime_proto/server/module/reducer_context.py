@@ -14,13 +14,51 @@ from ..engine.procedure_http import Http
 if TYPE_CHECKING:
     from ..engine.outcomes import Caller
 
-__all__ = ["ProcedureContext", "ProcedureSleep", "ReducerContext", "ViewContext"]
+__all__ = ["Env", "ProcedureContext", "ProcedureSleep", "ReducerContext", "ViewContext"]
 
 T = TypeVar("T")
 
 
+class Env:
+    """``ctx.env``: the environment variables that the module declares, by attribute or by key.
+
+    The value of an optional variable that is not set is None by attribute; by key it is missing. Values
+    are secrets, so the repr has none.
+    """
+
+    def __init__(self, read: Callable[[str], str | None]) -> None:
+        self._read = read
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._read(name)
+        except KeyError as error:
+            raise AttributeError(error.args[0], name=name, obj=self) from None
+
+    def __getitem__(self, key: str) -> str:
+        value = self._read(key)
+        if value is None:
+            raise KeyError(f"environment variable {key} has no value")
+        return value
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """Return the value of a variable, `default` if it is optional and has none.
+
+        Raises:
+            KeyError: the module does not declare it.
+        """
+        value = self._read(key)
+        return default if value is None else value
+
+    def __repr__(self) -> str:
+        return "Env(...)"
+
+
 class Home(Protocol):
     """The part of a database that contexts use."""
+
+    env: Env
+    """``ctx.env``."""
 
     identity: Identity
     tables: Any
@@ -60,6 +98,11 @@ class _Base:
         self.timestamp = timestamp
         self.identity = database.identity
 
+    @property
+    def env(self) -> Env:
+        """The environment variables that the module declares."""
+        return self._database.env
+
     def random_bytes(self, count: int) -> bytes:
         """Return unpredictable bytes from the server's source."""
         return self._database.entropy(count)
@@ -89,13 +132,14 @@ class ReducerContext(_Base):
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """The context of a view: the caller, and the tables for reading.
+    """The context of a view: the caller, the tables for reading, and the environment variables.
 
     An anonymous view gets the database's own identity as `sender`.
     """
 
     sender: Identity
     db: Any
+    env: Env
 
 
 class ProcedureSleep(msgspec.Struct, frozen=True):

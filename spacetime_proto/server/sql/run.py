@@ -147,8 +147,17 @@ def _insert(database: Database, statement: InsertStatement, caller: Caller) -> S
 
 
 def _store(database: Database, source: Source) -> TableStore:
+    """Return the table that a statement writes to.
+
+    Raises:
+        QueryError: it is a view, or one that nobody writes to by SQL (docs/protocol.md section 10.5).
+    """
     if source.definition.is_view:
         raise QueryError(f"`{source.definition.name}` is a view; views cannot be written to")
+    if source.definition.is_system:
+        raise QueryError("Database environment variables can only be changed by publishing")
+    if source.definition.schedule is not None:
+        raise QueryError("SQL writes to scheduled tables are not supported")
     return database.stores[source.definition.name]
 
 

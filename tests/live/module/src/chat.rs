@@ -94,6 +94,7 @@ pub fn client_connected(ctx: &ReducerContext) -> Result<(), String> {
         None => ctx.db.user().insert(User { identity, name: None, online: true }),
     };
     let connection_id = caller_connection(ctx)?;
+    log::info!("connected {connection_id}");
     // After a crash of the server a row of the same connection may be there still.
     ctx.db.connected().connection_id().delete(connection_id);
     ctx.db.connected().insert(Connected { connection_id, identity, since: ctx.timestamp });
@@ -104,6 +105,7 @@ pub fn client_connected(ctx: &ReducerContext) -> Result<(), String> {
 pub fn client_disconnected(ctx: &ReducerContext) -> Result<(), String> {
     let identity = caller(ctx);
     let connection_id = caller_connection(ctx)?;
+    log::info!("disconnected {connection_id}");
     ctx.db.connected().connection_id().delete(connection_id);
     ctx.db.disconnected().connection_id().delete(connection_id);
     ctx.db.disconnected().insert(Disconnected { connection_id, identity, at: ctx.timestamp });

@@ -20,6 +20,8 @@ mod timer;
 mod two;
 mod types;
 mod values;
+#[cfg(feature = "two")]
+mod view_calls;
 
 use spacetimedb::ReducerContext;
 

@@ -202,6 +202,15 @@ pub fn insert_sleep_insert(ctx: &mut ProcedureContext, text: String, millis: u32
     insert_with_commit(ctx, format!("{text} after"));
 }
 
+/// Answers an attempt of this text with another, once it is there: meanwhile somebody must be able to insert it.
+#[procedure]
+pub fn answer_attempt(ctx: &mut ProcedureContext, text: String) {
+    while !ctx.with_tx(|tx| tx.db.attempt().iter().any(|attempt| attempt.text == text)) {
+        ctx.sleep_until(ctx.timestamp + TimeDuration::from_micros(10_000));
+    }
+    insert_with_commit(ctx, format!("{text} is answered"));
+}
+
 #[spacetimedb::table(accessor = alarm, public, scheduled(on_alarm))]
 pub struct Alarm {
     #[primary_key]

@@ -92,13 +92,13 @@ def test_minted_tokens_are_good() -> None:
         host.authenticate("Bearer a.b.c", token, NOW)
 
 
-def test_websocket_tokens_last_a_minute() -> None:
+def test_websocket_tokens_last_a_minute_and_the_leeway() -> None:
     host = make_host()
     claims, _ = host.mint(NOW)
     token = host.websocket_token(claims, NOW)
-    assert host.verify(token, NOW + TimeDuration.from_seconds(59)).identity == claims.identity
+    assert host.verify(token, NOW + TimeDuration.from_seconds(119)).identity == claims.identity
     with pytest.raises(TokenRefused, match="Expired"):
-        host.verify(token, NOW + TimeDuration.from_seconds(60))
+        host.verify(token, NOW + TimeDuration.from_seconds(120))
 
 
 def test_connection_ids_are_never_zero() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -21,6 +21,12 @@ JSON = {"content-type": "application/json"}
 def make() -> tuple[Host, Identity, str]:
     """Return a host with the database "db", and its owner's identity and token."""
     module = Module()
+
+    @module.environment
+    class Variables:
+        MODE: Literal["dev", "prod"]
+        KIND: Literal["x"] | None
+        NAME: str | None
 
     @module.table(public=True)
     class Item:
@@ -55,7 +61,7 @@ def make() -> tuple[Host, Identity, str]:
 
     host = make_host()
     claims, token = host.mint(NOW)
-    host.add(module, "db", now=0.0, owner=claims.identity)
+    host.add(module, "db", now=0.0, owner=claims.identity, environment={"MODE": "dev"})
     return host, claims.identity, token
 
 
@@ -267,3 +273,76 @@ def test_a_path_without_a_database_has_none() -> None:
     with pytest.raises(BadRequest) as caught:
         database_of(host, HttpRequest("GET", "/v1/subscribe"))
     assert caught.value.status == 404
+
+
+ENVIRONMENT = "/v1/database/db/environment"
+
+
+def test_the_metadata_of_the_environment_shows_no_value() -> None:
+    host, _, token = make()
+    answer = ask(host, "GET", ENVIRONMENT, token=token)
+    found = json.loads(answer.body)
+    assert found.pop("module_hash").startswith("0x")
+    assert found == {
+        "declarations": [
+            {"name": "KIND", "ty": {"StringLiteral": "x"}, "optional": True},
+            {"name": "MODE", "ty": {"Union": ["dev", "prod"]}, "optional": False},
+            {"name": "NAME", "ty": "String", "optional": True},
+        ],
+        "stored_keys": ["MODE"],
+    }
+    assert ask(host, "GET", ENVIRONMENT).status == 403
+    assert ask(host, "PATCH", f"{ENVIRONMENT}?expected_module_hash=0x", "{}").status == 403
+    assert ask(host, "DELETE", ENVIRONMENT, token=token).status == 405
+
+
+def change(
+    host: Host, token: str, method: str, body: str, remove: str = "", module: str | None = None
+) -> tuple[int, str]:
+    if module is None:
+        module = json.loads(ask(host, "GET", ENVIRONMENT, token=token).body)["module_hash"]
+    headers = {"spacetime-environment-remove": remove} if remove else {}
+    target = f"{ENVIRONMENT}?expected_module_hash={module}" if module else ENVIRONMENT
+    answer = ask(host, method, target, body, token=token, headers=headers)
+    return answer.status, answer.text
+
+
+def stored(host: Host) -> dict[str, str]:
+    return {row.key: row.value for row in host.databases["db"].environment.store.rows.values()}
+
+
+def test_variables_are_set_removed_and_replaced() -> None:
+    host, _, token = make()
+    ok = (200, '{"Ok": null}')
+    assert change(host, token, "PATCH", '{"NAME": "a", "OLD": "1"}') == ok
+    assert stored(host) == {"MODE": "dev", "NAME": "a", "OLD": "1"}
+    assert change(host, token, "PATCH", '{"MODE": "prod"}', "NAME, OLD") == ok
+    assert stored(host) == {"MODE": "prod"}
+    assert change(host, token, "PUT", '{"MODE": "dev", "B": ""}') == ok
+    assert change(host, token, "PUT", '{"MODE": "dev"}') == ok
+    assert stored(host) == {"MODE": "dev"}
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "remove", "module", "status", "text"),
+    [
+        ("PUT", "{}", "", None, 400, '{"Err": {"MissingRequiredEnvironment": {"keys": ["MODE"]}}}'),
+        ("PATCH", '{"MODE": "x"}', "", None, 400, 'environment key "MODE": value does not satisfy'),
+        ("PATCH", '{"NAME": 5}', "", None, 400, "no JSON object of strings"),
+        ("PATCH", "[]", "", None, 400, "no JSON object of strings"),
+        ("PATCH", "nope", "", None, 400, "no JSON object of strings"),
+        ("PATCH", "{}", "*", None, 400, "PUT"),
+        ("PATCH", "{}", "A B", None, 400, "spacetime-environment-remove"),
+        ("PATCH", '{"A": "1"}', "A", None, 400, "conflicting environment update operations"),
+        ("PATCH", "{}", "", "0x7", 409, "database program changed before publication; reload"),
+        ("PATCH", "{}", "", "", 400, "missing field `expected_module_hash`"),
+    ],
+)
+def test_changes_of_the_environment_that_are_refused(
+    method: str, body: str, remove: str, module: str | None, status: int, text: str
+) -> None:
+    host, _, token = make()
+    answer = change(host, token, method, body, remove, module)
+    assert answer[0] == status
+    assert text in answer[1]
+    assert stored(host) == {"MODE": "dev"}

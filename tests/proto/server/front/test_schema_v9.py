@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from spacetime_proto.schema.load import to_v10_json
+from spacetime_proto.server import Context, Module, ProcedureContext
 from spacetime_proto.server.front.schema_v9 import v9_json
+from tests.proto.server.support import make_database
 
 SCHEMA = Path(__file__).parents[3] / "golden" / "schema"
 NAMES = sorted(path.name.removesuffix(".v10.json") for path in SCHEMA.glob("*.v10.json"))
@@ -40,3 +43,22 @@ def test_real_schemas(name: str) -> None:
             for index in table["indexes"]:
                 del index["name"]
     assert sorted_lists(made["tables"]) == sorted_lists(real["tables"])
+
+
+def test_names_of_parameters_are_those_of_the_source() -> None:
+    module = Module()
+
+    @module.reducer
+    def set_name(ctx: Context, newName: str) -> None: ...
+
+    @module.procedure
+    def ask(ctx: ProcedureContext, HTTPCode2: str) -> None: ...
+
+    database = make_database(module)
+    text = to_v10_json(database.definition)
+    assert '"new_name"' in text
+    assert '"http_code_2"' in text
+    made = v9_json(text, database.source_params)
+    assert '"newName"' in made
+    assert '"HTTPCode2"' in made
+    assert "_name" not in made.replace("set_name", "").replace("reducer_name", "")

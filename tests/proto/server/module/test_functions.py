@@ -24,6 +24,12 @@ def database() -> Database:
     @module.reducer
     def paint(ctx: Context, color: Color, times: U8) -> None: ...
 
+    @module.reducer
+    def set_name(ctx: Context, newName: str, HTTPCode2: U8) -> None: ...
+
+    @module.reducer
+    def crossed(ctx: Context, A: U8, a: U8) -> None: ...
+
     @module.init
     def start(ctx: Context) -> None: ...
 
@@ -40,7 +46,7 @@ def database() -> Database:
 def test_facts() -> None:
     made = database()
     paint, mix = made.reducers["paint"], made.procedures.get("mix")
-    assert (paint.name, paint.kind, paint.index, paint.lifecycle) == ("paint", "reducer", 0, None)
+    assert (paint.name, paint.kind, paint.index, paint.lifecycle) == ("paint", "reducer", 1, None)
     assert made.reducers["start"].lifecycle == "init"
     assert mix is not None
     assert (mix.kind, mix.lifecycle) == ("procedure", None)
@@ -74,7 +80,8 @@ def test_damaged_arguments() -> None:
         ("5", "arguments are an array, or an object by parameter name"),
         ("nope", "not valid JSON"),
         ('[5, "x"]', "color"),
-        ('{"color": [1, []]}', "times"),
+        ('{"color": [1, []]}', "missing reducer argument `times`"),
+        ('{"nope": 1}', "unknown reducer argument `nope`, expected , `color`, `times`"),
     ],
 )
 def test_damaged_json_arguments(text: str, problem: str) -> None:
@@ -82,6 +89,38 @@ def test_damaged_json_arguments(text: str, problem: str) -> None:
     with pytest.raises(ArgumentError, match=problem) as caught:
         paint.decode_json(text)
     assert caught.value.chain == (f".: invalid arguments for function paint: .: .: {caught.value}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"newName": "a", "HTTPCode2": 5}',
+        '{"new_name": "a", "http_code_2": 5}',
+        '{"HTTPCode2": 5, "new_name": "a"}',
+        '["a", 5]',
+    ],
+)
+def test_named_arguments_in_both_spellings(text: str) -> None:
+    set_name = database().reducers["set_name"]
+    params = set_name.definition.params.elements
+    assert [element.name for element in params] == ["new_name", "http_code_2"]
+    assert set_name.source_params == ("newName", "HTTPCode2")
+    assert set_name.decode_json(text) == ["a", 5]
+
+
+def test_a_source_name_goes_before_a_canonical_one() -> None:
+    assert database().reducers["crossed"].decode_json('{"a": 1, "A": 2}') == [2, 1]
+
+
+def test_named_arguments_that_are_refused() -> None:
+    set_name = database().reducers["set_name"]
+    with pytest.raises(ArgumentError, match="duplicate reducer argument `newName`"):
+        set_name.decode_json('{"new_name": "a", "newName": "b"}')
+    both = (
+        "unknown reducer argument `nope`, expected , `newName``new_name`, `HTTPCode2``http_code_2`"
+    )
+    with pytest.raises(ArgumentError, match=both):
+        set_name.decode_json('{"nope": 1}')
 
 
 def test_results_in_both_encodings() -> None:

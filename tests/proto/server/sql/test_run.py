@@ -8,9 +8,9 @@ import pytest
 
 from spacetime_proto.errors import QueryError
 from spacetime_proto.messages import v2
-from spacetime_proto.server import U8, Database, Module, ViewContext, column
+from spacetime_proto.server import U8, U64, Context, Database, Module, ViewContext, column
 from spacetime_proto.server.sql.run import StatementResult, run_sql
-from spacetime_proto.types import Identity
+from spacetime_proto.types import Identity, ScheduleAt
 from tests.proto.server.support import NOW, Client, identity, make_database
 
 OWNER = identity(77)
@@ -28,6 +28,14 @@ def database() -> Database:
     @module.table(public=True)
     class Owned:
         owner: Identity
+
+    @module.table(public=True, scheduled="ring")
+    class Alarm:
+        id: U64 = column(primary_key=True, auto_increment=True)
+        at: ScheduleAt
+
+    @module.reducer
+    def ring(ctx: Context, alarm: Alarm) -> None: ...
 
     @module.view
     def mine(ctx: ViewContext) -> list[Owned]:
@@ -94,6 +102,19 @@ def test_writing_is_for_the_owner_and_reaches_subscribers() -> None:
     again = run(made, "INSERT INTO owned (owner) VALUES (:sender)")
     assert again.inserted == 0
     assert client.take() == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO alarm (id, at) VALUES (1, 2)",
+        "UPDATE alarm SET id = 2",
+        "DELETE FROM alarm",
+        "DELETE FROM alarm WHERE id = 3",
+    ],
+)
+def test_nobody_writes_to_scheduled_tables(sql: str) -> None:
+    assert run(database(), sql, refused=True) == "SQL writes to scheduled tables are not supported"
 
 
 def test_update_and_delete() -> None:
