@@ -23,7 +23,8 @@ from spacetime_proto.sats import algebraic as types
 from spacetime_proto.sats import sats_json
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.rows import RowList
-from spacetime_proto.schema import raw_bsatn
+from spacetime_proto.schema import raw_types
+from spacetime_proto.schema.raw_bsatn import load_raw_module
 from spacetime_proto.schema.reader import Reader, type_to_json
 from spacetime_proto.types import ConnectionId, Identity, TimeDuration, Timestamp
 from tests.support.type_bytes import decode_type, encode_type
@@ -225,13 +226,13 @@ def test_types() -> None:
 
 
 def test_module_descriptions() -> None:
-    context = TypeContext(raw_bsatn.RAW_TYPES)
-    codec = context.codec(raw_bsatn.RAW_MODULE)
+    context = TypeContext(raw_types.RAW_TYPES)
+    codec = context.codec(raw_types.RAW_MODULE)
     for data, value in examples("module"):
         found = codec.decode_exact(data)
-        assert sats_json.to_json(raw_bsatn.RAW_MODULE, context, found) == value
+        assert sats_json.to_json(raw_types.RAW_MODULE, context, found) == value
         assert codec.encode(found) == data
-        raw_bsatn.load_raw_module(data)
+        load_raw_module(data)
 
 
 # --- citations ----------------------------------------------------------------------------------

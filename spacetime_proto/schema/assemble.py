@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import SchemaError
 from ..sats.algebraic import (
     AlgebraicType,
@@ -20,11 +22,13 @@ from ..sats.algebraic import (
     option_payload,
     parts,
 )
-from .case import pascal_case
+from .case import pascal_case, snake_case
 from .model import (
     ColumnDef,
+    HttpRouteDef,
     IndexDef,
     ModuleDef,
+    OutboxDef,
     ProcedureDef,
     ReducerDef,
     ScheduleDef,
@@ -47,8 +51,16 @@ def resolve(raw: RawModule) -> ModuleDef:
             a table without a row type, two things of one name.
     """
     resolver = _Resolver()
-    resolver.add(raw, ())
-    return resolver.finish()
+    resolver.add(raw, (), "")
+    names = raw.function_names
+    return msgspec.structs.replace(
+        resolver.finish(),
+        environment=tuple(sorted(raw.environment, key=lambda variable: variable.name)),
+        http_routes=tuple(
+            HttpRouteDef(route.method, route.path, names.get(route.handler, route.handler))
+            for route in raw.http_routes
+        ),
+    )
 
 
 class _Resolver:
@@ -61,24 +73,33 @@ class _Resolver:
         self.reducers: list[ReducerDef] = []
         self.procedures: list[ProcedureDef] = []
         self.security: list[str] = []
+        self.outboxes: list[OutboxDef] = []
 
-    def add(self, raw: RawModule, namespace: tuple[str, ...]) -> None:
-        """Add a module, or a submodule under its `namespace`."""
+    def add(self, raw: RawModule, namespace: tuple[str, ...], prefix: str) -> None:
+        """Add a module, or a submodule.
+
+        Args:
+            raw: the module.
+            namespace: the source names of the submodule and of those around it.
+            prefix: what its canonical names begin with: ``"my_auth."``.
+        """
         base = len(self.space)
         self.space += [_shift(ty, base) for ty in raw.typespace.types]
         self.types += [
             (_type_name((*namespace, *named.segments)), base + _check_ref(named, raw))
             for named in raw.types
         ]
-        part = _Part(raw, base, namespace, self.space)
+        part = _Part(raw, base, namespace, prefix, self.space)
         tables = [part.table(table) for table in raw.tables]
         self.tables += tables
         self.tables += [part.view(view, tables) for view in raw.views]
         self.reducers += [part.reducer(function) for function in raw.reducers]
         self.procedures += [part.procedure(function) for function in raw.procedures]
         self.security += raw.row_level_security
+        self.outboxes += [part.outbox(outbox) for outbox in raw.outboxes]
         for name, inner in raw.submodules:
-            self.add(inner, (*namespace, name))
+            canonical = raw.namespace_names.get(name, name)
+            self.add(inner, (*namespace, name), f"{prefix}{canonical}.")
 
     def finish(self) -> ModuleDef:
         """Return the whole, sorted and checked."""
@@ -110,6 +131,7 @@ class _Resolver:
             tuple(self.reducers),
             tuple(sorted(self.procedures, key=lambda procedure: procedure.name)),
             tuple(self.security),
+            outboxes=tuple(sorted(self.outboxes, key=lambda outbox: outbox.table)),
         )
 
 
@@ -117,15 +139,39 @@ class _Part:
     """Resolves the parts of one module, given its own names and where its types are in `space`."""
 
     def __init__(
-        self, raw: RawModule, base: int, namespace: tuple[str, ...], space: list[AlgebraicType]
+        self,
+        raw: RawModule,
+        base: int,
+        namespace: tuple[str, ...],
+        prefix: str,
+        space: list[AlgebraicType],
     ) -> None:
         self.raw = raw
         self.base = base
-        self.prefix = "".join(f"{name}." for name in namespace)
+        self.namespace = namespace
+        self.prefix = prefix
         self.space = space
         self.table_names = {table.name: table.name for table in raw.tables} | raw.table_names
         self.schedules = {schedule.table: schedule for schedule in raw.schedules}
-        self.scheduled = {schedule.function for schedule in raw.schedules}
+        self.called = {schedule.function for schedule in raw.schedules}
+        """The functions that only the server calls: scheduled ones, and those of outboxes."""
+        self.called.update(one.on_result_reducer for one in raw.outboxes if one.on_result_reducer)
+
+    def accessor(self, name: str) -> str:
+        """Return the path of a thing with this source name: in a submodule all in snake_case."""
+        if not self.namespace:
+            return name
+        return ".".join(snake_case(segment) or segment for segment in (*self.namespace, name))
+
+    def outbox(self, outbox: OutboxDef) -> OutboxDef:
+        """Resolve an outbox: canonical names."""
+        table = self.table_names.get(outbox.table, outbox.table)
+        callback = outbox.on_result_reducer
+        if callback is not None:
+            callback = self.prefix + self.raw.function_names.get(callback, callback)
+        return msgspec.structs.replace(
+            outbox, table=self.prefix + table, on_result_reducer=callback
+        )
 
     def table(self, table: RawTable) -> TableDef:
         """Resolve a table."""
@@ -151,7 +197,7 @@ class _Part:
             alone.add(primary)
         return TableDef(
             self.prefix + name,
-            self.prefix + table.name,
+            self.accessor(table.name),
             self.base + table.row_ref,
             columns,
             primary,
@@ -205,7 +251,9 @@ class _Part:
             ref = len(self.space)
             self.space.append(_shift(row, self.base))
         columns = self.columns(ref - self.base, view.path)
-        if _is_query(returned):
+        if view.params.elements:
+            pass  # rows of all its calls are cached together, so no column is a key
+        elif _is_query(returned):
             keys = {
                 table.primary_key
                 for table in tables
@@ -220,7 +268,7 @@ class _Part:
                 key = positions[0]
         return TableDef(
             self.prefix + self.raw.function_names.get(view.name, view.name),
-            self.prefix + view.name,
+            self.accessor(view.name),
             ref,
             columns,
             key,
@@ -247,16 +295,18 @@ class _Part:
         )
 
     def reducer(self, function: RawFunction) -> ReducerDef:
-        """Resolve a reducer; lifecycle and scheduled ones are always private."""
+        """Resolve a reducer; those that the server calls are always private."""
         name = self.raw.function_names.get(function.name, function.name)
-        lifecycle = self.raw.lifecycles.get(name) or self.raw.lifecycles.get(function.name)
+        events = self.raw.lifecycles
+        lifecycle = events.get(name) or events.get(function.name)
+        is_event = name in events or function.name in events
         error = function.err_type
         return ReducerDef(
             self.prefix + name,
-            self.prefix + function.name,
+            self.accessor(function.name),
             self.shifted(function.params),
             lifecycle,
-            function.is_private or lifecycle is not None or self.is_scheduled(name, function),
+            function.is_private or is_event or self.is_called(name, function),
             _shift(function.ok_type, self.base),
             None if error is None else _shift(error, self.base),
         )
@@ -267,15 +317,15 @@ class _Part:
         assert function.return_type is not None
         return ProcedureDef(
             self.prefix + name,
-            self.prefix + function.name,
+            self.accessor(function.name),
             self.shifted(function.params),
             _shift(function.return_type, self.base),
-            function.is_private or self.is_scheduled(name, function),
+            function.is_private or self.is_called(name, function),
         )
 
-    def is_scheduled(self, name: str, function: RawFunction) -> bool:
-        """Say whether a schedule calls this function."""
-        return name in self.scheduled or function.name in self.scheduled
+    def is_called(self, name: str, function: RawFunction) -> bool:
+        """Say whether a schedule or an outbox calls this function."""
+        return name in self.called or function.name in self.called
 
     def shifted(self, params: ProductType) -> ProductType:
         """Return parameters with references into the common typespace."""

@@ -10,13 +10,21 @@ from ..sats.algebraic import ArrayType, Primitive, RefType
 from .assemble import resolve
 from .reader import Reader, type_to_json
 from .v9 import read_v9
-from .v10 import INDEX_ALGORITHMS, LIFECYCLES, read_v10
+from .v10 import (
+    HTTP_VERBS,
+    INDEX_ALGORITHMS,
+    LIFECYCLES,
+    read_v10,
+    signature_hash_json,
+)
 
 if TYPE_CHECKING:
     from .model import (
         EnvironmentDef,
+        HttpRouteDef,
         IndexDef,
         ModuleDef,
+        OutboxDef,
         ProcedureDef,
         ReducerDef,
         SequenceDef,
@@ -34,6 +42,8 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
         schema: JSON text or parsed JSON: version 10, version 9, or either wrapped as
             ``{"V10": ...}`` as ``extract-schema`` prints it.
 
+    What only a newer server knows is left out, with one `NewerSchemaWarning` that names it.
+
     Raises:
         SchemaError: it is none of these, or not valid; the error names the path.
     """
@@ -46,10 +56,12 @@ def load_schema(schema: str | bytes | bytearray | dict[str, Any]) -> ModuleDef:
     if isinstance(parsed, dict):
         wrapped = len(parsed) == 1
         for label, key, read in (("V10", "sections", read_v10), ("V9", "typespace", read_v9)):
-            if wrapped and label in parsed:
-                return resolve(read(Reader(parsed[label])))
-            if key in parsed:
-                return resolve(read(Reader(parsed)))
+            found = parsed.get(label) if wrapped else None
+            if found is not None or key in parsed:
+                top = Reader(parsed if found is None else found)
+                module = resolve(read(top))
+                top.warn()
+                return module
     raise SchemaError("schema: neither version 9 nor version 10 of a module description")
 
 
@@ -115,6 +127,8 @@ def to_v10_json(module: ModuleDef) -> str:
             ],
         ),
         ("RowLevelSecurity", [{"sql": sql} for sql in module.row_level_security]),
+        ("HttpRoutes", [_route(route) for route in module.http_routes]),
+        ("Outboxes", [_outbox(outbox) for outbox in module.outboxes]),
     ]
     sections += [{name: payload} for name, payload in optional if payload]
     entries = [_names("Table", table) for table in tables]
@@ -209,4 +223,26 @@ def _view(view: TableDef, index: int) -> dict[str, Any]:
         "is_anonymous": view.is_anonymous,
         "params": type_to_json(view.params)["Product"],
         "return_type": type_to_json(ArrayType(RefType(view.row_ref))),
+    }
+
+
+def _outbox(outbox: OutboxDef) -> dict[str, Any]:
+    return {
+        "table_name": outbox.table,
+        "remote_reducer": outbox.remote_reducer,
+        "target_column": outbox.target_column,
+        "arg_columns": list(outbox.arg_columns),
+        "on_result_reducer": _option(outbox.on_result_reducer),
+        "signature_hash": signature_hash_json(outbox.signature_hash),
+    }
+
+
+def _route(route: HttpRouteDef) -> dict[str, Any]:
+    verb = route.method.capitalize()
+    is_known = verb in HTTP_VERBS and route.method == verb.upper()
+    method: dict[str, Any] = {verb: []} if is_known else {"Extension": route.method}
+    return {
+        "handler_function": route.handler,
+        "method": {"Any": []} if route.method == "Any" else {"Method": method},
+        "path": route.path,
     }

@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 
 from ..sats.algebraic import AlgebraicType, ProductType, Typespace
-from .model import IndexDef, Lifecycle, ScheduleDef, SequenceDef
+from .model import (
+    EnvironmentDef,
+    HttpRouteDef,
+    IndexDef,
+    Lifecycle,
+    OutboxDef,
+    ScheduleDef,
+    SequenceDef,
+)
 
 
 class RawType(msgspec.Struct):
@@ -70,13 +78,14 @@ class RawModule(msgspec.Struct):
     views: list[RawView] = []
     schedules: list[ScheduleDef] = []
     """`table` and `function` are canonical names, or source names if not canonicalised."""
-    lifecycles: dict[str, Lifecycle] = {}
-    """Function name -> the event that it is called for."""
+    lifecycles: dict[str, Lifecycle | None] = {}
+    """Function name -> the event that it is called for; None for one that is not known."""
     row_level_security: list[str] = []
     table_names: dict[str, str] = {}
     """Source name -> canonical name, where they may differ."""
     function_names: dict[str, str] = {}
     index_names: dict[str, str] = {}
+    namespace_names: dict[str, str] = {}
     view_keys: dict[str, tuple[str, ...]] = {}
     """Source name of the view -> names of the key columns."""
     default_values: dict[str, list[tuple[int, bytes]]] = {}
@@ -84,4 +93,10 @@ class RawModule(msgspec.Struct):
     case_policy: str | None = None
     """``"None"`` or ``"SnakeCase"``; of use in the descriptions of compiled modules only."""
     submodules: list[tuple[str, Any]] = []
-    """(namespace, `RawModule`)."""
+    """(source name of the namespace, `RawModule`)."""
+    environment: list[EnvironmentDef] = []
+    outboxes: list[OutboxDef] = []
+    """`table` and `on_result_reducer` are source names."""
+    http_handlers: list[str] = []
+    http_routes: list[HttpRouteDef] = []
+    """`handler` is a source name, or canonical if the description has no entry for it."""

@@ -1,11 +1,13 @@
 """Reads the JSON of schemas, keeping the path to each value for error messages.
 
 Schemas come from servers of other versions, so unknown keys are ignored. A missing key without a
-default, and everything else that is not as expected, is a `SchemaError` that names the path.
+default, and everything else that is not as expected, is a `SchemaError` that names the path. What
+a reader leaves out because only a newer server knows it is collected, for one `NewerSchemaWarning`.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaError
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 _MAX_DEPTH = DEFAULT_LIMITS.nesting_depth
 
 
+class NewerSchemaWarning(UserWarning):
+    """A module description says things that this version of the library does not know."""
+
+
 class Reader:
     """A JSON value and its path.
 
@@ -37,16 +43,28 @@ class Reader:
         path: where it is, such as ``tables[3].name``.
     """
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_left_out", "path", "value")
 
-    def __init__(self, value: Any, path: str = "") -> None:
+    def __init__(self, value: Any, path: str = "", left_out: list[str] | None = None) -> None:
         self.value = value
         self.path = path
+        self._left_out: list[str] = [] if left_out is None else left_out
 
     def fail(self, expected: str) -> SchemaError:
         """Return the error that says that `expected` should be here."""
         found = type(self.value).__name__ if self.value is not None else "null"
         return SchemaError(f"schema: {expected} expected at {self.path or 'the top'}, not {found}")
+
+    def leave_out(self, what: str) -> None:
+        """Note that `what`, which is here, is not understood and left out."""
+        self._left_out.append(f"{what} at {self.path}" if self.path else what)
+
+    def warn(self) -> None:
+        """Warn of everything that was left out, here and in all readers made from this one."""
+        warn_of(self._left_out)
+
+    def _at(self, value: Any, path: str) -> Reader:
+        return Reader(value, path, self._left_out)
 
     # --- objects
 
@@ -60,11 +78,13 @@ class Reader:
         if key not in self.value:
             where = f" at {self.path}" if self.path else ""
             raise SchemaError(f"schema: no {key!r}{where}")
-        return Reader(self.value[key], f"{self.path}.{key}".lstrip("."))
+        return self._at(self.value[key], f"{self.path}.{key}".lstrip("."))
 
     def get(self, key: str, default: Any) -> Reader:
         """Same as ``[key]``, with a value for when the key is missing."""
-        return self[key] if self.has(key) else Reader(default, f"{self.path}.{key}".lstrip("."))
+        if self.has(key):
+            return self[key]
+        return self._at(default, f"{self.path}.{key}".lstrip("."))
 
     def variant(self) -> tuple[str, Reader]:
         """Return the name and payload of a sum: an object with one key."""
@@ -91,7 +111,7 @@ class Reader:
         if not isinstance(self.value, list):
             raise self.fail("an array")
         for number, item in enumerate(self.value):
-            yield Reader(item, f"{self.path}[{number}]")
+            yield self._at(item, f"{self.path}[{number}]")
 
     def text(self) -> str:
         """Return a string."""
@@ -160,7 +180,10 @@ class Reader:
                 )
             case _:
                 if name != "String" and name not in PRIMITIVE_SIZES:
-                    raise SchemaError(f"schema: unknown type {name!r} at {self.path}")
+                    raise SchemaError(
+                        f"schema: unknown type {name!r} at {self.path};"
+                        " a newer version of spacetimedb-client may know it"
+                    )
                 return Primitive(name)
 
     def product(self, depth: int = 0) -> ProductType:
@@ -170,6 +193,19 @@ class Reader:
             for item in self["elements"].items()
         )
         return ProductType(elements) if elements else UNIT
+
+
+def warn_of(left_out: list[str]) -> None:
+    """Warn once that a description has things that are left out, if there are any."""
+    if left_out:
+        shown = ", ".join(left_out[:5])
+        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        warnings.warn(
+            f"schema: left out, because a newer SpacetimeDB wrote it: {shown}{more};"
+            " a newer version of spacetimedb-client may know it",
+            NewerSchemaWarning,
+            stacklevel=2,
+        )
 
 
 def type_to_json(ty: AlgebraicType) -> dict[str, Any]:

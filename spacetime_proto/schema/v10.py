@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..errors import SchemaError
 from ..sats.algebraic import Primitive, Typespace
-from .model import IndexDef, Lifecycle, ScheduleDef, SequenceDef
+from .model import (
+    EnvironmentDef,
+    HttpRouteDef,
+    IndexDef,
+    Lifecycle,
+    OutboxDef,
+    ScheduleDef,
+    SequenceDef,
+)
 from .raw import RawFunction, RawModule, RawTable, RawType, RawView
 from .reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .model import IndexAlgorithm
+    from .model import EnvironmentType, IndexAlgorithm
 
 #: The names that schemas have for the kinds of index and of lifecycle reducer.
 INDEX_ALGORITHMS: dict[str, IndexAlgorithm] = {"BTree": "btree", "Hash": "hash", "Direct": "direct"}
@@ -22,11 +31,20 @@ LIFECYCLES: dict[str, Lifecycle] = {
     "OnConnect": "on_connect",
     "OnDisconnect": "on_disconnect",
 }
+#: The names that schemas have for what an environment variable may hold.
+ENVIRONMENT_TYPES: dict[str, EnvironmentType] = {
+    "String": "string",
+    "StringLiteral": "literal",
+    "Union": "union",
+}
+#: The HTTP methods that schemas know by name.
+HTTP_VERBS = ("Get", "Head", "Post", "Put", "Delete", "Connect", "Options", "Trace", "Patch")
 _MAX_SUBMODULE_DEPTH = 16
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def read_v10(top: Reader, depth: int = 0) -> RawModule:
-    """Read a version 10 schema; unknown sections are ignored.
+    """Read a version 10 schema; what only newer servers know is left out and noted in `top`.
 
     Raises:
         SchemaError: something in it is not as expected.
@@ -43,6 +61,8 @@ def read_v10(top: Reader, depth: int = 0) -> RawModule:
             for item in payload.items():
                 inner = read_v10(item["module"], depth + 1)
                 raw.submodules.append((item["namespace"].text(), inner))
+        else:
+            section.leave_out(f"section {name!r}")
     return raw
 
 
@@ -63,8 +83,8 @@ def read_table(item: Reader, label: str) -> RawTable:
         item["product_type_ref"].number(),
         item.path,
         item["primary_key"].numbers(),
-        tuple(_index(one, label) for one in item["indexes"].items()),
-        tuple(_constraint(one) for one in item["constraints"].items()),
+        tuple(index for one in item["indexes"].items() if (index := _index(one, label))),
+        tuple(columns for one in item["constraints"].items() if (columns := _constraint(one))),
         tuple(_sequence(one, label) for one in item["sequences"].items()),
         item["table_access"].variant()[0] == "Public",
         item["table_type"].variant()[0] == "System",
@@ -72,11 +92,12 @@ def read_table(item: Reader, label: str) -> RawTable:
     )
 
 
-def _index(item: Reader, label: str) -> IndexDef:
+def _index(item: Reader, label: str) -> IndexDef | None:
     kind, columns = item["algorithm"].variant()
     algorithm = INDEX_ALGORITHMS.get(kind)
     if algorithm is None:
-        raise SchemaError(f"schema: unknown index algorithm {kind!r} at {item.path}")
+        item.leave_out(f"index algorithm {kind!r}")
+        return None
     return IndexDef(
         item[label].optional_text(),
         item["accessor_name"].optional_text(),
@@ -85,10 +106,11 @@ def _index(item: Reader, label: str) -> IndexDef:
     )
 
 
-def _constraint(item: Reader) -> tuple[int, ...]:
+def _constraint(item: Reader) -> tuple[int, ...] | None:
     kind, data = item["data"].variant()
     if kind != "Unique":
-        raise SchemaError(f"schema: unknown constraint {kind!r} at {item.path}")
+        item.leave_out(f"constraint {kind!r}")
+        return None
     return data["columns"].numbers()
 
 
@@ -115,12 +137,12 @@ def read_view(item: Reader, label: str) -> RawView:
     )
 
 
-def read_lifecycle(item: Reader) -> Lifecycle:
-    """Read the event that a lifecycle reducer is called for."""
+def read_lifecycle(item: Reader) -> Lifecycle | None:
+    """Read the event that a lifecycle reducer is called for; None for one that is not known."""
     kind, _ = item.variant()
     if kind not in LIFECYCLES:
-        raise SchemaError(f"schema: unknown lifecycle {kind!r} at {item.path}")
-    return LIFECYCLES[kind]
+        item.leave_out(f"lifecycle {kind!r}")
+    return LIFECYCLES.get(kind)
 
 
 # --- the sections
@@ -199,11 +221,18 @@ def _row_level_security(raw: RawModule, payload: Reader) -> None:
 
 
 def _explicit_names(raw: RawModule, payload: Reader) -> None:
-    maps = {"Table": raw.table_names, "Function": raw.function_names, "Index": raw.index_names}
+    maps = {
+        "Table": raw.table_names,
+        "Function": raw.function_names,
+        "Index": raw.index_names,
+        "Namespace": raw.namespace_names,
+    }
     for entry in payload["entries"].items():
         kind, item = entry.variant()
         names = maps.get(kind)
-        if names is not None:
+        if names is None:
+            entry.leave_out(f"name of a {kind!r}")
+        else:
             names[item["source_name"].text()] = item["canonical_name"].text()
 
 
@@ -215,6 +244,68 @@ def _view_keys(raw: RawModule, payload: Reader) -> None:
 
 def _case_policy(raw: RawModule, payload: Reader) -> None:
     raw.case_policy, _ = payload.variant()
+
+
+def _http_handlers(raw: RawModule, payload: Reader) -> None:
+    raw.http_handlers += [item["source_name"].text() for item in payload.items()]
+
+
+def _http_routes(raw: RawModule, payload: Reader) -> None:
+    for item in payload.items():
+        method, verb = item["method"].variant()
+        if method == "Method":
+            method, name = verb.variant()
+            method = name.text() if method == "Extension" else method.upper()
+        raw.http_routes.append(
+            HttpRouteDef(method, item["path"].text(), item["handler_function"].text())
+        )
+
+
+def _environment(raw: RawModule, payload: Reader) -> None:
+    for item in payload.items():
+        kind, data = item["ty"].variant()
+        ty = ENVIRONMENT_TYPES.get(kind)
+        if ty is None:
+            item.leave_out(f"environment type {kind!r}")
+            continue
+        values: set[str] = set()
+        if ty == "literal":
+            values = {data.text()}
+        elif ty == "union":
+            values = {value.text() for value in data.items()}
+        raw.environment.append(
+            EnvironmentDef(item["name"].text(), ty, tuple(sorted(values)), item["optional"].flag())
+        )
+
+
+def _outboxes(raw: RawModule, payload: Reader) -> None:
+    for item in payload.items():
+        raw.outboxes.append(
+            OutboxDef(
+                item["table_name"].text(),
+                item["remote_reducer"].text(),
+                item["target_column"].number(),
+                item["arg_columns"].numbers(),
+                item["on_result_reducer"].optional_text(),
+                _signature_hash(item["signature_hash"]),
+            )
+        )
+
+
+def _signature_hash(value: Reader) -> str:
+    """Return the digits of a hash: a U256, which shows them reversed, or a String before 2.14."""
+    text = value.text()
+    if not text.startswith("0x"):
+        return text
+    try:
+        return bytes.fromhex(text[2:].rjust(64, "0"))[::-1].hex()
+    except ValueError as error:
+        raise value.fail("hexadecimal digits") from error
+
+
+def signature_hash_json(digits: str) -> str:
+    """Return the digits of a hash as JSON has them."""
+    return f"0x{bytes.fromhex(digits)[::-1].hex()}" if _HASH.fullmatch(digits) else digits
 
 
 _SECTIONS: dict[str, Callable[[RawModule, Reader], None]] = {
@@ -230,4 +321,8 @@ _SECTIONS: dict[str, Callable[[RawModule, Reader], None]] = {
     "ExplicitNames": _explicit_names,
     "ViewPrimaryKeys": _view_keys,
     "CaseConversionPolicy": _case_policy,
+    "HttpHandlers": _http_handlers,
+    "HttpRoutes": _http_routes,
+    "Environment": _environment,
+    "Outboxes": _outboxes,
 }

@@ -14,7 +14,7 @@ from .v10 import read_lifecycle, read_table, read_type, read_view
 
 
 def read_v9(top: Reader) -> RawModule:
-    """Read a version 9 schema; unknown exports are ignored.
+    """Read a version 9 schema; what only newer servers know is left out and noted in `top`.
 
     Raises:
         SchemaError: something in it is not as expected.
@@ -69,3 +69,5 @@ def _export(raw: RawModule, export: Reader) -> None:
         )
     elif kind == "View":
         raw.views.append(read_view(item, "name"))
+    else:
+        export.leave_out(f"export {kind!r}")

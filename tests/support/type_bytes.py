@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spacetime_proto.sats.algebraic import RefType
 from spacetime_proto.sats.compile import TypeContext
 from spacetime_proto.sats.sats_json import from_json, to_json
-from spacetime_proto.schema.raw_bsatn import RAW_TYPES
+from spacetime_proto.schema.raw_types import RAW_TYPES
 from spacetime_proto.schema.reader import Reader, type_to_json
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import pytest
 from spacetime_proto.errors import SchemaError
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.model import ModuleDef, ScheduleDef
+from spacetime_proto.schema.reader import NewerSchemaWarning
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "schema"
 NONE: Any = {"none": []}
@@ -104,16 +105,17 @@ def test_schedules_and_lifecycles_make_reducers_private() -> None:
 
 
 def test_exports() -> None:
-    """Defaults, procedures, views; others are ignored, and so is a list that an old server lacks."""
+    """Defaults, procedures, views; others are left out, and missing may be a list that an old server lacks."""
     exports = [
         {"ColumnDefaultValue": {"table": "t", "col_id": 0, "value": "2a"}},
         {"Procedure": {"name": "p", "params": {"elements": []}, "return_type": {"U8": []}}},
         {"View": {"name": "v", "return_type": {"Array": {"Ref": 0}}, "is_public": True}},
         {"Tomorrow": {}},
     ]
-    module = load_it(
-        schema(tables=[table()], misc_exports=exports, row_level_security=[{"sql": "x"}])
-    )
+    with pytest.warns(NewerSchemaWarning, match=r"export 'Tomorrow' at misc_exports\[3\]"):
+        module = load_it(
+            schema(tables=[table()], misc_exports=exports, row_level_security=[{"sql": "x"}])
+        )
     assert [one.name for one in module.tables] == ["t", "v"]
     assert module.tables[0].default_values == ((0, b"\x2a"),)
     assert module.tables[1].is_view
