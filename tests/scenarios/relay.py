@@ -29,6 +29,7 @@ class Relay:
         heard: how many bytes came from clients.
         is_deaf: drop what clients send from now on.
         dropped: set when that has happened.
+        hides_ends: keep the server's side open when a client's has ended.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,6 +46,7 @@ class Relay:
         self.heard = 0
         self.is_deaf = False
         self.dropped = threading.Event()
+        self.hides_ends = False
         self._clients: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
@@ -65,6 +67,12 @@ class Relay:
         """Send bytes of its own to every client, while the server says nothing."""
         for client in list(self._clients):
             client.sendall(data)
+
+    def lose_clients(self) -> None:
+        """End every client's side without the server's hearing of it, as a dead network does."""
+        self.hides_ends = True
+        for client in list(self._clients):
+            _shut(client)
 
     def _start(self, function: object, *args: object) -> threading.Thread:
         thread = threading.Thread(target=function, args=args)  # type: ignore[arg-type]
@@ -100,7 +108,8 @@ class Relay:
                         else:
                             server.sendall(data)
                 self._clients.discard(client)
-                _shut(server)
+                if not self.hides_ends:
+                    _shut(server)
                 back.join()
                 self._open.discard(server)
         self._open.discard(client)
@@ -115,7 +124,12 @@ class Relay:
                 data = server.recv(most)
                 if not data:
                     break
-                client.sendall(data)
+                try:
+                    client.sendall(data)
+                except OSError:
+                    if self.hides_ends:
+                        continue
+                    raise
                 self.forwarded += len(data)
                 if left is not None:
                     left -= len(data)
