@@ -27,9 +27,7 @@ CLIENT = {
         7,
         (
             v2.SubscribeSet(1, ("SELECT * FROM user",)),
-            v2.SubscribeSet(
-                2, ("SELECT * FROM nope", """SELECT * FROM "playersAtLevel"(5,'x')""")
-            ),
+            v2.SubscribeSet(2, ("SELECT * FROM nope", """SELECT * FROM "playersAtLevel"(5,'x')""")),
         ),
     ),
     "subscribe_batch_empty": v2.SubscribeBatch(1, ()),
