@@ -61,6 +61,8 @@ PLAIN = {
     "ReducerCallInfo",
     "SingleTableRows",
     "SubscribeRows",
+    "SubscribeSet",
+    "SubscribeSetResult",
     "TableUpdate",
 }
 #: Alternatives that the library calls more than the wire does.
@@ -81,6 +83,7 @@ def product(**fields: types.AlgebraicType) -> types.ProductType:
 
 #: The tables of the examples.
 ROWS = {
+    "user": product(id=types.Primitive("U64"), name=types.Primitive("String")),
     "view_pk_player": product(id=types.Primitive("U64"), name=types.Primitive("String")),
     "happening": product(name=types.Primitive("String"), value=types.Primitive("U64")),
 }

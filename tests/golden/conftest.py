@@ -1,9 +1,8 @@
-"""The recordings of `wire`, read once, and the schema that each belongs to."""
+"""The recorded sessions, read once, and the schema that each belongs to."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -11,17 +10,9 @@ from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.schema.bound import BoundModule
 from spacetime_proto.schema.load import load_schema
 from spacetime_proto.testing import Session
+from tests.support.golden import ALL_SESSIONS, SESSION_FILES, module_of, schema_text
 
-HERE = Path(__file__).parent
-WIRE = tuple(sorted(path.name for path in (HERE / "wire").glob("*.jsonl")))
-
-_MODULES = {
-    "types": "sdk-test",
-    "types_snapshot": "sdk-test",
-    "keys": "sdk-test",
-    "procedures": "sdk-test-procedure",
-    "event_table": "sdk-test-event-table",
-}
+WIRE = tuple(ALL_SESSIONS)
 
 
 class Golden:
@@ -32,7 +23,7 @@ class Golden:
     @cache  # noqa: B019  # one instance per test session
     def text(self, name: str) -> str:
         """The file as it is."""
-        return (HERE / "wire" / name).read_text("utf-8")
+        return SESSION_FILES[name].read_text("utf-8")
 
     @cache  # noqa: B019
     def session(self, name: str) -> Session:
@@ -41,12 +32,11 @@ class Golden:
 
     def module(self, name: str) -> BoundModule:
         """The module that the recording talks to."""
-        return self._schema(_MODULES.get(name.split(".")[0], "quickstart-chat"))
+        return self._schema(module_of(name))
 
     @cache  # noqa: B019
     def _schema(self, name: str) -> BoundModule:
-        text = (HERE / "schema" / f"{name}.v10.json").read_text("utf-8")
-        return BoundModule(load_schema(text))
+        return BoundModule(load_schema(schema_text(name)))
 
     def codec(self, name: str) -> JsonCodec:
         """What reads the rows of v1.json."""

@@ -48,6 +48,8 @@ _PARTS = (
     v2.SingleTableRows,
     v2.TableUpdate,
     v2.QuerySetUpdate,
+    v2.SubscribeSet,
+    v2.SubscribeSetResult,
     v1.TableUpdate,
     v1.ReducerCallInfo,
     v1.SubscribeRows,
@@ -102,6 +104,10 @@ def _plain(owner: msgspec.Struct, name: str, value: Any) -> Any:
             return value
         case ((v2.SubscribeAppliedMessage() | v2.UnsubscribeAppliedMessage()), "rows", _):
             return {"tables": _value(value)}
+        case v2.SubscribeSetResult(), "outcome", str():
+            return {"Error": value}
+        case v2.SubscribeSetResult(), "outcome", _:
+            return {"Applied": {"tables": _value(value)}}
         case v2.OneOffQueryResult(), "result", str():
             return {"err": value}
         case v2.OneOffQueryResult(), "result", _:

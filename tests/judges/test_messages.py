@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,12 +20,13 @@ from spacetime_proto.errors import SpacetimeError
 from spacetime_proto.messages import v1, v2
 from spacetime_proto.messages.json_rows import JsonCodec
 from spacetime_proto.messages.payloads import decompress
-from spacetime_proto.recording.format import RecordedMessage, Session
+from spacetime_proto.recording.format import RecordedMessage
 from spacetime_proto.sats.rows import RowList
 from spacetime_proto.sats.sats_json import dumps, loads
 from spacetime_proto.testing import strategies as sts
 from spacetime_proto.testing.comparing import comparable
 from spacetime_proto.types import TimeDuration
+from tests.support.golden import GOOD_SESSIONS, golden_session
 
 from .cases import JUDGED, LONG, SEED
 from .rendering import render
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from .conftest import Judge
 
 pytestmark = LONG
-
-GOLDEN = Path(__file__).parent.parent / "golden" / "wire"
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -184,11 +182,7 @@ def boundaries(data: bytes, pos: int) -> Iterator[int]:
 
 def recorded(protocol: str) -> list[RecordedMessage]:
     """Return the messages of all recorded sessions of a protocol."""
-    sessions = [
-        Session.from_text(path.read_text())
-        for path in sorted(GOLDEN.glob(f"*.{protocol}.*.jsonl"))
-        if not path.name.startswith("bad_")
-    ]
+    sessions = [golden_session(name) for name in GOOD_SESSIONS if f".{protocol}." in name]
     return [
         line for session in sessions for line in session.lines if isinstance(line, RecordedMessage)
     ]

@@ -1,8 +1,8 @@
 """Golden sessions: recorded from the server under test, and replayed to the same cache.
 
-``--record DIR`` keeps them: ``DIR/wire/SCENARIO.PROTOCOL.COMPRESSION.jsonl`` and
-``DIR/schema/live.v9.json`` (and ``.v10.json`` where the server has it), as described in
-tests/golden/README.md.
+``--record DIR`` keeps them: ``DIR/wire/live_SCENARIO.PROTOCOL.COMPRESSION.jsonl`` and
+``DIR/schema/live.v9.json`` (and ``.v10.json`` where the server has it). Some of those of the newest
+server are in tests/golden (its README.md says which).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def test_a_recorded_session_replays_to_the_same_cache(
     scenario = SCENARIOS[name]
     schema = schema_text(target, folder)
     full = next(known for known in target.protocols if short_name(known) == protocol)
-    path = folder / "wire" / f"{name}.{full.removesuffix('.spacetimedb')}.{compression}.jsonl"
+    path = folder / "wire" / f"live_{name}.{full.removesuffix('.spacetimedb')}.{compression}.jsonl"
     with blocking.connect(
         target.url,
         target.database,
