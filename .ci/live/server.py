@@ -178,9 +178,11 @@ def main() -> int:
         print(f"[{time.monotonic() - began:6.1f}s] server start", file=sys.stderr)
         print(server.url, flush=True)
         if arguments.command:
-            return subprocess.run(
+            done = subprocess.run(
                 arguments.command, env={**os.environ, "SPACETIMEDB_URL": server.url}
-            ).returncode
+            )
+            if server.process is not None and server.process.poll() is None:
+                return done.returncode
         assert server.process is not None
         code = server.process.wait()
         print(f"the server ended with {code}:\n{server.tail()}", file=sys.stderr)
