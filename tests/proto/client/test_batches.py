@@ -15,8 +15,9 @@ from spacetime_proto.client.subscriptions import Subscription
 from spacetime_proto.errors import Disconnected, ProtocolError
 from spacetime_proto.limits import Limits
 from spacetime_proto.messages import v1, v2
+from spacetime_proto.recording.playback import Replay
 from tests.support.pair import counting_entropy
-from tests.support.script import NOW, Script, message, user
+from tests.support.script import CONNECTION_ID, IDENTITY, NOW, TOKEN, Script, message, user
 
 UNKNOWN = "unknown tag 0x5 for sum type ClientMessage"
 SQL = ("SELECT * FROM user", "SELECT * FROM message")
@@ -286,3 +287,22 @@ def test_batches_of_a_recording() -> None:
     assert [type(event).__name__ for event in script.events()] == [
         "SetApplied", "TableChanged", "SetFailed", "SetApplied",
     ]  # fmt: skip
+
+
+def test_a_recorded_batch_is_played_back() -> None:
+    module = Script().module
+    replay = Replay("v3.bsatn.spacetimedb", module, Limits())
+    script = Script()
+    batch = v2.SubscribeBatch(7, (v2.SubscribeSet(1, (SQL[0],)), v2.SubscribeSet(2, ("no",))))
+    answer = v2.SubscribeBatchApplied(
+        7,
+        (
+            v2.SubscribeSetResult(1, (script.single("user", user(1)),)),
+            v2.SubscribeSetResult(2, "no such table"),
+        ),
+    )
+    greeting = v2.InitialConnection(IDENTITY, CONNECTION_ID, TOKEN)
+    replay.received(b"\0" + v2.encode_server(greeting))
+    replay.sent(v2.encode_client(batch))
+    replay.received(b"\0" + v2.encode_server(answer))
+    assert replay.counts["user"]["insert"] == 1
