@@ -6,9 +6,18 @@ from ..cache.views import IndexView, Range, UniqueColumn
 from ..client.context import Context
 from ..client.db import Db as DbBase
 from ..client.pending_call import Call
-from ..query.builder import BoolColumn, Column, Columns, LocalColumn, Predicate, Query, TableQuery
+from ..query.builder import (
+    BoolColumn,
+    Column,
+    Columns,
+    LocalColumn,
+    Predicate,
+    Query,
+    TableQuery,
+)
 from ..query.literals import SENDER
 from ..query.local import Selection
+from ..query.view_calls import ViewCall
 from ..types import (
     ConnectionId,
     EnumValue,
@@ -72,6 +81,7 @@ __all__ = [
     "Timestamp",
     "UniqueColumn",
     "Uuid",
+    "ViewCall",
     "dynamic_module",
     "module",
 ]

@@ -88,6 +88,8 @@ class TableModel(msgspec.Struct, frozen=True):
     has_own_row: bool
     """Whether the row class is defined in this table's file and is the 0.7 class too."""
     accessors: tuple[Accessor, ...]
+    parameters: tuple[ColumnModel, ...] = ()
+    """Of a view."""
 
     @property
     def kind(self) -> Literal["event", "keyed", "plain"]:
@@ -157,6 +159,7 @@ def build_model(module: ModuleDef) -> PackageModel:
             accessors=()
             if table.is_event
             else table_accessors(table, [field.attribute for field in types[table.row_ref].fields]),
+            parameters=_parameters(table.params, annotator),
         )
         for table in module.tables
     )
@@ -215,14 +218,17 @@ def _columns(
     )
 
 
+def _parameters(params: ProductType, annotator: Annotator) -> tuple[ColumnModel, ...]:
+    attributes = python_names((element.name for element in params.elements), prefix="arg_")
+    return _columns(params.elements, attributes, annotator)
+
+
 def _functions(
     definitions: Sequence[ReducerDef | ProcedureDef], annotator: Annotator, stems: _Stems | None
 ) -> tuple[FunctionModel, ...]:
     functions = []
     names = python_names(definition.accessor for definition in definitions)
     for definition, name in zip(definitions, names, strict=True):
-        elements = definition.params.elements
-        attributes = python_names((element.name for element in elements), prefix="arg_")
         returned = getattr(definition, "return_type", None) or getattr(definition, "ok_type", None)
         assert returned is not None  # each of the two kinds has one of them
         functions.append(
@@ -230,7 +236,7 @@ def _functions(
                 definition=definition,
                 name=name,
                 stem=stems.claim(f"{file_stem(definition.accessor)}_reducer") if stems else "",
-                parameters=_columns(elements, attributes, annotator),
+                parameters=_parameters(definition.params, annotator),
                 returns=annotator.returned(returned),
             )
         )

@@ -6,14 +6,16 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from ..query.literals import argument_kind
 from .escape import WIDTH, docstring, literal, plain
+from .render_functions import function_doc, parameter_list
 from .render_tables import columns_class, handle_class
 from .source import BINDINGS, Group, SourceFile, all_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .outline import PackageModel
+    from .outline import PackageModel, TableModel
 
 _CHUNK: Final = WIDTH - 8
 # Lines of the embedded schema end where an entry of a list does, so that a small change of the
@@ -98,15 +100,44 @@ def render_tables(model: PackageModel, header: str) -> str:
     """Return ``tables.py``: every table as the start of a query."""
     file = SourceFile(
         docstring("The tables of this database as queries: `tables.NAME.where(...)`."),
-        [table.attribute for table in model.tables],
+        [
+            *(table.attribute for table in model.tables),
+            *(one.attribute for table in model.tables for one in table.parameters),
+        ],
     )
     for table in model.tables:
+        if table.parameters:
+            continue
         module = file.use("._module", "MODULE")
         row = file.use(f".{table.row.stem}", table.row.name)
         columns = file.use(f".{table.stem}", columns_class(table))
         items = (row, columns, literal(table.definition.name))
         file.layout(f"{table.attribute} = ", Group(f"{module}.query(", items, ")"))
+    for table in model.tables:
+        if table.parameters:
+            _add_view_call(file, table, model)
     return file.render(header)
+
+
+def _add_view_call(file: SourceFile, view: TableModel, model: PackageModel) -> None:
+    row = file.use(f".{view.row.stem}", view.row.name)
+    module = file.use("._module", "MODULE")
+    file.add("", "")
+    returns = f"{file.use(BINDINGS, 'ViewCall')}[{row}]"
+    file.signature(view.attribute, parameter_list(file, view.parameters), returns)
+    typespace = model.module.typespace
+    unfit = [
+        f"`{plain(one.attribute)}`"
+        for one in view.parameters
+        if argument_kind(typespace.resolve(one.type)) is None
+    ]
+    about = f"SQL cannot pass the type of {', '.join(unfit)}: every call raises QueryError."
+    details = ["\n".join(textwrap.wrap(about, WIDTH - 4))] if unfit else []
+    summary = f"Query view ``{plain(view.definition.name)}`` with these arguments."
+    file.add(*function_doc(summary, view.parameters, model.class_names, details=details))
+    arguments = [parameter.attribute for parameter in view.parameters]
+    items = (row, literal(view.definition.name), *arguments)
+    file.layout("return ", Group(f"{module}.call_view(", items, ")"), indent="    ")
 
 
 def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:

@@ -205,7 +205,9 @@ class _Part:
             ref = len(self.space)
             self.space.append(_shift(row, self.base))
         columns = self.columns(ref - self.base, view.path)
-        if _is_query(returned):
+        if view.params.elements:
+            key = None  # never one, whatever it returns: its rows come from several calls
+        elif _is_query(returned):
             keys = {
                 table.primary_key
                 for table in tables

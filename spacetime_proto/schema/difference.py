@@ -13,7 +13,7 @@ from .words import type_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..sats.algebraic import AlgebraicType
+    from ..sats.algebraic import AlgebraicType, ProductType
     from .model import ModuleDef, ProcedureDef, ReducerDef, TableDef
 
 
@@ -64,6 +64,8 @@ class _Comparison:
             [(column.name, column.type) for column in ours.columns],
             [(column.name, column.type) for column in theirs.columns],
         )
+        if ours.params.elements:  # bindings of older generators do not know them
+            yield from self._parameters(what, ours.params, theirs.params)
         if ours.primary_key != theirs.primary_key:
             yield f"{what} has another primary key: {_key(ours)}, now {_key(theirs)}"
         if ours.is_event != theirs.is_event:
@@ -84,11 +86,14 @@ class _Comparison:
             return
         if theirs.is_private and not ours.is_private:
             yield f"{what} can no longer be called by clients"
+        yield from self._parameters(what, ours.params, theirs.params)
+
+    def _parameters(self, what: str, ours: ProductType, theirs: ProductType) -> Iterator[str]:
         yield from self._parts(
             what,
             "parameter",
-            [(str(element.name), element.type) for element in ours.params.elements],
-            [(str(element.name), element.type) for element in theirs.params.elements],
+            [(str(element.name), element.type) for element in ours.elements],
+            [(str(element.name), element.type) for element in theirs.elements],
         )
 
     def _parts(
