@@ -169,3 +169,15 @@ def test_a_procedure_that_is_gone():
 def test_recursive_types_are_compared_to_the_end():
     theirs = module(info=product(age=U8, friends=ArrayType(option(RefType(1))), kind=RefType(2)))
     assert len(differences(OURS, theirs)) == 1
+
+
+def test_the_parameters_of_a_view():
+    def near(**params):
+        return ModuleDef(tables=(table({"id": U8}, is_view=True, params=product(**params)),))
+
+    assert differences(near(level=U8), near(level=U8)) == []
+    (found,) = differences(near(level=U8), near(level=STRING))
+    assert "table 'user'" in found
+    assert "'level'" in found
+    # Bindings of older generators do not know that a view has parameters.
+    assert differences(near(), near(level=U8)) == []
