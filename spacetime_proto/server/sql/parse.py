@@ -81,6 +81,17 @@ def parse(sql: str) -> Statement:
         raise
 
 
+def _spaced(tokens: Sequence[SqlToken]) -> str:
+    """Return an expression as the server writes it in errors."""
+    text = ""
+    before = "("
+    for token in tokens:
+        is_call = token.text == "(" and before[-1].isalnum()
+        text += token.text if before in "(." or token.text in ")." or is_call else f" {token.text}"
+        before = token.text
+    return text
+
+
 def _literal(tokens: Sequence[SqlToken]) -> SqlConstant | None:
     """Return the literal that these tokens are, None if they are none."""
     match tokens:
@@ -247,7 +258,7 @@ class _Parser:
     def _argument(self) -> SqlConstant:
         tokens = self._argument_tokens()
         texts = [token.text for token in tokens]
-        words = " ".join(texts)
+        words = _spaced(tokens)
         if "=>" in texts or words == "*":
             raise QueryError(
                 f"Unsupported view argument: {words}. View arguments must be positional literals"
