@@ -7,9 +7,18 @@ from ..client.context import Context
 from ..client.db import Db as DbBase
 from ..client.db import DbNamespace
 from ..client.pending_call import Call
-from ..query.builder import BoolColumn, Column, Columns, LocalColumn, Predicate, Query, TableQuery
+from ..query.builder import (
+    BoolColumn,
+    Column,
+    Columns,
+    LocalColumn,
+    Predicate,
+    Query,
+    TableQuery,
+)
 from ..query.literals import SENDER
 from ..query.local import Selection
+from ..query.view_calls import ViewCall
 from ..types import (
     ConnectionId,
     EnumValue,
@@ -74,6 +83,7 @@ __all__ = [
     "Timestamp",
     "UniqueColumn",
     "Uuid",
+    "ViewCall",
     "dynamic_module",
     "module",
 ]

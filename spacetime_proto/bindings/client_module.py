@@ -25,6 +25,7 @@ from ..query.builder import Columns, Predicate, QueryPlan, TableQuery
 from ..query.builder import build_condition as _build_condition
 from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
+from ..query.view_calls import ViewCall, view_call
 from ..sats.algebraic import RefType
 from ..schema.attributes import function_attributes, table_attributes
 from ..schema.case import python_name, python_names, snake_case
@@ -219,6 +220,20 @@ class Module(Generic[DbT]):
         """
         return TableQuery(lambda: QueryPlan(self.relation(name)), columns)
 
+    def call_view(self, row: type[Row], name: str, *arguments: object) -> ViewCall[Row]:
+        """Return the rows that a view with parameters has for these arguments, as a query.
+
+        Args:
+            row: class of the rows.
+            name: canonical name of the view.
+            arguments: one for each parameter, in order.
+
+        Raises:
+            TypeError: wrong number of arguments.
+            QueryError: an argument does not fit its parameter, or SQL cannot pass its type.
+        """
+        return view_call(self.relation(name), arguments)
+
     def relation(self, name: str) -> Relation:
         """Return a table as queries see it.
 
@@ -239,14 +254,26 @@ class Module(Generic[DbT]):
 
     @cached_property
     def tables(self) -> Namespace:
-        """Every table as a query, by the name it has on ``client.db``."""
+        """Every table as a query, by the name it has on ``client.db``.
+
+        A view with parameters is a function that takes its arguments and returns the query.
+        """
         names = table_attributes(self.definition.tables)
         return Namespace(
             "table",
-            {
-                attribute: self.query(self.bound.tables[name].row_class, Columns, name)
-                for name, attribute in names.items()
-            },
+            {attribute: self._start(self.bound.tables[name]) for name, attribute in names.items()},
+        )
+
+    def _start(self, table: BoundTable) -> Any:
+        if not table.definition.params.elements:
+            return self.query(table.row_class, Columns, table.name)
+        parameters = self.relation(table.name).parameters
+        return _named_function(
+            f"Query view {table.name!r}.",
+            table.name,
+            table.definition.accessor,
+            [parameter.attribute for parameter in parameters],
+            partial(self.call_view, table.row_class, table.name),
         )
 
     @cached_property
@@ -307,15 +334,35 @@ class Module(Generic[DbT]):
 
 
 def _call_maker(kind: Any, function: BoundFunction) -> Callable[..., Call[Any]]:
+    name = function.definition.name
+    return _named_function(
+        f"Call {kind} {name!r}.",
+        name,
+        function.definition.accessor,
+        function.param_names,
+        lambda *given: Call(kind, name, given),
+    )
+
+
+def _named_function(
+    doc: str, name: str, accessor: str, names: Sequence[str], make: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return `make` with a signature: arguments by position or name, counted.
+
+    Args:
+        doc: its docstring.
+        name: what errors call it.
+        accessor: its ``__name__``.
+        names: of its parameters.
+        make: takes the arguments in order.
+    """
     import inspect
 
-    names = function.param_names
-    name = function.definition.name
     signature = inspect.Signature(
         [inspect.Parameter(text, inspect.Parameter.POSITIONAL_OR_KEYWORD) for text in names]
     )
 
-    def make(*args: Any, **named: Any) -> Call[Any]:
+    def bound(*args: Any, **named: Any) -> Any:
         # A schema before 2.14 called parameters by their source names, and programs may too.
         for key in [key for key in named if key not in signature.parameters]:
             spelled = python_name(snake_case(key))
@@ -325,12 +372,12 @@ def _call_maker(kind: Any, function: BoundFunction) -> Callable[..., Call[Any]]:
             given = signature.bind(*args, **named).args
         except TypeError as error:
             raise TypeError(f"{name}{signature}: {error}") from None
-        return Call(kind, name, given)
+        return make(*given)
 
-    make.__name__ = make.__qualname__ = function.definition.accessor
-    make.__doc__ = f"Call {kind} {name!r}."
-    make.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
-    return make
+    bound.__name__ = bound.__qualname__ = accessor
+    bound.__doc__ = doc
+    bound.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
+    return bound
 
 
 def module(

@@ -28,8 +28,9 @@ def query_text(query: object) -> str:
         sql = sql()
     if isinstance(sql, str):
         return sql
+    hint = ": call it with its arguments" if callable(query) else ""
     raise LocalProtocolError(
-        f"a query is SQL text or a query of the builder, not {type(query).__name__}"
+        f"a query is SQL text or a query of the builder, not {type(query).__name__}{hint}"
     )
 
 

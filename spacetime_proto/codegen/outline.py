@@ -88,6 +88,8 @@ class TableModel(msgspec.Struct, frozen=True):
     has_own_row: bool
     """Whether the row class is defined in this table's file and is the 0.7 class too."""
     accessors: tuple[Accessor, ...]
+    parameters: tuple[ColumnModel, ...] = ()
+    """Of a view."""
 
     @property
     def kind(self) -> Literal["event", "keyed", "plain"]:
@@ -160,6 +162,7 @@ def build_model(module: ModuleDef) -> PackageModel:
             accessors=()
             if table.is_event
             else table_accessors(table, [field.attribute for field in types[table.row_ref].fields]),
+            parameters=_parameters(table.params, annotator),
         )
         for table in module.tables
     )
@@ -218,6 +221,10 @@ def _columns(
     )
 
 
+def _parameters(params: ProductType, annotator: Annotator) -> tuple[ColumnModel, ...]:
+    return _columns(params.elements, parameter_names(params), annotator)
+
+
 def _functions(
     definitions: Sequence[ReducerDef | ProcedureDef], annotator: Annotator, stems: _Stems | None
 ) -> tuple[FunctionModel, ...]:
@@ -225,8 +232,6 @@ def _functions(
     paths = function_attributes(definition.accessor for definition in definitions)
     names = python_names(path.replace(".", "_") for path in paths)
     for definition, path, name in zip(definitions, paths, names, strict=True):
-        elements = definition.params.elements
-        attributes = parameter_names(definition.params)
         returned = getattr(definition, "return_type", None) or getattr(definition, "ok_type", None)
         assert returned is not None  # each of the two kinds has one of them
         functions.append(
@@ -235,7 +240,7 @@ def _functions(
                 attribute=path,
                 name=name,
                 stem=stems.claim(f"{file_stem(definition.accessor)}_reducer") if stems else "",
-                parameters=_columns(elements, attributes, annotator),
+                parameters=_parameters(definition.params, annotator),
                 returns=annotator.returned(returned),
             )
         )

@@ -9,9 +9,9 @@ from .escape import docstring, literal, plain
 from .source import BINDINGS, Group, SourceFile, levels, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .outline import FunctionModel
+    from .outline import ColumnModel, FunctionModel
 
 
 def render_functions(
@@ -69,9 +69,9 @@ def _add_function(
 ) -> None:
     call = file.use(BINDINGS, "Call")
     returns = f"{call}[{file.annotation(function.returns)}]"
-    file.signature(name, _parameters(file, function), returns, indent)
+    file.signature(name, parameter_list(file, function.parameters), returns, indent)
     summary = f"Call {kind} ``{plain(function.definition.name)}``."
-    file.add(*_doc(summary, function, names, indent=f"{indent}    "))
+    file.add(*function_doc(summary, function.parameters, names, indent=f"{indent}    "))
     arguments = [parameter.attribute for parameter in function.parameters]
     # A tuple of one needs its comma, which the layout adds only where it breaks the line.
     values = [f"({arguments[0]},)"] if len(arguments) == 1 else [Group("(", tuple(arguments), ")")]
@@ -98,11 +98,11 @@ def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], hea
     legacy, reducers = file.use("._legacy", "LEGACY"), file.use(".", "reducers")
     file.add(f"{constant} = {literal(function.definition.name)}", "", "")
     outcome = f"{then}: {file.use(BINDINGS, 'Then')} | None = None"
-    file.signature(name, [*_parameters(file, function), "*", outcome], "None")
+    file.signature(name, [*parameter_list(file, function.parameters), "*", outcome], "None")
     file.add(
-        *_doc(
+        *function_doc(
             "Let the current legacy client call the reducer.",
-            function,
+            function.parameters,
             names,
             f"    {then}: ``{then}(reducer_event)`` is called with the outcome",
         )
@@ -138,25 +138,38 @@ def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], hea
     return file.render(header)
 
 
-def _parameters(file: SourceFile, function: FunctionModel) -> list[str]:
+def parameter_list(file: SourceFile, parameters: Iterable[ColumnModel]) -> list[str]:
+    """Return the parameters of a function with their annotations."""
     return [
         f"{parameter.attribute}: {file.annotation(parameter.annotation)}"
-        for parameter in function.parameters
+        for parameter in parameters
     ]
 
 
-def _doc(
+def function_doc(
     summary: str,
-    function: FunctionModel,
+    parameters: Iterable[ColumnModel],
     names: Mapping[int, str],
     *more: str,
+    details: Iterable[str] = (),
     indent: str = "    ",
 ) -> list[str]:
+    """Return the docstring of a function.
+
+    Args:
+        summary: its first line.
+        parameters: of the function.
+        names: class names by typespace index.
+        more: further lines of ``Args``.
+        details: paragraphs before ``Args``.
+        indent: of the docstring.
+    """
     lines = []
-    for parameter in function.parameters:
+    for parameter in parameters:
         words = f"``{plain(type_words(parameter.type, names))}``"
         if parameter.attribute != parameter.name:
             words += f", {plain(parameter.name)!r} in the module"
         lines.append(f"    {plain(parameter.attribute)}: {words}")
     lines.extend(more)
-    return docstring(summary, *(["\n".join(["Args:", *lines])] if lines else []), indent=indent)
+    args = ["\n".join(["Args:", *lines])] if lines else []
+    return docstring(summary, *details, *args, indent=indent)

@@ -6,8 +6,10 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from ..query.literals import argument_kind
 from ..schema.case import pascal_case, python_names
 from .escape import WIDTH, docstring, literal, plain
+from .render_functions import function_doc, parameter_list
 from .render_tables import columns_class, handle_class
 from .source import BINDINGS, Group, SourceFile, all_names, levels, segments
 
@@ -133,29 +135,67 @@ def render_tables(model: PackageModel, header: str) -> str:
     """Return ``tables.py``: every table as the start of a query."""
     file = SourceFile(
         docstring("The tables of this database as queries: `tables.NAME.where(...)`."),
-        segments(table.attribute for table in model.tables),
+        [
+            *segments(table.attribute for table in model.tables),
+            *(one.attribute for table in model.tables for one in table.parameters),
+        ],
     )
-    _add_queries(file, [(table.attribute, table) for table in model.tables], "")
+    _add_queries(file, [(table.attribute, table) for table in model.tables], model, "")
     return file.render(header)
 
 
-def _add_queries(file: SourceFile, tables: Sequence[tuple[str, TableModel]], path: str) -> None:
+def _add_queries(
+    file: SourceFile, tables: Sequence[tuple[str, TableModel]], model: PackageModel, path: str
+) -> None:
     """Add queries, and for each submodule a class that holds its own."""
     indent = "    " * path.count(".")
     own, below = levels(tables)
     for name, table in own:
+        if table.parameters:
+            continue
         module = file.use("._module", "MODULE")
         row = file.use(f".{table.row.stem}", table.row.name)
         columns = file.use(f".{table.stem}", columns_class(table))
         items = (row, columns, literal(table.definition.name))
         file.layout(f"{name} = ", Group(f"{module}.query(", items, ")"), indent=indent)
+    for name, table in own:
+        if table.parameters:
+            _add_view_call(file, name, table, model, indent)
     for number, (name, inner) in enumerate(below.items()):
         if number or own:
             file.add(*([""] if path else ["", ""]))
         file.add(f"{indent}class {name}:")
         about = f"The tables of submodule ``{plain(path + name)}``."
         file.add(*docstring(about, indent=f"{indent}    "), "")
-        _add_queries(file, inner, f"{path}{name}.")
+        _add_queries(file, inner, model, f"{path}{name}.")
+
+
+def _add_view_call(
+    file: SourceFile, name: str, view: TableModel, model: PackageModel, indent: str
+) -> None:
+    row = file.use(f".{view.row.stem}", view.row.name)
+    module = file.use("._module", "MODULE")
+    file.add(*([""] if indent else ["", ""]))
+    if indent:
+        file.add(f"{indent}@{file.use('builtins', 'staticmethod')}")
+    returns = f"{file.use(BINDINGS, 'ViewCall')}[{row}]"
+    file.signature(name, parameter_list(file, view.parameters), returns, indent)
+    typespace = model.module.typespace
+    unfit = [
+        f"`{plain(one.attribute)}`"
+        for one in view.parameters
+        if argument_kind(typespace.resolve(one.type)) is None
+    ]
+    about = f"SQL cannot pass the type of {', '.join(unfit)}: every call raises QueryError."
+    inner = f"{indent}    "
+    details = ["\n".join(textwrap.wrap(about, WIDTH - len(inner)))] if unfit else []
+    summary = f"Query view ``{plain(view.definition.name)}`` with these arguments."
+    file.add(
+        *function_doc(summary, view.parameters, model.class_names, details=details, indent=inner)
+    )
+    arguments = [parameter.attribute for parameter in view.parameters]
+    items = (row, literal(view.definition.name), *arguments)
+    file.layout("return ", Group(f"{module}.call_view(", items, ")"), indent=inner)
 
 
 def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:

@@ -53,6 +53,7 @@ __all__ = [
     "Predicate",
     "Query",
     "TableQuery",
+    "stands_alone",
 ]
 
 T = TypeVar("T")
@@ -248,6 +249,8 @@ class QueryPlan(msgspec.Struct, frozen=True):
     condition: Condition = Constant(True)
     join: Join | None = None
     keeps_right: bool = False
+    arguments: tuple[str, ...] = ()
+    """The literals of a view call."""
 
     def sql(self) -> str:
         """Write the query.
@@ -260,7 +263,11 @@ class QueryPlan(msgspec.Struct, frozen=True):
             condition = all_of((condition, self.join.condition))
         check_size(condition)
         check_for_server(condition)
-        if self.join is None:
+        if len(self.arguments) != len(self.relation.parameters):
+            raise QueryError(f"view {self.relation.name!r} has parameters: call it with arguments")
+        if self.arguments:
+            text = f"SELECT * FROM {_path(self.relation)}({', '.join(self.arguments)})"
+        elif self.join is None:
             text = _select(self.relation, None, condition, "")
         else:
             text = self._join_sql(self.join, condition)
@@ -281,6 +288,11 @@ class QueryPlan(msgspec.Struct, frozen=True):
         return _select(self.relation, first.relation, condition, joined)
 
 
+def stands_alone(plan: QueryPlan, done: str) -> str:
+    """Return what errors say of a condition or join on a view call."""
+    return f"a call of view {plan.relation.name!r} stands alone: it cannot be {done}"
+
+
 def _alias(relation: Relation) -> str:
     # A submodule's table is written namespace.table; a column cannot be qualified by that.
     return relation.name.rpartition(".")[2]
@@ -289,8 +301,11 @@ def _alias(relation: Relation) -> str:
 def _from(relation: Relation) -> str:
     if "." not in relation.name:
         return quote(relation.name)
-    path = ".".join(quote(part) for part in relation.name.split("."))
-    return f"{path} AS {quote(_alias(relation))}"
+    return f"{_path(relation)} AS {quote(_alias(relation))}"
+
+
+def _path(relation: Relation) -> str:
+    return ".".join(quote(part) for part in relation.name.split("."))
 
 
 def _qualified(ref: ColumnRef) -> str:
@@ -417,6 +432,8 @@ class TableQuery(Query[Row_co], Generic[Row_co, C]):
         if ours.join is not None or theirs.join is not None:
             raise QueryError("the server joins at most two tables in a subscription")
         left, right = ours.relation, theirs.relation
+        if theirs.arguments:
+            raise QueryError(stands_alone(theirs, "joined"))
         if left == right:
             raise QueryError(f"table {left.name!r} cannot be joined with itself")
         if _alias(left) == _alias(right):

@@ -14,7 +14,8 @@ import msgspec
 
 from ..errors import QueryError
 from ..sats.algebraic import AlgebraicType, SumType, Typespace, special_name
-from .literals import kind_of, literal_sql
+from ..sats.names import python_names
+from .literals import argument_kind, kind_of, literal_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +35,7 @@ __all__ = [
     "Operator",
     "Relation",
     "RelationColumn",
+    "RelationParameter",
     "Term",
     "all_of",
     "any_of",
@@ -76,6 +78,21 @@ class RelationColumn(msgspec.Struct, frozen=True):
     """The kind of its literals: a primitive's name, ``bytes``, ``Identity`` ...; None if SQL cannot
     compare columns of this type (docs/protocol.md section 10.2)."""
 
+    def refusal(self, expected: str, given: str) -> str:
+        """Return the text for a value that does not fit."""
+        return f"column {self.name!r} is compared with {expected}, not with {given}"
+
+
+class RelationParameter(RelationColumn, frozen=True):
+    """One parameter of a view: a literal is read by its type as by a column's."""
+
+    view: str = ""
+    """Canonical name of the view."""
+
+    def refusal(self, expected: str, given: str) -> str:
+        """Return the text for a value that does not fit."""
+        return f"parameter {self.name!r} of view {self.view!r} takes {expected}, not {given}"
+
 
 class Relation(msgspec.Struct, frozen=True):
     """A table or view that can be queried."""
@@ -89,6 +106,8 @@ class Relation(msgspec.Struct, frozen=True):
     """Columns that have an index of their own, so that a join may look them up."""
     is_event: bool = False
     is_view: bool = False
+    parameters: tuple[RelationParameter, ...] = ()
+    """Of a view: what each query for it has to give."""
 
 
 def relation_of(
@@ -117,7 +136,20 @@ def relation_of(
         indexed=frozenset(indexed),
         is_event=table.is_event,
         is_view=table.is_view,
+        parameters=_parameters(table, typespace),
     )
+
+
+def _parameters(table: TableDef, typespace: Typespace) -> tuple[RelationParameter, ...]:
+    elements = table.params.elements
+    attributes = python_names((element.name for element in elements), prefix="arg_")
+    made = []
+    for element, attribute in zip(elements, attributes, strict=True):
+        resolved = typespace.resolve(element.type)
+        kind = argument_kind(resolved)
+        name = attribute if element.name is None else element.name
+        made.append(RelationParameter(name, attribute, resolved, kind, table.name))
+    return tuple(made)
 
 
 # --- the tree -----------------------------------------------------------------------------------

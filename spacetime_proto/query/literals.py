@@ -45,6 +45,12 @@ def kind_of(ty: AlgebraicType) -> str | None:
     return special if special in _COMPARABLE_SPECIALS else None
 
 
+def argument_kind(ty: AlgebraicType) -> str | None:
+    """Return as `kind_of` does, None if SQL cannot pass such an argument to a view."""
+    kind = kind_of(ty)
+    return None if kind in ("F32", "F64") else kind
+
+
 def normalise(column: RelationColumn, value: Any) -> Any:
     """Return `value` as the rows of this column hold it.
 
@@ -66,9 +72,7 @@ def normalise(column: RelationColumn, value: Any) -> Any:
 
 
 def _unfit(column: RelationColumn, value: object, expected: str) -> QueryError:
-    return QueryError(
-        f"column {column.name!r} is compared with {expected}, not with {_describe(value)}"
-    )
+    return QueryError(column.refusal(expected, _describe(value)))
 
 
 def _describe(value: object) -> str:

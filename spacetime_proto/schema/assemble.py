@@ -252,7 +252,7 @@ class _Part:
             self.space.append(_shift(row, self.base))
         columns = self.columns(ref - self.base, view.path)
         if view.params.elements:
-            pass  # rows of all its calls are cached together, so no column is a key
+            key = None  # never one, whatever it returns: its rows come from several calls
         elif _is_query(returned):
             keys = {
                 table.primary_key

@@ -74,9 +74,8 @@ class _Comparison:
             [(column.name, column.type) for column in ours.columns],
             [(column.name, column.type) for column in theirs.columns],
         )
-        yield from self._parts(
-            what, "parameter", _parameters(ours.params), _parameters(theirs.params)
-        )
+        if ours.params.elements:  # bindings of older generators do not know them
+            yield from self._parameters(what, ours.params, theirs.params)
         if ours.primary_key != theirs.primary_key:
             yield f"{what} has another primary key: {_key(ours)}, now {_key(theirs)}"
         if ours.is_event != theirs.is_event:
@@ -94,11 +93,14 @@ class _Comparison:
         what = f"{kind} {ours.name!r}"
         if theirs.is_private and not ours.is_private:
             yield f"{what} can no longer be called by clients"
+        yield from self._parameters(what, ours.params, theirs.params)
+
+    def _parameters(self, what: str, ours: ProductType, theirs: ProductType) -> Iterator[str]:
         yield from self._parts(
             what,
             "parameter",
-            _parameters(ours.params),
-            _parameters(theirs.params),
+            _named(ours),
+            _named(theirs),
         )
 
     def _parts(
@@ -164,7 +166,7 @@ def _source_path(item: _Named) -> list[str]:
     return [snake_case(segment) for segment in item.accessor.split(".")]
 
 
-def _parameters(params: ProductType) -> list[tuple[str, AlgebraicType]]:
+def _named(params: ProductType) -> list[tuple[str, AlgebraicType]]:
     types = (element.type for element in params.elements)
     return list(zip(parameter_names(params), types, strict=True))
 

@@ -29,12 +29,8 @@ class Relay:
         heard: how many bytes came from clients.
         is_deaf: drop what clients send from now on.
         dropped: set when that has happened.
-<<<<<<< HEAD
         hides_ends: keep the server's side of a connection open when its client is gone, until the
             server ends it.
-=======
-        hides_ends: keep the server's side open when a client's has ended.
->>>>>>> judges
     """
 
     def __init__(self, url: str) -> None:
@@ -74,12 +70,7 @@ class Relay:
             client.sendall(data)
 
     def lose_clients(self) -> None:
-<<<<<<< HEAD
         """End all clients' connections, of which the server hears nothing if `hides_ends`."""
-=======
-        """End every client's side without the server's hearing of it, as a dead network does."""
-        self.hides_ends = True
->>>>>>> judges
         for client in list(self._clients):
             _shut(client)
 
@@ -136,12 +127,7 @@ class Relay:
                 data = server.recv(most)
                 if not data:
                     break
-                try:
-                    client.sendall(data)
-                except OSError:
-                    if self.hides_ends:
-                        continue
-                    raise
+                client.sendall(data)
                 self.forwarded += len(data)
                 if left is not None:
                     left -= len(data)

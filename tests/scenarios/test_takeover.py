@@ -74,6 +74,7 @@ async def test_a_connection_that_died_unseen_is_ended_before_the_next_begins(
             look = lambda ctx, row: sizes.append((len(client.db.left), len(client.db.right)))  # noqa: E731
             client.db.left.on_insert(look)
             client.db.right.on_insert(look)
+            relay.hides_ends = True
             relay.lose_clients()
             async with kit.connect(url=server.url, database="pair") as other:
                 await other.call(other.reducers.add(id=2))

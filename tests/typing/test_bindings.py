@@ -63,6 +63,7 @@ MODULE = make_module(
         ),
         "log": ("Log", {"indexes": (IndexDef(None, "user_level", "btree", (0, 1)),)}),
         "alert": ("Alert", {"is_event": True}),
+        "near": ("User", {"is_view": True, "params": product(age=U8, name=STRING)}),
     },
     reducers=[ReducerDef("set_name", "set_name", product(name=STRING, nick=option(STRING)))],
     procedures=[

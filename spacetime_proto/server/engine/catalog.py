@@ -59,11 +59,15 @@ class CallerCatalog:
         return definition.is_view or any(index.columns[0] == column for index in definition.indexes)
 
     def everything(self) -> list[str]:
-        """Return the names for ``SELECT * FROM *``: no event and no system tables, views last."""
+        """Return the names for ``SELECT * FROM *``, views last.
+
+        Event tables, system tables and views with parameters are left out.
+        """
         tables = [
             store.name
             for store in self._names.stores.values()
             if not (store.definition.is_event or store.definition.is_system)
             and (store.definition.is_public or self.is_owner)
         ]
-        return tables + list(self._names.views)
+        views = self._names.views.items()
+        return tables + [name for name, view in views if not view.table.definition.params.elements]

@@ -162,7 +162,7 @@ class Queries:
         stores = []
         found: dict[tuple[Any, ...], Derived] = {}
         for name in query.sources:
-            derived = self._derived(name, caller)
+            derived = self._derived(name, caller, query.arguments)
             if derived is None:
                 stores.append(self._names.stores[name])
                 continue
@@ -176,16 +176,16 @@ class Queries:
             stores.append(derived.store)
         return tuple(stores), tuple(found.values())
 
-    def _derived(self, name: str, caller: Caller) -> Derived | None:
+    def _derived(self, name: str, caller: Caller, arguments: tuple[Any, ...]) -> Derived | None:
         """Return a new, empty derived table for a name; None if it names a plain table."""
         view = self._names.views.get(name)
         if view is not None:
             sender = None if view.is_anonymous else caller.identity
             store = self._make_store(view.table)
             return Derived(
-                ("view", name, sender),
+                ("view", name, sender, *arguments),
                 store,
-                lambda: self._evaluate_view(view, store, sender or self._identity),
+                lambda: self._evaluate_view(view, arguments, store, sender or self._identity),
             )
         filters = self._filters.get(name)
         if filters is None or caller.is_owner:
@@ -199,12 +199,16 @@ class Queries:
         )
 
     def _evaluate_view(
-        self, view: ViewPlan, store: TableStore, sender: Identity
+        self,
+        view: ViewPlan,
+        arguments: tuple[Any, ...],
+        store: TableStore,
+        sender: Identity,
     ) -> tuple[dict[bytes, Any], set[str]]:
         self._reads = set()
         name = view.table.definition.name
         try:
-            result = view.call(ViewContext(sender, self._db, self._env))
+            result = view.call(ViewContext(sender, self._db, self._env), *arguments)
             if isinstance(result, ViewQuery):
                 return self._evaluate_query(view, result, sender)
             made = [] if result is None else [result] if view.result == "option" else list(result)

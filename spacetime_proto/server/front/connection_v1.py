@@ -7,6 +7,7 @@ hold it. The legacy set is counted separately, so a query may be in both counts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 from ...errors import DecodeError, QueryError
@@ -159,7 +160,8 @@ class V1Connection(ServerConnection):
             if query not in queries:
                 live.release(query, self, _LEGACY)
         self._legacy = queries
-        self._send(v1.InitialSubscription(self._content(queries), message.request_id, NO_TIME))
+        content = _by_table(self._content(queries))
+        self._send(v1.InitialSubscription(content, message.request_id, NO_TIME))
 
     def _subscribe(
         self, texts: tuple[str, ...], request_id: int, query_id: int, *, is_single: bool
@@ -263,16 +265,17 @@ class V1Connection(ServerConnection):
         are_deletes: bool = False,
         rows: dict[LiveQuery, RowList] | None = None,
     ) -> v1.DatabaseUpdate:
-        """Return the rows of queries; those over a table without rows are left out."""
+        """Return the rows of queries, an entry each; those over a table without rows are left out."""
         version = self.database.version
-        tables: dict[str, list[tuple[LiveQuery, v1.QueryUpdate]]] = {}
-        for query in queries:
-            if query.table.rows or rows is not None:
-                content = query.rows(version) if rows is None else rows[query]
-                tables.setdefault(query.table.name, []).append(
-                    (query, _query_update(content, are_deletes))
-                )
-        return _database_update(tables)
+        return tuple(
+            _table_update(
+                query,
+                query.rows(version) if rows is None else rows[query],
+                are_deletes=are_deletes,
+            )
+            for query in queries
+            if query.table.rows
+        )
 
     def _refuse(self, request_id: int | None, query_id: int | None, text: str) -> None:
         self._send(v1.SubscriptionErrorMessage(0, request_id, query_id, None, text))
@@ -308,31 +311,41 @@ def _query_update(rows: RowList, are_deletes: bool) -> v1.QueryUpdate:
 
 
 def _subscribe_rows(query: LiveQuery, rows: RowList, *, are_deletes: bool) -> v1.SubscribeRows:
+    update = _table_update(query, rows, are_deletes=are_deletes)
+    return v1.SubscribeRows(update.table_id, update.table_name, update)
+
+
+def _table_update(query: LiveQuery, rows: RowList, *, are_deletes: bool) -> v1.TableUpdate:
     store = query.table
-    update = v1.TableUpdate(
+    return v1.TableUpdate(
         store.table_id, store.name, len(rows), (_query_update(rows, are_deletes),)
     )
-    return v1.SubscribeRows(store.table_id, store.name, update)
 
 
 def _update(share: Share) -> v1.DatabaseUpdate:
     """Return a share: one table update per table, one entry in it per query and slot."""
-    tables: dict[str, list[tuple[LiveQuery, v1.QueryUpdate]]] = {}
-    for _, delta in share:
-        update = v1.QueryUpdate(delta.deletes, delta.inserts)
-        tables.setdefault(delta.query.table.name, []).append((delta.query, update))
-    return _database_update(tables)
-
-
-def _database_update(
-    tables: dict[str, list[tuple[LiveQuery, v1.QueryUpdate]]],
-) -> v1.DatabaseUpdate:
-    return tuple(
+    return _by_table(
         v1.TableUpdate(
-            parts[0][0].table.table_id,
-            name,
-            sum(len(update.deletes) + len(update.inserts) for _, update in parts),
-            tuple(update for _, update in parts),
+            delta.query.table.table_id,
+            delta.query.table.name,
+            len(delta.deletes) + len(delta.inserts),
+            (v1.QueryUpdate(delta.deletes, delta.inserts),),
         )
-        for name, parts in tables.items()
+        for _, delta in share
     )
+
+
+def _by_table(updates: Iterable[v1.TableUpdate]) -> v1.DatabaseUpdate:
+    """Return one update for each table, with the entries of all its updates."""
+    tables: dict[str, v1.TableUpdate] = {}
+    for update in updates:
+        known = tables.get(update.table_name)
+        if known is not None:
+            update = v1.TableUpdate(
+                update.table_id,
+                update.table_name,
+                known.num_rows + update.num_rows,
+                known.updates + update.updates,
+            )
+        tables[update.table_name] = update
+    return tuple(tables.values())

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import types as pytypes
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, Union
 
 import msgspec
@@ -36,6 +36,7 @@ __all__ = ["Blueprint", "FunctionPlan", "TableBlueprint", "ViewPlan", "build", "
 ViewResult: TypeAlias = Literal["list", "option", "query"]
 
 _KEYABLE = frozenset(f"{sign}{bits}" for sign in "IU" for bits in (8, 16, 32, 64, 128, 256))
+_FLOATS = (Primitive("F32"), Primitive("F64"))
 
 
 class TableBlueprint(msgspec.Struct, frozen=True):
@@ -249,19 +250,7 @@ def _schedule(
 
 def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -> FunctionPlan:
     hints = registry.hints(decl.call)
-    names = list(inspect.signature(decl.call).parameters)
-    if not names:
-        raise SchemaError(f"{decl.kind} {decl.name} needs a first parameter for the context")
-    elements = []
-    annotations = []
-    for name in names[1:]:
-        if name not in hints:
-            raise SchemaError(f"{decl.kind} {decl.name}: parameter {name} has no annotation")
-        annotations.append(hints[name])
-        ty = registry.convert(hints[name], f"{decl.name}({name})")
-        elements.append(Element(snake_case(name), ty))
-    sources = tuple(names[1:])
-    params = ProductType(tuple(elements))
+    params, annotations, sources = _parameters(decl, registry, hints)
     private = decl.is_private or decl.name in scheduled
     returns = hints.get("return", type(None))
     if decl.kind == "procedure":
@@ -272,7 +261,7 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
             return_type=registry.convert(returns, f"result of {decl.name}"),
             is_private=private,
         )
-        return FunctionPlan(definition, decl.call, tuple(annotations), returns, sources)
+        return FunctionPlan(definition, decl.call, annotations, returns, sources)
     if returns is not type(None):
         raise SchemaError(f"reducer {decl.name} must return None; procedures return values")
     if decl.lifecycle is not None and annotations:
@@ -286,13 +275,39 @@ def _function(decl: FunctionDecl, registry: TypeRegistry, scheduled: set[str]) -
         ok_type=UNIT,
         err_type=None,
     )
-    return FunctionPlan(definition, decl.call, tuple(annotations), None, sources)
+    return FunctionPlan(definition, decl.call, annotations, None, sources)
+
+
+def _parameters(
+    decl: FunctionDecl, registry: TypeRegistry, hints: Mapping[str, Any]
+) -> tuple[ProductType, tuple[Any, ...], tuple[str, ...]]:
+    """Return the parameters after the context: their types, annotations and names in the source."""
+    names = list(inspect.signature(decl.call).parameters)
+    if not names:
+        raise SchemaError(f"{decl.kind} {decl.name} needs a first parameter for the context")
+    elements = []
+    annotations = []
+    for name in names[1:]:
+        if name not in hints:
+            raise SchemaError(f"{decl.kind} {decl.name}: parameter {name} has no annotation")
+        annotations.append(hints[name])
+        ty = registry.convert(hints[name], f"{decl.name}({name})")
+        elements.append(Element(snake_case(name), ty))
+    return ProductType(tuple(elements)), tuple(annotations), tuple(names[1:])
 
 
 def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlueprint]) -> ViewPlan:
-    if len(inspect.signature(decl.call).parameters) != 1:
-        raise SchemaError(f"view {decl.name} takes the context and nothing else")
-    returns = registry.hints(decl.call).get("return")
+    hints = registry.hints(decl.call)
+    params, _, _ = _parameters(decl, registry, hints)
+    for parameter in params.elements:
+        if parameter.type in _FLOATS:
+            raise SchemaError(
+                f"View {decl.name} has a float parameter `{parameter.name}`,"
+                " which views can't take yet"
+            )
+    if params.elements and decl.primary_key is not None:
+        raise SchemaError(f"View {decl.name} has parameters and cannot have a primary key")
+    returns = hints.get("return")
     result, row_class = _view_result(decl.name, returns)
     row_type = registry.convert(row_class, f"result of {decl.name}")
     if not isinstance(row_type, RefType) or not hasattr(row_class, "__dataclass_fields__"):
@@ -304,7 +319,7 @@ def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlue
         if result == "query" or decl.primary_key not in attributes:
             raise SchemaError(f"view {decl.name} cannot have the primary key {decl.primary_key!r}")
         key = attributes.index(decl.primary_key)
-    elif result == "query":
+    elif result == "query" and not params.elements:
         table_keys = {
             plan.definition.primary_key for plan in tables if plan.row_class is row_class
         } - {None}
@@ -317,6 +332,7 @@ def _view(decl: FunctionDecl, registry: TypeRegistry, tables: Sequence[TableBlue
         primary_key=key,
         unique_columns=() if key is None else (key,),
         is_view=True,
+        params=params,
         is_anonymous=decl.is_anonymous,
     )
     return ViewPlan(

@@ -182,10 +182,13 @@ class DatabaseModule:
         """Make a function a view: a computed table that clients subscribe to like any other.
 
         Args:
-            function: ``def v(ctx: ViewContext) -> list[Row]``, or ``Row | None``, or ``Query[Row]``.
+            function: ``def v(ctx: ViewContext, ...) -> list[Row]``, or ``Row | None``, or
+                ``ViewQuery[Row]``. Further parameters are given by each query:
+                ``SELECT * FROM v(5, 'x')``; each combination of arguments has rows of its own.
             name: its name on the wire and in SQL; the function's name if not given.
             anonymous: the result does not depend on the caller, so it is computed once for all.
-            primary_key: attribute name of the row's key, for views that return rows.
+            primary_key: attribute name of the row's key, for views that return rows and have no
+                parameters.
         """
         return self._function(
             "view", function, name=name, is_anonymous=anonymous, primary_key=primary_key

@@ -27,6 +27,7 @@ from .ast import (
     SqlConstant,
 )
 from .constants import column_value, is_comparable, literal_value, type_text, unexpected_type
+from .view_arguments import view_arguments
 
 #: Says whether a combination of rows, one per relation, is selected.
 Predicate: TypeAlias = Callable[[Sequence[Any]], bool]
@@ -100,6 +101,8 @@ class ResolvedQuery(msgspec.Struct, frozen=True):
     where: Predicate | None
     equal: tuple[int, Any] | None
     limit: int | None
+    arguments: tuple[Any, ...] = ()
+    """What its one relation, a view with parameters, is called with."""
 
 
 def uses_sender(expression: Expression | None) -> bool:
@@ -121,10 +124,13 @@ def resolve(select: Select, catalog: Catalog, sender: Identity) -> ResolvedQuery
     Raises:
         QueryError: with the server's text.
     """
+    _refuse_joined_calls(select)
     sources: dict[str, Source] = {}
+    arguments: tuple[Any, ...] = ()
     joins: list[ResolvedJoin | None] = []
     for relation in select.relations:
         source = find_source(relation.table, catalog)
+        arguments = view_arguments(relation, source.definition, catalog.typespace)
         if relation.alias in sources:
             raise QueryError(f"Duplicate name `{relation.alias}`")
         sources[relation.alias] = source
@@ -133,6 +139,13 @@ def resolve(select: Select, catalog: Catalog, sender: Identity) -> ResolvedQuery
             joins.append(scope.join(*relation.on))
         elif len(sources) > 1:
             joins.append(None)
+    if arguments and not _is_bare(select):
+        (source,) = sources.values()
+        name = source.definition.name
+        raise QueryError(
+            f"View `{name}` takes arguments, so it can only be queried as"
+            f" `SELECT * FROM {name}(...)`"
+        )
     scope = _Scope(sources, catalog.typespace, sender)
     where = None if select.where is None else scope.predicate(select.where)
     return ResolvedQuery(
@@ -142,7 +155,22 @@ def resolve(select: Select, catalog: Catalog, sender: Identity) -> ResolvedQuery
         where=where,
         equal=None if select.where is None else scope.equality(select.where),
         limit=None if select.limit is None else _limit(select.limit),
+        arguments=arguments,
     )
+
+
+def _refuse_joined_calls(select: Select) -> None:
+    if len(select.relations) > 1:
+        for relation in select.relations:
+            if relation.arguments:
+                raise QueryError(
+                    f"Unsupported view call in a JOIN: `{relation.table}`. A view that takes"
+                    " arguments can only be queried by itself"
+                )
+
+
+def _is_bare(select: Select) -> bool:
+    return isinstance(select.projection, All) and select.where is None and select.limit is None
 
 
 def resolve_filter(

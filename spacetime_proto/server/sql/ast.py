@@ -20,6 +20,13 @@ class SqlConstant(msgspec.Struct, frozen=True):
     kind: Literal["string", "number", "hex", "bool"]
     text: str
 
+    @property
+    def sql(self) -> str:
+        """The literal as the server writes it in errors."""
+        if self.kind == "string":
+            return "'" + self.text.replace("'", "''") + "'"
+        return f"X'{self.text}'" if self.kind == "hex" else self.text
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """``:name``; only ``:sender`` exists."""
@@ -56,6 +63,8 @@ class SqlRelation(msgspec.Struct, frozen=True):
     table: str
     alias: str
     on: tuple[ColumnName, ColumnName] | None = None
+    arguments: tuple[SqlConstant, ...] = ()
+    """Of a view that is called; ``v()`` is the same as ``v``."""
 
 
 class All(msgspec.Struct, frozen=True):

@@ -6,8 +6,10 @@ syntax that the grammar knows but SpacetimeDB does not support is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
+
+import msgspec
 
 from ...errors import QueryError
 from .ast import (
@@ -77,6 +79,30 @@ def parse(sql: str) -> Statement:
     except QueryError as error:
         error.query = sql
         raise
+
+
+def _spaced(tokens: Sequence[SqlToken]) -> str:
+    """Return an expression as the server writes it in errors."""
+    text = ""
+    before = "("
+    for token in tokens:
+        is_call = token.text == "(" and before[-1].isalnum()
+        text += token.text if before in "(." or token.text in ")." or is_call else f" {token.text}"
+        before = token.text
+    return text
+
+
+def _literal(tokens: Sequence[SqlToken]) -> SqlConstant | None:
+    """Return the literal that these tokens are, None if they are none."""
+    match tokens:
+        case [SqlToken(kind="op", text="+" | "-" as sign), SqlToken(kind="number", value=digits)]:
+            return SqlConstant("number", sign.removeprefix("+") + digits)
+        case [SqlToken(kind="string" | "number" | "hex" as kind, value=value)]:
+            return SqlConstant(kind, value)
+        case [SqlToken(keyword="TRUE" | "FALSE" as word)]:
+            return SqlConstant("bool", word.lower())
+        case _:
+            return None
 
 
 class _Parser:
@@ -209,15 +235,51 @@ class _Parser:
                 if self._token.keyword == "USING":
                     raise QueryError("Non-inner joins are not supported")
                 on = self._join_condition() if self._take("ON") else None
-                relations.append(SqlRelation(relation.table, relation.alias, on))
+                relations.append(msgspec.structs.replace(relation, on=on))
             else:
                 return tuple(relations)
 
     def _relation(self) -> SqlRelation:
-        table = self._name()
+        table = self._path()
+        arguments = self._arguments()
+        return SqlRelation(table, self._column_alias() or table, None, arguments)
+
+    def _path(self) -> str:
+        path = self._name()
         while self._take_op("."):
-            table = f"{table}.{self._name()}"  # a submodule's table: namespace.name
-        return SqlRelation(table, self._column_alias() or table)
+            path = f"{path}.{self._name()}"  # a submodule's table: namespace.name
+        return path
+
+    def _arguments(self) -> tuple[SqlConstant, ...]:
+        if not self._take_op("(") or self._take_op(")"):
+            return ()
+        return tuple(self._list(self._argument))
+
+    def _argument(self) -> SqlConstant:
+        tokens = self._argument_tokens()
+        texts = [token.text for token in tokens]
+        words = _spaced(tokens)
+        if "=>" in texts or words == "*":
+            raise QueryError(
+                f"Unsupported view argument: {words}. View arguments must be positional literals"
+            )
+        if len(tokens) == 1 and (tokens[0].kind == "param" or tokens[0].keyword == "NULL"):
+            raise QueryError(f"Unsupported literal expression: {words}")
+        literal = _literal(tokens)
+        if literal is None:
+            raise QueryError(f"Unsupported view argument: {words}. View arguments must be literals")
+        return literal
+
+    def _argument_tokens(self) -> list[SqlToken]:
+        """Read up to the comma or parenthesis that ends an argument."""
+        tokens: list[SqlToken] = []
+        depth = 0
+        while self._token.kind != "end" and (depth or self._token.text not in (",", ")")):
+            depth += {"(": 1, ")": -1}.get(self._token.text, 0)
+            tokens.append(self._advance())
+        if not tokens:
+            raise self._expected("an expression")
+        return tokens
 
     def _join_condition(self) -> tuple[ColumnName, ColumnName]:
         condition = self._expression()
@@ -261,14 +323,23 @@ class _Parser:
     def _delete(self) -> DeleteStatement:
         self._advance()
         self._need("FROM")
+        start = self._at
         table = self._relation_name()
+        if self._token.text == "(":
+            self._at = start
+            arguments = [one.sql for one in self._relation().arguments]
+            raise QueryError(
+                f"Unsupported table expression in DELETE: {table}({', '.join(arguments)})"
+            )
         return DeleteStatement(table, self._where())
 
     def _where(self) -> Expression | None:
         return self._expression() if self._take("WHERE") else None
 
     def _relation_name(self) -> str:
-        return self._relation().table
+        table = self._path()
+        self._column_alias()
+        return table
 
     def _value(self) -> SqlConstant | Parameter:
         token = self._token
@@ -318,12 +389,10 @@ class _Parser:
             case "op" if token.text in ("+", "-") and self._token.kind == "number":
                 sign = "-" if token.text == "-" else ""
                 return SqlConstant("number", sign + self._advance().text)
-            case "string" | "number" | "hex" as kind:
-                return SqlConstant(kind, token.value)
             case "param":
                 return Parameter(token.value)
-            case "word" if token.keyword in ("TRUE", "FALSE"):
-                return SqlConstant("bool", token.text.lower())
+            case _ if (literal := _literal([token])) is not None:
+                return literal
             case "word" if token.keyword in _UNSUPPORTED_EXPRESSIONS or self._token.text == "(":
                 raise QueryError(f"Unsupported expression: {token.text}")
             case "word" | "quoted":

@@ -261,3 +261,29 @@ def test_many_differences_are_counted():
 def test_everything_that_generated_code_imports_is_exported():
     for name in bindings.__all__:
         assert hasattr(bindings, name)
+
+
+# --- views with parameters ----------------------------------------------------------------------
+
+
+M214 = load_schema((GOLDEN.parent / "v2.14" / "schema" / "m214.v10.json").read_text())
+
+
+def test_a_view_with_parameters_is_a_function_that_makes_a_query():
+    made = dynamic_module(M214)
+    near = made.tables.playersAtLevel
+    assert near(5, "x").sql == near(team_name="x", min_level=5).sql
+    assert near(5, "x").sql == """SELECT * FROM "players_at_level"(5, 'x')"""
+    assert str(inspect.signature(near)) == "(min_level, team_name)"
+    with pytest.raises(TypeError, match=r"players_at_level\(min_level, team_name\): missing"):
+        near(5)
+    with pytest.raises(QueryError, match="parameter 'min_level' of view 'players_at_level' takes"):
+        near("5", "x")
+    assert made.tables.everyone.sql == 'SELECT * FROM "everyone"'
+
+
+def test_the_rows_of_all_its_calls_are_one_table_without_key():
+    db = dynamic_module(M214).create_db()
+    assert type(db.playersAtLevel) is Table
+    assert not hasattr(db.playersAtLevel, "on_update")
+    assert not hasattr(db.playersAtLevel, "id")

@@ -23,6 +23,7 @@ from spacetime_proto.bindings import (
     Predicate,
     Selection,
     TableQuery,
+    ViewCall,
 )
 from spacetime_proto.testing import Recorder
 from spacetime_transports import AsyncClient, Delete, Insert, Rows, Update, blocking, connect
@@ -214,6 +215,11 @@ async def asynchronous() -> None:
         client.submit(mb.reducers.set_name("a", None))
         assert_type(await client.query(mb.tables.user), Rows[mb.User])
         assert_type(await client.query("SELECT * FROM user"), Rows[Any])
+        assert_type(mb.tables.near(18, name="x"), ViewCall[mb.User])
+        assert_type(await client.query(mb.tables.near(18, "x")), Rows[mb.User])
+        await client.subscribe(mb.tables.near(18, "x"), mb.tables.user)
+        for near in client.db.near:
+            assert_type(near, mb.User)
         await client.subscribe("SELECT * FROM user", mb.tables.log.where(lambda t: t.level > 1))
         handle = await client.subscribe("SELECT * FROM user", timeout=5)
         await handle.unsubscribe(timeout=5)
@@ -236,6 +242,8 @@ def synchronous() -> None:
         assert_type(client.call(mb.procedures.add(1, 2)), int)
         print(client.call(mb.procedures.add(1, 2)))  # an int is good enough for an object
         print(client.query(mb.tables.user))
+        assert_type(client.query(mb.tables.near(18, "x")), Rows[mb.User])
+        client.subscribe(mb.tables.near(18, "x"))
         assert_type(client.query(mb.tables.user.where(lambda u: u.banned)), Rows[mb.User])
         in_a_list: list[mb.User] = client.query(mb.tables.user)
         assert_type(client.query(mb.tables.user)[:3], Rows[mb.User])

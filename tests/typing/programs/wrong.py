@@ -90,6 +90,11 @@ def callbacks(db: mb.Db) -> None:
 
 def queries() -> None:
     mb.tables.users  # wrong
+    mb.tables.near("18", "x")  # wrong
+    mb.tables.near(18)  # wrong
+    mb.tables.near.where(lambda u: u.banned)  # wrong
+    mb.tables.near(18, "x").where(lambda u: u.banned)  # wrong
+    mb.tables.user.left_semijoin(mb.tables.near(18, "x"), lambda u, n: u.age == n.age)  # wrong
     mb.tables.user.where(lambda u: u.age < "x")  # wrong
     mb.tables.user.where(lambda u: u.age == "x")  # wrong
     mb.tables.user.where(lambda u: u.age)  # wrong

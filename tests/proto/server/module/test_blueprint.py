@@ -116,8 +116,23 @@ def lifecycle_arguments(module: Module) -> None:
     def f(ctx: Context, x: int) -> None: ...
 
 
-def view_arguments(module: Module) -> None:
+def view_context(module: Module) -> None:
     @module.view
+    def v() -> list[Thing]: ...
+
+
+def view_annotation(module: Module) -> None:
+    @module.view
+    def v(ctx: ViewContext, x) -> list[Thing]: ...  # type: ignore[no-untyped-def]
+
+
+def view_float(module: Module) -> None:
+    @module.view
+    def v(ctx: ViewContext, howMuch: float) -> list[Thing]: ...
+
+
+def view_parameters_and_key(module: Module) -> None:
+    @module.view(primary_key="value")
     def v(ctx: ViewContext, x: int) -> list[Thing]: ...
 
 
@@ -159,7 +174,10 @@ def query_view_key(module: Module) -> None:
         (no_annotation, "reducer f: parameter x has no annotation"),
         (returns, "reducer f must return None"),
         (lifecycle_arguments, "f takes only the context"),
-        (view_arguments, "view v takes the context and nothing else"),
+        (view_context, "view v needs a first parameter for the context"),
+        (view_annotation, "view v: parameter x has no annotation"),
+        (view_float, "View v has a float parameter `how_much`, which views can't take yet"),
+        (view_parameters_and_key, "View v has parameters and cannot have a primary key"),
         (view_of_numbers, "view v must return rows"),
         (view_of_one, "view v must be annotated"),
         (view_key, "view v cannot have the primary key 'nope'"),

@@ -1,0 +1,61 @@
+"""Views with parameters in generated bindings: functions that return queries."""
+
+from __future__ import annotations
+
+import pytest
+
+from spacetime_proto.bindings import Table, ViewCall
+from spacetime_proto.codegen.package import generate
+from spacetime_proto.errors import QueryError
+from spacetime_proto.sats.algebraic import ArrayType, Primitive, option
+from tests.support.modules import make_module, product
+
+U32, STRING = Primitive("U32"), Primitive("String")
+VIEWS = {
+    "player": "Player",
+    "near": ("Player", {"is_view": True, "params": product(minLevel=U32, MODULE=STRING)}),
+    "some": ("Player", {"is_view": True, "params": product(few=option(U32), many=ArrayType(U32))}),
+}
+
+
+def files():
+    return generate(make_module({"Player": product(id=U32)}, VIEWS), source="test", version="1")
+
+
+def test_the_functions():
+    text = files()["tables.py"]
+    start = text.index('player = MODULE_.query(Player, PlayerColumns, "player")\n')
+    assert text[start:].split("\n", 1)[1] == (
+        "\n"
+        "\n"
+        "def near(minLevel: int, MODULE: str) -> ViewCall[Player]:\n"
+        '    """Query view ``near`` with these arguments.\n'
+        "\n"
+        "    Args:\n"
+        "        minLevel: ``U32``\n"
+        "        MODULE: ``String``\n"
+        '    """\n'
+        '    return MODULE_.call_view(Player, "near", minLevel, MODULE)\n'
+        "\n"
+        "\n"
+        "def some(few: int | None, many: list[int]) -> ViewCall[Player]:\n"
+        '    """Query view ``some`` with these arguments.\n'
+        "\n"
+        "    SQL cannot pass the type of `few`, `many`: every call raises QueryError.\n"
+        "\n"
+        "    Args:\n"
+        "        few: ``Option<U32>``\n"
+        "        many: ``Array<U32>``\n"
+        '    """\n'
+        '    return MODULE_.call_view(Player, "some", few, many)\n'
+    )
+
+
+def test_they_make_queries(import_package):
+    package = import_package(files())
+    call = package.tables.near(5, "x")
+    assert isinstance(call, ViewCall)
+    assert call.sql == """SELECT * FROM "near"(5, 'x')"""
+    with pytest.raises(QueryError, match="parameter 'few' of view 'some' has type Option<U32>"):
+        package.tables.some(1, [])
+    assert isinstance(package.MODULE.create_db().near, Table)
