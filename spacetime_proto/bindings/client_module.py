@@ -27,7 +27,7 @@ from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
 from ..sats.algebraic import RefType
 from ..schema.attributes import table_attributes
-from ..schema.case import python_names
+from ..schema.case import python_name, python_names, snake_case
 from ..unknown_names import unknown_attribute
 from .legacy_registry import LegacyRegistry, row_fields
 
@@ -296,6 +296,11 @@ def _call_maker(kind: Any, function: BoundFunction) -> Callable[..., Call[Any]]:
     )
 
     def make(*args: Any, **named: Any) -> Call[Any]:
+        # A schema before 2.14 called parameters by their source names, and programs may too.
+        for key in [key for key in named if key not in signature.parameters]:
+            spelled = python_name(snake_case(key))
+            if spelled in signature.parameters and spelled not in named:
+                named[spelled] = named.pop(key)
         try:
             given = signature.bind(*args, **named).args
         except TypeError as error:

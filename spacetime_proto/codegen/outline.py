@@ -18,7 +18,7 @@ from ..sats.algebraic import (
 )
 from ..sats.pytypes import field_names, variant_names
 from ..schema.attributes import table_accessors, table_attributes
-from ..schema.case import pascal_case, python_name, python_names
+from ..schema.case import parameter_names, pascal_case, python_name, python_names
 from .source import Symbol
 from .type_hints import Annotator
 from .visible import class_kind
@@ -222,7 +222,7 @@ def _functions(
     names = python_names(definition.accessor for definition in definitions)
     for definition, name in zip(definitions, names, strict=True):
         elements = definition.params.elements
-        attributes = python_names((element.name for element in elements), prefix="arg_")
+        attributes = parameter_names(definition.params)
         returned = getattr(definition, "return_type", None) or getattr(definition, "ok_type", None)
         assert returned is not None  # each of the two kinds has one of them
         functions.append(

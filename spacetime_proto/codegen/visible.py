@@ -14,6 +14,7 @@ from ..errors import SchemaError
 from ..sats.algebraic import (
     UNIT,
     AlgebraicType,
+    Element,
     ProductType,
     RefType,
     SumType,
@@ -24,7 +25,7 @@ from ..sats.algebraic import (
     result_payloads,
     special_name,
 )
-from ..schema.case import pascal_case, python_name
+from ..schema.case import pascal_case, python_name, snake_case
 from ..schema.model import ModuleDef, TableDef, TypeDef
 
 if TYPE_CHECKING:
@@ -61,17 +62,18 @@ def visible_part(module: ModuleDef, *, include_private: bool = False) -> ModuleD
             row_ref=_follow(module.typespace, table.row_ref),
             schedule=None,
             default_values=(),
+            params=_named_params(table.params),
         )
         for table in sorted(module.tables, key=lambda table: table.name)
         if not table.is_system and (table.is_public or include_private)
     )
     reducers = tuple(
-        reducer
+        msgspec.structs.replace(reducer, params=_named_params(reducer.params))
         for reducer in module.reducers
         if reducer.lifecycle is None and (include_private or not reducer.is_private)
     )
     procedures = tuple(
-        procedure
+        msgspec.structs.replace(procedure, params=_named_params(procedure.params))
         for procedure in sorted(module.procedures, key=lambda procedure: procedure.name)
         if include_private or not procedure.is_private
     )
@@ -98,6 +100,16 @@ def visible_part(module: ModuleDef, *, include_private: bool = False) -> ModuleD
         tables=tables,
         reducers=reducers,
         procedures=procedures,
+    )
+
+
+def _named_params(params: ProductType) -> ProductType:
+    """Return parameters named in one way, so that it does not matter which server was asked."""
+    return ProductType(
+        tuple(
+            Element(one.name and (snake_case(one.name) or one.name), one.type)
+            for one in params.elements
+        )
     )
 
 

@@ -10,8 +10,8 @@ from ..errors import DecodeError, EncodeError, LimitExceeded, SchemaError
 from ..limits import DEFAULT_LIMITS
 from ..sats.algebraic import Primitive
 from ..sats.compile import TypeContext
-from ..sats.names import python_names
 from ..sats.sats_json import dumps, from_json, loads, to_json
+from .case import parameter_names
 from .model import ProcedureDef
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class BoundFunction:
     @cached_property
     def param_names(self) -> tuple[str, ...]:
         """The parameters as Python names."""
-        elements = self.definition.params.elements
-        return python_names((element.name for element in elements), prefix="arg_")
+        return parameter_names(self.definition.params)
 
     @cached_property
     def _arguments(self) -> str:

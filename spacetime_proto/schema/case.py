@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..sats.names import python_name, python_names
 
-__all__ = ["camel_case", "pascal_case", "python_name", "python_names", "snake_case", "split_words"]
+__all__ = [
+    "camel_case",
+    "parameter_names",
+    "pascal_case",
+    "python_name",
+    "python_names",
+    "snake_case",
+    "split_words",
+]
+
+if TYPE_CHECKING:
+    from ..sats.algebraic import ProductType
 
 _SEPARATORS: Final = re.compile(r"[_\- ]+")
 
@@ -59,3 +70,13 @@ def camel_case(name: str) -> str:
     text = pascal_case(name)
     words = split_words(name)
     return words[0].lower() + text[len(words[0]) :] if words else ""
+
+
+def parameter_names(params: ProductType) -> tuple[str, ...]:
+    """Return the parameters of a function as Python names: snake_case, whoever wrote the schema.
+
+    Servers give canonical names since 2.14 and source names before (docs/protocol.md section 8.5).
+    They are labels only: arguments are positional on the wire.
+    """
+    names = (one.name and (snake_case(one.name) or one.name) for one in params.elements)
+    return python_names(names, prefix="arg_")

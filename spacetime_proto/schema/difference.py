@@ -8,13 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..sats.algebraic import UNIT, RefType, map_parts, parts
+from .case import parameter_names, snake_case
 from .words import type_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
-    from ..sats.algebraic import AlgebraicType
+    from ..sats.algebraic import AlgebraicType, ProductType
     from .model import ModuleDef, ProcedureDef, ReducerDef, TableDef
+
+    _Named: TypeAlias = TableDef | ReducerDef | ProcedureDef
 
 
 def differences(ours: ModuleDef, theirs: ModuleDef) -> list[str]:
@@ -39,17 +43,23 @@ class _Comparison:
         tables = {table.name: table for table in self._theirs.tables}
         for table in self._ours.tables:
             if table.name not in tables:
-                yield f"table {table.name!r} is gone"
+                yield _gone("table", table, self._theirs.tables)
             else:
                 yield from self._table(table, tables[table.name])
         reducers = {reducer.name: reducer for reducer in self._theirs.reducers}
         for reducer in self._ours.reducers:
-            yield from self._function("reducer", reducer, reducers.get(reducer.name))
+            if reducer.name not in reducers:
+                yield _gone("reducer", reducer, self._theirs.reducers)
+            else:
+                yield from self._function("reducer", reducer, reducers[reducer.name])
         procedures = {procedure.name: procedure for procedure in self._theirs.procedures}
         for procedure in self._ours.procedures:
-            found = procedures.get(procedure.name)
+            if procedure.name not in procedures:
+                yield _gone("procedure", procedure, self._theirs.procedures)
+                continue
+            found = procedures[procedure.name]
             yield from self._function("procedure", procedure, found)
-            if found is not None and not self._same(procedure.return_type, found.return_type):
+            if not self._same(procedure.return_type, found.return_type):
                 yield self._changed(
                     f"what procedure {procedure.name!r} returns",
                     procedure.return_type,
@@ -64,6 +74,9 @@ class _Comparison:
             [(column.name, column.type) for column in ours.columns],
             [(column.name, column.type) for column in theirs.columns],
         )
+        yield from self._parts(
+            what, "parameter", _parameters(ours.params), _parameters(theirs.params)
+        )
         if ours.primary_key != theirs.primary_key:
             yield f"{what} has another primary key: {_key(ours)}, now {_key(theirs)}"
         if ours.is_event != theirs.is_event:
@@ -76,19 +89,16 @@ class _Comparison:
         self,
         kind: str,
         ours: ReducerDef | ProcedureDef,
-        theirs: ReducerDef | ProcedureDef | None,
+        theirs: ReducerDef | ProcedureDef,
     ) -> Iterator[str]:
         what = f"{kind} {ours.name!r}"
-        if theirs is None:
-            yield f"{what} is gone"
-            return
         if theirs.is_private and not ours.is_private:
             yield f"{what} can no longer be called by clients"
         yield from self._parts(
             what,
             "parameter",
-            [(str(element.name), element.type) for element in ours.params.elements],
-            [(str(element.name), element.type) for element in theirs.params.elements],
+            _parameters(ours.params),
+            _parameters(theirs.params),
         )
 
     def _parts(
@@ -139,6 +149,24 @@ class _Comparison:
                 return False
             waiting.extend(zip(parts(left), parts(right), strict=True))
         return True
+
+
+def _gone(kind: str, ours: _Named, theirs: Iterable[_Named]) -> str:
+    # A server converts the namespaces of submodules since 2.11, so an upgrade renames what is in them.
+    path = _source_path(ours)
+    for other in theirs:
+        if "." in other.name and _source_path(other) == path:
+            return f"{kind} {ours.name!r} is now called {other.name!r}"
+    return f"{kind} {ours.name!r} is gone"
+
+
+def _source_path(item: _Named) -> list[str]:
+    return [snake_case(segment) for segment in item.accessor.split(".")]
+
+
+def _parameters(params: ProductType) -> list[tuple[str, AlgebraicType]]:
+    types = (element.type for element in params.elements)
+    return list(zip(parameter_names(params), types, strict=True))
 
 
 def _hollow(_: AlgebraicType) -> AlgebraicType:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -17,6 +20,7 @@ from spacetime_proto.sats.algebraic import (
     option,
 )
 from spacetime_proto.schema.difference import differences
+from spacetime_proto.schema.load import load_schema
 from spacetime_proto.schema.model import (
     ColumnDef,
     ModuleDef,
@@ -26,6 +30,7 @@ from spacetime_proto.schema.model import (
     TypeDef,
 )
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "v2.14" / "schema"
 U8, STRING = Primitive("U8"), Primitive("String")
 
 
@@ -169,3 +174,62 @@ def test_a_procedure_that_is_gone():
 def test_recursive_types_are_compared_to_the_end():
     theirs = module(info=product(age=U8, friends=ArrayType(option(RefType(1))), kind=RefType(2)))
     assert len(differences(OURS, theirs)) == 1
+
+
+def renamed_parameters(answer):
+    """A 2.14 answer as servers gave it before: names of parameters as in the source."""
+    text = json.dumps(answer)
+    for new, old in (("new_name", "newName"), ("http_code_2", "HTTPCode2"), ("max_age", "maxAge")):
+        text = text.replace(f'"{new}"', f'"{old}"')
+    return json.loads(text)
+
+
+def without_namespaces(answer):
+    """The same without entries for namespaces."""
+    for one in answer["sections"]:
+        for entries in [one["ExplicitNames"]["entries"]] if "ExplicitNames" in one else []:
+            entries[:] = [entry for entry in entries if "Namespace" not in entry]
+    return answer
+
+
+def answer(name, version=10):
+    return json.loads((GOLDEN / f"{name}.v{version}.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["plain", "viewargs", "combined"])
+def test_names_of_parameters_are_labels(name):
+    """Those of a server before 2.14 are the same, and so are those of version 9."""
+    now = load_schema(answer(name))
+    before = load_schema(renamed_parameters(answer(name)))
+    assert differences(before, now) == differences(now, before) == []
+    ninth = load_schema(answer(name, 9))
+    keys = [text for text in differences(ninth, now) if "another primary key" not in text]
+    assert keys == []
+
+
+def test_an_upgrade_to_2_11_renames_what_is_in_submodules():
+    """Which is a difference that matters: the old name is of no use any more."""
+    ours = load_schema(without_namespaces(answer("submodule")))
+    assert [table.name for table in ours.tables] == ["myAuth.sessions", "plain_table"]
+    for name, namespace in (("submodule", "my_auth"), ("namespace", "authz")):
+        assert differences(ours, load_schema(answer(name))) == [
+            f"table 'myAuth.sessions' is now called '{namespace}.sessions'",
+            f"reducer 'myAuth.clean_expired' is now called '{namespace}.clean_expired'",
+        ]
+    assert differences(ours, ours) == []
+
+
+def test_parameters_of_views():
+    """They are arguments of a query, so they matter."""
+    ours = load_schema(answer("viewargs"))
+    theirs = msgspec.structs.replace(
+        ours,
+        tables=tuple(
+            msgspec.structs.replace(table, params=product(min_level=U8)) for table in ours.tables
+        ),
+    )
+    assert differences(ours, theirs) == [
+        "table 'mine' has a new parameter 'min_level' of type U8",
+        "table 'players_by': parameter 'min_level' was U32, is now U8",
+        "table 'players_by' has lost parameter 'team_name'",
+    ]
