@@ -29,8 +29,7 @@ class Relay:
         heard: how many bytes came from clients.
         is_deaf: drop what clients send from now on.
         dropped: set when that has happened.
-        hides_ends: keep the server's side of a connection open when its client is gone, until the
-            server ends it.
+        hides_ends: keep the server's side open when a client's has ended.
     """
 
     def __init__(self, url: str) -> None:
@@ -70,7 +69,8 @@ class Relay:
             client.sendall(data)
 
     def lose_clients(self) -> None:
-        """End all clients' connections, of which the server hears nothing if `hides_ends`."""
+        """End every client's side without the server's hearing of it, as a dead network does."""
+        self.hides_ends = True
         for client in list(self._clients):
             _shut(client)
 
@@ -111,9 +111,6 @@ class Relay:
                 if not self.hides_ends:
                     _shut(server)
                 back.join()
-                with contextlib.suppress(OSError):
-                    while server.recv(65536):
-                        pass
                 self._open.discard(server)
         self._open.discard(client)
 
@@ -127,7 +124,12 @@ class Relay:
                 data = server.recv(most)
                 if not data:
                     break
-                client.sendall(data)
+                try:
+                    client.sendall(data)
+                except OSError:
+                    if self.hides_ends:
+                        continue
+                    raise
                 self.forwarded += len(data)
                 if left is not None:
                     left -= len(data)
