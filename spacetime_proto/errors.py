@@ -95,9 +95,12 @@ class ConnectError(SpacetimeError):
         is_transient: whether the server was not there, or not yet: the same attempt may succeed
             later. False for a refusal, and for an answer of something that is no SpacetimeDB.
         retry_after: the seconds that the server asks to wait before the next attempt, if it does.
+        retry_soon: whether the server has asked for another attempt in a moment, as it does while
+            it ends an earlier connection of this client.
     """
 
     retry_after: float | None = None
+    retry_soon = False
 
     def __init__(self, message: str, *, is_transient: bool = False) -> None:
         super().__init__(message)
@@ -184,7 +187,11 @@ class Disconnected(SpacetimeError):
         outcome_unknown: True on a call that had been sent: the server may or may not have run it.
         is_final: whether the client is over. False while it is about to connect again, and for an
             HTTP request: the same request may succeed later.
+        retry_soon: whether the next connection can be made at once: the server did not know a
+            message, and the client goes on without it.
     """
+
+    retry_soon = False
 
     def __init__(
         self,

@@ -143,7 +143,7 @@ class DriverBase(Generic[DbT]):
         if self.options.recorder is not None:
             from .recorder import RecordingTap
 
-            request = self._target.request_target(self.options.client)
+            request = self._target.request_target(self.options.client, session.session_id)
             session.tap = RecordingTap(self.options.recorder, request)
         self.status.session = session
         self.log.watch(session)

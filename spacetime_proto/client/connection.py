@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectError, Disconnected, ProtocolError
+from ..protocols import SESSION_BUSY
 from . import meaning
 from .calls import Calls
 from .context import Context
@@ -51,6 +52,7 @@ class Connection:
         tap: sees every payload.
         previous: after a reconnect, the cache that `db` shows until all `replayed` are settled.
         replayed: the subscriptions taken over from the connection before.
+        may_batch: whether the server may know the request that asks for all of them at once.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Connection:
         tap: Tap | None = None,
         previous: Cache | None = None,
         replayed: Iterable[Subscription] = (),
+        may_batch: bool = True,
     ) -> None:
         calls: dict[int | bytes, PendingCall[Any]] = {}
         requests: dict[int, SetRequest] = {}
@@ -82,6 +85,7 @@ class Connection:
             owner=owner,
             previous=previous,
             replayed=replayed,
+            may_batch=may_batch,
         )
         self.updates = self.sets.updates
         self.calls = Calls(module, dialect, outbox, calls, self.sets, owner)
@@ -94,6 +98,7 @@ class Connection:
         self._receivers: dict[type, Callable[[Any], Iterable[Event]]] = {
             meaning.Greeting: self._greeted,
             meaning.Applied: self.sets.on_applied,
+            meaning.BatchApplied: self.sets.on_batch_applied,
             meaning.Unapplied: self.sets.on_unapplied,
             meaning.Refused: self.sets.on_refused,
             meaning.Changed: self.calls.on_changed,
@@ -176,17 +181,25 @@ def before_greeting(cause: BaseException, *, accepted: bool) -> BaseException:
     """Explain an end that came between the handshake and the first message.
 
     The server drops the connection without a close frame when the module's client_connected
-    reducer refuses the client (docs/protocol.md section 3.3), so that is the likely reason.
+    reducer refuses the client (docs/protocol.md section 3.3), so that is the likely reason; with a
+    close code of its own while another connection holds the client's session (section 3.7).
     """
     if not isinstance(cause, Disconnected | OSError):
         return cause
-    if accepted:
+    busy = isinstance(cause, Disconnected) and cause.code == SESSION_BUSY
+    if busy:
+        text = (
+            "the server still has an earlier connection of this client, which it ends now"
+            f" (close {SESSION_BUSY}); try again in a moment"
+        )
+    elif accepted:
         text = (
             "the server accepted the connection and ended it before its first message; most likely "
             f"the module's client_connected reducer refused this client ({cause})"
         )
     else:
         text = f"the connection was lost during the handshake: {cause}"
-    error = ConnectError(text, is_transient=not accepted)
+    error = ConnectError(text, is_transient=busy or not accepted)
+    error.retry_soon = busy
     error.__cause__ = cause
     return error

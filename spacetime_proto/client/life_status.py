@@ -27,6 +27,13 @@ DbT = TypeVar("DbT")
 #: together with its server wants to be connected soon after the server is there.
 FIRST_MAX_DELAY: Final = 5.0
 
+#: Seconds between attempts that the server asks for; the first is enough on a machine of its own.
+SOON_FIRST_DELAY: Final = 0.05
+SOON_MAX_DELAY: Final = 0.5
+#: Seconds until such attempts count as failed ones, unless the option connect_timeout says another
+#: number.
+SOON_TIME: Final = 10.0
+
 
 class LifeRules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a client's life."""
@@ -94,6 +101,9 @@ class LifeStatus(Generic[DbT]):
         )
         self._first_backoff = Backoff(patient, entropy=entropy)
         self._patience_ends: float | None = None
+        self._soon: tuple[float, float] | None = None
+        """When the first of the attempts in a row that ended with `retry_soon` did so, and how long
+        to wait after the next one."""
         callbacks.add_own("connect", self._greeted)
 
     @property
@@ -138,6 +148,7 @@ class LifeStatus(Generic[DbT]):
     def _greeted(self, ctx: object, identity: Identity, token: str) -> None:
         self.is_greeted = self._was_greeted = True
         self._backoff.reset()
+        self._soon = None
         if self.rules.save_token is not None:
             self.rules.save_token(self.token or token)
 
@@ -156,11 +167,30 @@ class LifeStatus(Generic[DbT]):
 
     def decide(self, error: BaseException, now: float) -> Decision:
         """Decide whether another attempt follows after `error`, and note when."""
-        decision = (
-            self._decide_again(error) if self._was_greeted else self._decide_first(error, now)
-        )
+        decision = self._decide_soon(error, now)
+        if decision is None:
+            decision = (
+                self._decide_again(error) if self._was_greeted else self._decide_first(error, now)
+            )
         self.retry_at = None if decision.retry_in is None else now + decision.retry_in
         return decision
+
+    def _decide_soon(self, error: BaseException, now: float) -> Decision | None:
+        """Decide after an end that asks for another attempt in a moment, which is no failed one.
+
+        Returns:
+            None if it is a usual end, or for too long now.
+        """
+        rules = self.rules
+        if not getattr(error, "retry_soon", False):
+            self._soon = None
+            return None
+        if self._was_greeted and rules.reconnect is None:
+            return None
+        began, delay = self._soon or (now, SOON_FIRST_DELAY)
+        self._soon = began, min(delay * 1.5, SOON_MAX_DELAY)
+        limit = SOON_TIME if rules.connect_timeout is None else rules.connect_timeout
+        return None if now - began >= limit else Decision(error, delay)
 
     def _decide_again(self, error: BaseException) -> Decision:
         """Decide after a connection was lost, or an attempt to come back has failed."""

@@ -46,6 +46,13 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     changes: list[TableChange]
 
 
+class BatchApplied(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a request for several query sets: for each its id, and its rows or an error."""
+
+    request_id: int
+    results: list[tuple[int, list[TableChange] | str]]
+
+
 class Unapplied(msgspec.Struct, frozen=True, gc=False):
     """A query set is over because the client asked.
 
@@ -181,6 +188,7 @@ class QueryReply(msgspec.Struct, frozen=True, gc=False):
 Incoming: TypeAlias = (
     Greeting
     | Applied
+    | BatchApplied
     | Unapplied
     | Refused
     | Changed
@@ -201,6 +209,13 @@ class SubscribeSent(msgspec.Struct, frozen=True):
     request_id: int
     set_id: int | None
     queries: tuple[str, ...]
+
+
+class BatchSent(msgspec.Struct, frozen=True):
+    """Several query sets were asked for: their ids and queries."""
+
+    request_id: int
+    sets: list[tuple[int, tuple[str, ...]]]
 
 
 class UnsubscribeSent(msgspec.Struct, frozen=True):
@@ -227,4 +242,4 @@ class CallSent(msgspec.Struct, frozen=True):
     expects_reply: bool = True
 
 
-Outgoing: TypeAlias = SubscribeSent | UnsubscribeSent | QuerySent | CallSent
+Outgoing: TypeAlias = SubscribeSent | BatchSent | UnsubscribeSent | QuerySent | CallSent

@@ -15,6 +15,7 @@ from ..cache.cache import Cache
 from ..errors import AuthError, ConnectError, Disconnected, ProtocolError
 from ..wire.websocket import ClientWebSocket, State
 from . import events as ev
+from .batch_support import BatchSupport
 from .connection import Connection, before_greeting
 from .context import Context
 from .db import make_db
@@ -73,6 +74,8 @@ class ClientSession(Requests, Generic[DbT]):
         self.tap: Tap | None = None
         """Is shown every message of the connections that begin after it was set; see `Tap`."""
         self._tap: Tap | None = None
+        self.session_id = entropy(16).hex()
+        """Names this client to the server across its connections; the same on every attempt."""
         self._entropy = entropy
         self._tables = cast("Db", self.db)
         self._tables.attach(self.cache)
@@ -82,6 +85,7 @@ class ClientSession(Requests, Generic[DbT]):
         """Whether an event has told of the end of the last attempt."""
         self._last_words = b""
         self._token_hint = ""
+        self._batches = BatchSupport()
         self._now = 0.0
         self._current: Iterator[Event] | None = None
         """The events of the current message that `events` has not yielded yet."""
@@ -157,7 +161,7 @@ class ClientSession(Requests, Generic[DbT]):
         self._wire.start(
             now,
             host_header=target.host,
-            target=target.request_target(options),
+            target=target.request_target(options, self.session_id),
             subprotocols=options.offered(),
             headers=target.request_headers(),
         )
@@ -350,6 +354,7 @@ class ClientSession(Requests, Generic[DbT]):
             tap=tap,
             previous=self.cache if again else None,
             replayed=self._waiting.take_sets() if again else (),
+            may_batch=self._batches.is_likely,
         )
         if tap is not None:
             tap.started(protocol, accepted.headers)
@@ -409,6 +414,8 @@ class ClientSession(Requests, Generic[DbT]):
             cause = before_greeting(cause, accepted=connection is not None)
         if isinstance(cause, AuthError):
             cause = cause.with_hint(self._token_hint)
+        if connection is not None and greeted:
+            self._batches.connection_ended(connection.sets, cause)
         retry_in: float | None = None
         may_retry = not (self._is_damaged or self._closing_by_user)
         if cause is not None and may_retry and self.decide is not None:
@@ -425,7 +432,7 @@ class ClientSession(Requests, Generic[DbT]):
             self._waiting.take_over(kept)
         if for_good:
             yield from self._waiting.drop(cause, ctx)
-        elif self.options.offline == "fail":
+        elif self.options.offline == "fail" and not getattr(cause, "retry_soon", False):
             yield from self._waiting.drop_calls(cause, ctx, for_good=False)
         if greeted:
             yield ev.Ended(ctx, cause)

@@ -146,8 +146,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         token = [] if self.token is None else [("Authorization", f"Bearer {self.token}")]
         return [*self.headers, *token]
 
-    def request_target(self, options: ClientOptions) -> str:
-        """Return the path and query of the subscribe request (docs/protocol.md section 3.1)."""
+    def request_target(self, options: ClientOptions, session_id: str) -> str:
+        """Return the path and query of the subscribe request (docs/protocol.md section 3.1).
+
+        Args:
+            options: the options of the session.
+            session_id: the client's name across its connections, 32 hexadecimal digits; servers
+                before 2.11 ignore it (section 3.7).
+        """
         from urllib.parse import quote, urlencode
 
         parameters = [("compression", options.compression.capitalize())]
@@ -155,6 +161,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             parameters.append(("confirmed", "true" if options.confirmed else "false"))
         if options.light:
             parameters.append(("light", "true"))
+        parameters.append(("session_id", session_id))
         if self.query_token is not None:
             parameters.append(("token", self.query_token))
         path = f"{self.path_prefix}/v1/database/{quote(self.database, safe='')}/subscribe"

@@ -10,7 +10,7 @@ from ..errors import Disconnected, LocalProtocolError, ProtocolError, Subscripti
 from .causes import SubscribeApplied, SubscriptionFailed, UnsubscribeApplied
 from .context import Context
 from .events import SetApplied, SetEnded, SetFailed
-from .meaning import LEGACY_SET, SHARED_SET
+from .meaning import LEGACY_SET, SHARED_SET, Applied
 from .states import SubscriptionInput, SubscriptionState
 from .subscriptions import Subscription
 from .updates import Updates
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .db import Db
     from .dialects.dialect import Dialect
     from .events import Event
-    from .meaning import Applied, Refused, Unapplied
+    from .meaning import BatchApplied, Refused, Unapplied
     from .outbox import Outbox
 
 
@@ -44,6 +44,7 @@ class Sets:
         requests: where they wait for their answers, by request id.
         cache, db, owner, previous: the arguments of `Updates`.
         replayed: the subscriptions taken over from the connection before.
+        may_batch: whether to ask for all of them with one request, if the dialect has it.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sets:
         owner: ContextOwner,
         previous: Cache | None,
         replayed: Iterable[Subscription],
+        may_batch: bool,
     ) -> None:
         self.live: dict[int, Subscription] = {}
         """The sets whose rows are in the cache, by id."""
@@ -66,6 +68,9 @@ class Sets:
         self._outbox = outbox
         self._owner = owner
         self._requests = requests
+        self._batches: dict[int, list[Subscription]] = {}
+        """The requests for several sets that wait for their answers, by request id."""
+        self._may_batch = may_batch and dialect.has_batches
         self._legacy: Subscription | None = None
         self._next_id = 1
         self._highest_id = 0
@@ -101,6 +106,36 @@ class Sets:
             self._highest_id = max(self._highest_id, set_id)
         subscription.set_id = set_id
         self._requests[request_id] = SetRequest(subscription, True)
+
+    def _subscribe_all(self, subscriptions: list[Subscription]) -> bool:
+        """Queue one request for several subscriptions; False if it would be too large to send."""
+        asked: list[tuple[int, Subscription]] = []
+        for set_id, subscription in enumerate(subscriptions, self._next_id):
+            subscription.choose(self._dialect.module, self._dialect.protocol)
+            asked.append((set_id, subscription))
+        request_id = self._outbox.new_id()
+        sets = [(set_id, subscription.queries) for set_id, subscription in asked]
+        try:
+            self._outbox.put(self._dialect.subscribe_batch(request_id, sets))
+        except LocalProtocolError:
+            return False
+        self._next_id += len(asked)
+        self.batch_sent(request_id, asked)
+        return True
+
+    def batch_sent(self, request_id: int, asked: Iterable[tuple[int, Subscription]]) -> None:
+        """Note that a request for several sets, given with their ids, is on its way."""
+        batch = self._batches[request_id] = []
+        for set_id, subscription in asked:
+            subscription.move(SubscriptionInput.SEND)
+            subscription.set_id = set_id
+            self._highest_id = max(self._highest_id, set_id)
+            batch.append(subscription)
+
+    @property
+    def awaits_batch(self) -> bool:
+        """Whether a request for several sets has no answer yet."""
+        return bool(self._batches)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Ask for the end of a subscription that was sent.
@@ -190,6 +225,32 @@ class Sets:
 
     def on_applied(self, message: Applied) -> Iterator[Event]:
         subscription = self._request(message.request_id, "SubscribeApplied").subscription
+        yield from self._applied(message, subscription)
+
+    def on_batch_applied(self, message: BatchApplied) -> Iterator[Event]:
+        """Settle the sets of a request for several.
+
+        This client sends it only to replay, so the new cache is not shown before the last of them
+        is settled, and callbacks see all sets change as one step.
+        """
+        request_id, results = message.request_id, message.results
+        batch = self._batches.get(request_id)
+        if batch is None:
+            raise ProtocolError(
+                f"SubscribeBatchApplied answers request {request_id}, which is unknown"
+            )
+        if [set_id for set_id, _ in results] != [one.set_id for one in batch]:
+            raise ProtocolError(
+                f"SubscribeBatchApplied names other query sets than request {request_id}"
+            )
+        del self._batches[request_id]
+        for subscription, (set_id, outcome) in zip(batch, results, strict=True):
+            if isinstance(outcome, str):
+                yield from self._fail(subscription, outcome, None)
+            else:
+                yield from self._applied(Applied(request_id, set_id, outcome), subscription)
+
+    def _applied(self, message: Applied, subscription: Subscription) -> Iterator[Event]:
         ctx = Context(self._owner, SubscribeApplied(subscription))
         changes = message.changes
         if message.set_id is None:
@@ -201,7 +262,7 @@ class Sets:
             drop = () if replaced is None else (replaced.set_id,)
         plan = self.updates.cache.plan(changes, drop=drop)
         yield from self.updates.before(plan, ctx)
-        del self._requests[message.request_id]
+        self._requests.pop(message.request_id, None)  # not there: a set of a batch
         subscription.move(SubscriptionInput.APPLIED)
         if message.set_id is None:
             self._legacy = subscription
@@ -306,9 +367,10 @@ class Sets:
         """Subscribe again to the sets of before; without any, report the difference."""
         if self.updates.is_shown:
             return ()
-        for subscription in self._to_replay:
-            if not subscription.is_ended:
-                self._replaying.add(subscription)
+        asked = [one for one in self._to_replay if not one.is_ended]
+        self._replaying.update(asked)
+        if not (self._may_batch and len(asked) > 1 and self._subscribe_all(asked)):
+            for subscription in asked:
                 self.subscribe(subscription)
         return self._finish_replay()
 

@@ -74,7 +74,26 @@ class CallProcedure(msgspec.Struct, frozen=True, gc=False):
     wire_order: ClassVar = ("request_id", "flags", "procedure", "args")
 
 
-ClientMessage: TypeAlias = Subscribe | Unsubscribe | OneOffQuery | CallReducer | CallProcedure
+class SubscribeSet(msgspec.Struct, frozen=True, gc=False):
+    """One query set of a SubscribeBatch."""
+
+    query_set_id: U32
+    query_strings: tuple[str, ...]
+
+
+class SubscribeBatch(msgspec.Struct, frozen=True, gc=False):
+    """Register several query sets at one moment; answered by SubscribeBatchApplied.
+
+    Servers before 2.11 do not know it: they close the connection (docs/protocol.md section 4.2).
+    """
+
+    request_id: U32
+    sets: tuple[SubscribeSet, ...]
+
+
+ClientMessage: TypeAlias = (
+    Subscribe | Unsubscribe | OneOffQuery | CallReducer | CallProcedure | SubscribeBatch
+)
 
 
 # --- server messages --------------------------------------------------------------------------
@@ -227,6 +246,22 @@ class ProcedureResult(msgspec.Struct, frozen=True, gc=False):
     request_id: U32
 
 
+class SubscribeSetResult(msgspec.Struct, frozen=True, gc=False):
+    """What became of one set of a SubscribeBatch: its rows at that moment, or why it is refused."""
+
+    query_set_id: U32
+    outcome: Annotated[
+        tuple[SingleTableRows, ...] | str, OneOf("SubscribeSetOutcome", "Applied", "Error")
+    ]
+
+
+class SubscribeBatchApplied(msgspec.Struct, frozen=True, gc=False):
+    """The answer to SubscribeBatch: one result per set, in the order of the request."""
+
+    request_id: U32
+    results: tuple[SubscribeSetResult, ...]
+
+
 ServerMessage: TypeAlias = (
     InitialConnection
     | SubscribeAppliedMessage
@@ -236,6 +271,7 @@ ServerMessage: TypeAlias = (
     | OneOffQueryResult
     | ReducerResult
     | ProcedureResult
+    | SubscribeBatchApplied
 )
 
 CLIENT: Final = Messages[ClientMessage]("ClientMessage", ClientMessage)

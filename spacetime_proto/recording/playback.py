@@ -15,7 +15,7 @@ from ..cache.cache import Cache
 from ..client import events as ev
 from ..client.connection import Connection
 from ..client.dialects import dialect_for
-from ..client.meaning import CallSent, QuerySent, SubscribeSent, UnsubscribeSent
+from ..client.meaning import BatchSent, CallSent, QuerySent, SubscribeSent, UnsubscribeSent
 from ..client.pending_call import Call, PendingCall
 from ..client.stats import Counters
 from ..client.subscriptions import Subscription
@@ -92,6 +92,8 @@ class Replay:
             case SubscribeSent(request_id, set_id, queries):
                 subscription = Subscription(queries, legacy=set_id is None)
                 sets.subscribe_sent(request_id, set_id, subscription)
+            case BatchSent(request_id, asked):
+                sets.batch_sent(request_id, [(at, Subscription(texts)) for at, texts in asked])
             case UnsubscribeSent(request_id, set_id):
                 sets.unsubscribe_sent(request_id, set_id)
             case QuerySent(key, sql):

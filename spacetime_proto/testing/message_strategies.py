@@ -72,12 +72,15 @@ def row_lists(
 def v2_client_messages() -> st.SearchStrategy[v2.ClientMessage]:
     """Return client messages of v2 and v3."""
     u32 = u32s()
+    queries = st.lists(_TEXT, max_size=3).map(tuple)
+    query_sets = st.lists(st.builds(v2.SubscribeSet, u32, queries), max_size=3).map(tuple)
     return st.one_of(
-        st.builds(v2.Subscribe, u32, u32, st.lists(_TEXT, max_size=3).map(tuple)),
+        st.builds(v2.Subscribe, u32, u32, queries),
         st.builds(v2.Unsubscribe, u32, u32, st.sampled_from((0, v2.SEND_DROPPED_ROWS))),
         st.builds(v2.OneOffQuery, u32, _TEXT),
         st.builds(v2.CallReducer, u32, _NAMES, _BLOBS),
         st.builds(v2.CallProcedure, u32, _NAMES, _BLOBS),
+        st.builds(v2.SubscribeBatch, u32, query_sets),
     )
 
 
@@ -99,6 +102,7 @@ def v2_server_messages(
         st.builds(v2.ReducerInternalError, _TEXT),
     )
     status = st.builds(v2.ProcedureReturned, _BLOBS) | st.builds(v2.ProcedureInternalError, _TEXT)
+    result = st.builds(v2.SubscribeSetResult, u32, table_rows | _TEXT)
     return st.one_of(
         st.builds(v2.InitialConnection, identities(), connection_ids(), _TEXT),
         st.builds(v2.SubscribeAppliedMessage, u32, u32, table_rows),
@@ -108,6 +112,7 @@ def v2_server_messages(
         st.builds(v2.OneOffQueryResult, u32, table_rows | _TEXT),
         st.builds(v2.ReducerResult, u32, timestamps(), outcome),
         st.builds(v2.ProcedureResult, status, timestamps(), durations(), u32),
+        st.builds(v2.SubscribeBatchApplied, u32, st.lists(result, max_size=3).map(tuple)),
     )
 
 

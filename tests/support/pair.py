@@ -63,8 +63,10 @@ class Pair:
     def start(self, **target: Any) -> None:
         """Connect, also again after a loss, on a fresh link; delivers until nothing moves."""
         self.session.start(self.now, Target(host="test", database="test", **target))
-        server = ServerSession(self.host)
-        self.link = Link(self.session, server, now=self.now, cuts=self.cuts, after=self.take_events)
+        self.server = ServerSession(self.host)
+        self.link = Link(
+            self.session, self.server, now=self.now, cuts=self.cuts, after=self.take_events
+        )
         self.run()
 
     def take_events(self) -> None:
@@ -89,6 +91,7 @@ class Pair:
         """Lose the connection, with what is in flight."""
         assert self.link is not None
         self.link.cut()
+        self.server.connection_lost(self.now)
         self.take_events()
 
     def drain(self) -> list[ev.Event]:

@@ -23,6 +23,9 @@ class Dialect(ABC):
     has_legacy_set: ClassVar[bool]
     """Whether there is a Subscribe that replaces the one before it (v1)."""
 
+    has_batches: ClassVar[bool] = False
+    """Whether there is one request for several query sets; servers before 2.11 do not know it."""
+
     def __init__(self, module: BoundModule, limits: Limits) -> None:
         self.module = module
         self.limits = limits
@@ -44,6 +47,12 @@ class Dialect(ABC):
     @abstractmethod
     def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes | str:
         """Encode the subscription of one query set."""
+
+    def subscribe_batch(
+        self, request_id: int, sets: Sequence[tuple[int, Sequence[str]]]
+    ) -> bytes | str:
+        """Encode the subscription of several query sets, by id; only where `has_batches`."""
+        raise NotImplementedError
 
     @abstractmethod
     def subscribe_legacy(self, request_id: int, queries: Sequence[str]) -> bytes | str:

@@ -19,6 +19,8 @@ from ...messages.payloads import (
 from ...protocols import V2_BSATN, V3_BSATN
 from ..meaning import (
     Applied,
+    BatchApplied,
+    BatchSent,
     CallSent,
     Changed,
     Greeting,
@@ -59,6 +61,7 @@ class V2(Dialect):
     protocol: ClassVar[str] = V2_BSATN
     shares_rows: ClassVar[bool] = False
     has_legacy_set: ClassVar[bool] = False
+    has_batches: ClassVar[bool] = True
     is_batched: ClassVar[bool] = False
     """Whether a payload may hold several messages."""
 
@@ -97,6 +100,10 @@ class V2(Dialect):
 
     def subscribe(self, request_id: int, set_id: int, queries: Sequence[str]) -> bytes:
         return v2.encode_client(v2.Subscribe(request_id, set_id, tuple(queries)))
+
+    def subscribe_batch(self, request_id: int, sets: Sequence[tuple[int, Sequence[str]]]) -> bytes:
+        asked = tuple(v2.SubscribeSet(set_id, tuple(queries)) for set_id, queries in sets)
+        return v2.encode_client(v2.SubscribeBatch(request_id, asked))
 
     def subscribe_legacy(self, request_id: int, queries: Sequence[str]) -> bytes:
         raise ProtocolError("protocol v2 has no legacy subscription")
@@ -178,6 +185,8 @@ def _sent(message: v2.ClientMessage) -> Outgoing:
             return QuerySent(request_id, sql)
         case v2.CallReducer(request_id, name):
             return CallSent(request_id, "reducer", name)
+        case v2.SubscribeBatch(request_id, sets):
+            return BatchSent(request_id, [(one.query_set_id, one.query_strings) for one in sets])
     return CallSent(message.request_id, "procedure", message.procedure)
 
 
@@ -186,6 +195,14 @@ def _sent(message: v2.ClientMessage) -> Outgoing:
 
 def _rows(set_id: int, tables: tuple[v2.SingleTableRows, ...]) -> list[TableChange]:
     return [TableChange(set_id, table.table, table.rows) for table in tables]
+
+
+def _batch_applied(message: v2.SubscribeBatchApplied) -> BatchApplied:
+    results: list[tuple[int, list[TableChange] | str]] = []
+    for result in message.results:
+        set_id, outcome = result.query_set_id, result.outcome
+        results.append((set_id, outcome if isinstance(outcome, str) else _rows(set_id, outcome)))
+    return BatchApplied(message.request_id, results)
 
 
 def _changes(update: v2.TransactionUpdate) -> list[TableChange]:
@@ -235,6 +252,7 @@ _MEANINGS: dict[type, Callable[[Any], Incoming]] = {
     v2.SubscribeAppliedMessage: lambda m: Applied(
         m.request_id, m.query_set_id, _rows(m.query_set_id, m.rows)
     ),
+    v2.SubscribeBatchApplied: _batch_applied,
     # Rows that v2 may send here are ignored: the cache removes its own bag of the set.
     v2.UnsubscribeAppliedMessage: lambda m: Unapplied(m.request_id, m.query_set_id, None),
     v2.SubscriptionErrorMessage: lambda m: Refused(m.request_id, m.query_set_id, m.error),

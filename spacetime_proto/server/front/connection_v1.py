@@ -165,7 +165,7 @@ class V1Connection(ServerConnection):
         self, texts: tuple[str, ...], request_id: int, query_id: int, *, is_single: bool
     ) -> None:
         if query_id in self._sets:
-            self._refuse(request_id, query_id, already_exists(query_id))
+            self._refuse(request_id, query_id, already_exists(self, query_id))
             return
         fresh: list[LiveQuery] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from ...errors import QueryError
+from ...errors import ProtocolError, QueryError
 from ...messages import v2
 from ...messages.payloads import decode_client_payload
 from ...sats.rows import RowList
@@ -56,6 +56,8 @@ class V2Connection(ServerConnection):
                 self._subscribe(message)
             case v2.Unsubscribe():
                 self._unsubscribe(message)
+            case v2.SubscribeBatch():
+                self._subscribe_batch(message)
             case _:
                 self._one_off(message.request_id, message.query_string)
 
@@ -96,21 +98,41 @@ class V2Connection(ServerConnection):
 
     def _subscribe(self, message: v2.Subscribe) -> None:
         request_id, set_id = message.request_id, message.query_set_id
+        rows = self._open_set(set_id, message.query_strings)
+        if isinstance(rows, str):
+            self._refuse(request_id, set_id, rows)
+        else:
+            self._send(v2.SubscribeAppliedMessage(request_id, set_id, rows))
+
+    def _subscribe_batch(self, message: v2.SubscribeBatch) -> None:
+        """Open every set at this version of the database; one that is refused stops no other."""
+        if self.database.faults.before_2_11:
+            raise ProtocolError("unknown tag 0x5 for sum type ClientMessage")
+        results = [
+            v2.SubscribeSetResult(
+                one.query_set_id, self._open_set(one.query_set_id, one.query_strings)
+            )
+            for one in message.sets
+        ]
+        self._send(v2.SubscribeBatchApplied(message.request_id, tuple(results)))
+
+    def _open_set(
+        self, set_id: int, texts: tuple[str, ...]
+    ) -> tuple[v2.SingleTableRows, ...] | str:
+        """Make a set live; return its rows now, or why it is refused."""
         if set_id in self._sets:
-            self._refuse(request_id, set_id, already_exists(set_id))
-            return
+            return already_exists(self, set_id)
         live = self.database.live
         try:
             queries = self._live_queries(
-                message.query_strings,
+                texts,
                 lambda query: live.hold(query, self, set_id),
                 lambda query: live.release(query, self, set_id),
             )
         except SetRefused as refused:
-            self._refuse(request_id, set_id, refused.text)
-            return
+            return refused.text
         self._sets[set_id] = queries
-        self._send(v2.SubscribeAppliedMessage(request_id, set_id, self._rows(queries)))
+        return self._rows(queries)
 
     def _unsubscribe(self, message: v2.Unsubscribe) -> None:
         set_id = message.query_set_id

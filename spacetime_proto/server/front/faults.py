@@ -19,6 +19,9 @@ class Faults(msgspec.Struct):
     ok_empty: bool = False
     """v2: answer a call that changed nothing for the caller with OkEmpty instead of an empty Ok."""
 
+    before_2_11: bool = False
+    """Be like servers before 2.11: end a connection that sends SubscribeBatch, ignore session ids."""
+
     drop_before_first_message: bool = False
     """End new connections after the upgrade, without a close frame."""
 

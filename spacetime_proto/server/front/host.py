@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ...types import ConnectionId, Identity, Timestamp
 from ..engine.database import Database
@@ -24,7 +24,11 @@ from .tokens import (
 if TYPE_CHECKING:
     from .server_connection import ServerConnection
 
-__all__ = ["Host"]
+__all__ = ["Host", "SessionKey"]
+
+
+#: A session of a client: the database, the client and the number that it made up.
+SessionKey: TypeAlias = tuple[Identity, Identity, int]
 
 
 class OpenSession(Protocol):
@@ -47,6 +51,8 @@ class Host:
         authority: signs and checks tokens.
         databases: by name.
         sessions: the connections that are open.
+        holders: which of them holds a session of a client, until its disconnect reducer has run
+            (docs/protocol.md section 3.7).
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Host:
         self.entropy = entropy
         self.databases: dict[str, Database] = {}
         self.sessions: set[OpenSession] = set()
+        self.holders: dict[SessionKey, OpenSession] = {}
         self._epoch = epoch.micros_since_unix_epoch
         self._on_panic = on_panic
         self._fetcher = fetcher

@@ -271,15 +271,19 @@ def share_key(share: Share) -> Hashable:
     return tuple((slot, id(delta)) for slot, delta in share)
 
 
-def already_exists(set_id: int) -> str:
+def already_exists(connection: ServerConnection, set_id: int) -> str:
     """Return the server's text for a query set id that is in use."""
-    return f"Subscription with id {set_id} already exists"
+    return (
+        f"Subscription with id QuerySetId {{ id: {set_id} }} already exists for client:"
+        f" {_client(connection)}"
+    )
 
 
 def not_found(connection: ServerConnection, set_id: int) -> str:
     """Return the server's text for a query set id that is not live."""
+    return f"Subscription not found: ({_client(connection)}, QuerySetId {{ id: {set_id} }})"
+
+
+def _client(connection: ServerConnection) -> str:
     caller = connection.caller
-    return (
-        f"Subscription not found: ((Identity({caller.identity}),"
-        f" ConnectionId({caller.connection_id})), QuerySetId {{ id: {set_id} }})"
-    )
+    return f"(Identity({caller.identity}), ConnectionId({caller.connection_id}))"

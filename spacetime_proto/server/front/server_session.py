@@ -8,18 +8,19 @@ when `is_closed`. `wake` is called when the actions of another client queue some
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from ...errors import SpacetimeError
-from ...protocols import ALL_PROTOCOLS, ProtocolName
+from ...protocols import ALL_PROTOCOLS, SESSION_BUSY, ProtocolName
 from ...types import ConnectionId
 from ...wire.http_exchange import HttpRequest, HttpServer
 from ...wire.websocket import ServerWebSocket, State
 from .connection_v1 import V1Connection
 from .connection_v2 import V2Connection
 from .faults import Tag
-from .host import Host
+from .host import Host, SessionKey
 from .routes import BadRequest, database_of, respond
 from .server_connection import ConnectionOptions, ServerConnection
 from .tokens import TokenRefused
@@ -28,6 +29,7 @@ _COMPRESSIONS: dict[str, Tag] = {"None": "none", "Brotli": "brotli", "Gzip": "gz
 _FLAGS = {"true": True, "false": False}
 #: Longest close reason that fits a control frame (RFC 6455 section 5.5).
 _MAX_REASON = 123
+_SESSION_ID = re.compile("[0-9A-Fa-f]{1,32}")
 
 
 class ServerSession:
@@ -67,6 +69,8 @@ class ServerSession:
         self._http = HttpServer()
         self._websocket: ServerWebSocket | None = None
         self._raw: list[bytes] = []
+        self._session_key: SessionKey | None = None
+        """The session of the client that this connection holds."""
         host.sessions.add(self)
 
     # --- bytes --------------------------------------------------------------------------------
@@ -97,6 +101,9 @@ class ServerSession:
         if self.connection is not None:
             connection, self.connection = self.connection, None
             connection.disconnected(self._host.time(now))
+        if self._session_key is not None:
+            del self._host.holders[self._session_key]
+            self._session_key = None
 
     def data_to_send(self, now: float) -> bytes:
         """Take the bytes that wait to be sent."""
@@ -163,6 +170,7 @@ class ServerSession:
             if problem is not None:
                 raise BadRequest(*problem)
             connection_id = _connection_id(query) or self._host.new_connection_id()
+            session_id = _session_id(query)
             database = database_of(self._host, request)
             protocol = _protocol(websocket.subprotocols)
         except (BadRequest, TokenRefused) as error:
@@ -177,6 +185,14 @@ class ServerSession:
                 "spacetime-identity-token": token,
             },
         )
+        key: SessionKey | None = None
+        if session_id is not None and not database.faults.before_2_11:
+            key = database.identity, claims.identity, session_id
+            holder = self._host.holders.get(key)
+            if holder is not None:
+                holder.abort()
+                websocket.close(SESSION_BUSY, "the session is held by another connection", now=now)
+                return
         make = V1Connection if protocol.startswith("v1.") else V2Connection
         self.connection = make(
             database,
@@ -188,6 +204,9 @@ class ServerSession:
         )
         self.connection.wake = self._on_wake
         self.connection.start(time)
+        if key is not None and not self.connection.dropped:
+            self._host.holders[key] = self
+            self._session_key = key
 
     # --- WebSocket ----------------------------------------------------------------------------
 
@@ -248,7 +267,7 @@ def _query(request: HttpRequest) -> dict[str, str]:
         BadRequest: one of those that the server knows is given twice.
     """
     parsed = parse_qs(request.query, keep_blank_values=True)
-    for name in ("compression", "light", "confirmed", "connection_id", "token"):
+    for name in ("compression", "light", "confirmed", "connection_id", "session_id", "token"):
         if len(parsed.get(name, ())) > 1:
             raise BadRequest(400, f"Failed to deserialize query string: duplicate field `{name}`")
     return {name: values[0] for name, values in parsed.items()}
@@ -277,6 +296,17 @@ def _connection_id(query: dict[str, str]) -> ConnectionId | None:
     if not int(connection_id):
         raise BadRequest(400, "Invalid connection ID")
     return connection_id
+
+
+def _session_id(query: dict[str, str]) -> int | None:
+    text = query.get("session_id")
+    if text is None:
+        return None
+    if _SESSION_ID.fullmatch(text) is None:
+        raise BadRequest(
+            400, "Failed to deserialize query string: session_id takes 1 to 32 hexadecimal digits"
+        )
+    return int(text, 16)
 
 
 def _overlong_close(code: int, reason: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from spacetime_proto.client.callbacks import Callbacks
@@ -438,6 +439,87 @@ def test_coming_back_with_growing_delays() -> None:
     client.read(error=OSError("gone"))
     client.answer()
     assert client.want == Sleep(6.0 + 2.0)  # short again
+
+
+def busy(client: Life) -> None:
+    """Let an attempt find that another connection holds the session."""
+    client.dial()
+    server = client.script.server = ServerWebSocket(entropy=counting_entropy("server"))
+    server.start(client.script.now)
+    server.receive_data(client.session.data_to_send(), client.script.now)
+    client.script.accept()
+    server.close(4000, now=client.script.now)
+    client.script.deliver()
+    client.read()
+    client.answer()
+
+
+def test_a_held_session_is_asked_for_again_soon() -> None:
+    client = connected(reconnect=msgspec.structs.replace(POLICY, max_attempts=1))
+    back(client)
+    delays = []
+    for _ in range(9):  # more than max_attempts
+        busy(client)
+        assert client.status.retry_at is not None
+        delays.append(client.status.retry_at - client.script.now)
+        client.answer(at=delays[-1])
+    assert delays[:3] == pytest.approx([0.05, 0.075, 0.1125])
+    assert max(delays) == 0.5
+    assert client.log.count("connect_error") == 9
+    client.connect()
+    assert client.status.state is ClientState.CONNECTED
+    back(client)
+    busy(client)
+    assert client.status.retry_at == pytest.approx(client.script.now + 0.05)  # short again
+
+
+def test_a_session_that_is_held_for_too_long_counts_as_a_failure() -> None:
+    client = connected(reconnect=msgspec.structs.replace(POLICY, max_attempts=2))
+    back(client)
+    began = client.script.now
+    while client.script.now < began + 10.0:
+        busy(client)
+        assert isinstance(client.want, Sleep)
+        client.answer(at=client.want.until - client.script.now)
+    busy(client)
+    assert client.want == Sleep(client.script.now + 4.0)
+    client.answer(at=4.0)
+    busy(client)
+    assert client.is_over
+    assert "gave up after 2 attempts: the server still has" in str(client.status.error)
+
+
+def test_another_failure_in_between_begins_anew() -> None:
+    client = connected(reconnect=POLICY)
+    back(client)
+    busy(client)
+    client.answer(at=20.0)
+    client.answer(Credentials(None))
+    client.answer(None, ConnectError("refused"))
+    client.answer()
+    client.answer(at=4.0)
+    busy(client)
+    assert client.want == Sleep(client.script.now + 0.05)
+
+
+@pytest.mark.parametrize("limit", [3.0, None])
+def test_a_held_session_of_a_first_connection(limit: float | None) -> None:
+    client = Life(connect_timeout=limit)
+    began = client.script.now
+    while client.script.now < began + (limit or 10.0):
+        busy(client)
+        assert isinstance(client.want, Sleep)
+        client.answer(at=client.want.until - client.script.now)
+    busy(client)
+    assert client.is_over
+    assert "the server still has an earlier connection" in str(client.status.error)
+
+
+def test_no_other_attempt_without_a_policy() -> None:
+    client = connected()
+    error = Disconnected("gone")
+    error.retry_soon = True
+    assert client.status.decide(error, 1.0) == (error, None)
 
 
 def test_giving_up_settles_what_waited() -> None:

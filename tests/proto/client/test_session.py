@@ -91,6 +91,7 @@ def test_the_request_names_what_was_asked_for() -> None:
     assert request is not None
     assert request.target == (
         "/base/v1/database/chat/subscribe?compression=Gzip&confirmed=false&light=true"
+        f"&session_id={script.session.session_id}"
     )
     headers = dict(request.headers)
     assert headers["authorization"] == f"Bearer {TOKEN}"
@@ -527,6 +528,9 @@ def test_cancelling_a_subscription_before_it_is_sent() -> None:
 # --- losing and coming back ---------------------------------------------------------------------
 
 
+UNKNOWN_BATCH = "unknown tag 0x5 for sum type ClientMessage"
+
+
 def connected_with_rows(*rows: int, **options: object) -> Script:
     script = Script(will_reconnect=True, **options)  # type: ignore[arg-type]
     script.open()
@@ -537,6 +541,27 @@ def connected_with_rows(*rows: int, **options: object) -> Script:
     )
     script.events()
     return script
+
+
+def without_batches(script: Script) -> None:
+    """Let the client know that its server is one of before 2.11."""
+    unasked = [script.session.subscribe("SELECT * FROM message") for _ in range(2)]
+    script.received()
+    script.lose()
+    script.open()
+    script.received()
+    assert script.server is not None
+    script.server.close(1011, UNKNOWN_BATCH, now=script.now)
+    script.deliver()
+    script.events()
+    for subscription in unasked:
+        subscription.unsubscribe()
+    script.open()
+    (again,) = script.received()
+    rows = script.single("user", user(1))
+    script.send(v2.SubscribeAppliedMessage(again.request_id, again.query_set_id, (rows,)))
+    script.events()
+    assert script.session.state is SessionState.OPEN
 
 
 def test_a_reconnect_reports_only_what_changed() -> None:
@@ -687,7 +712,9 @@ def test_a_set_that_is_refused_when_replayed_loses_its_rows() -> None:
 
 
 def test_updates_while_replaying_are_not_told_twice() -> None:
+    """A server that knows no batches answers set by set."""
     script = connected_with_rows(1)
+    without_batches(script)
     other = script.session.subscribe("SELECT * FROM message")
     (sent,) = script.received()
     script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, ()))
@@ -778,11 +805,12 @@ def test_a_set_that_was_refused_while_coming_back_is_told_so_when_that_fails(
     *, for_good: bool
 ) -> None:
     script = connected_with_rows(1)
+    without_batches(script)
     session = script.session
     (first,) = session._connection.sets.subscriptions  # type: ignore[union-attr]
     session.subscribe("SELECT * FROM message")
-    script.received()
-    script.send(v2.SubscribeAppliedMessage(2, 2, ()))
+    (sent,) = script.received()
+    script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, ()))
     script.events()
     script.lose()
     script.open()

@@ -53,6 +53,6 @@ def test_keepalive_can_be_left_out() -> None:
 
 def test_the_path_is_quoted() -> None:
     target = Target(host="h", database="a/b c?d", query_token="t&t")
-    assert target.request_target(ClientOptions()) == (
-        "/v1/database/a%2Fb%20c%3Fd/subscribe?compression=None&token=t%26t"
+    assert target.request_target(ClientOptions(), "0123") == (
+        "/v1/database/a%2Fb%20c%3Fd/subscribe?compression=None&session_id=0123&token=t%26t"
     )

@@ -53,6 +53,11 @@ CLIENT = [
         v2.CallProcedure(1, "return_primitive", bytes.fromhex("0300000004000000")),
         "04 01000000 00 10000000 72657475726e5f7072696d6974697665 08000000 03000000 04000000",
     ),
+    (
+        v2.SubscribeBatch(7, (v2.SubscribeSet(1, (QUERY,)), v2.SubscribeSet(2, ()))),
+        f"05 07000000 02000000 01000000 01000000 {QUERY_HEX} 02000000 00000000",
+    ),
+    (v2.SubscribeBatch(1, ()), "05 01000000 00000000"),
 ]
 
 SERVER = [
@@ -127,6 +132,13 @@ SERVER = [
         v2.ProcedureResult(v2.ProcedureInternalError("x"), Timestamp(0), TimeDuration(0), 1),
         "07 01 01000000 78 0000000000000000 0000000000000000 01000000",
     ),
+    (
+        v2.SubscribeBatchApplied(
+            7, (v2.SubscribeSetResult(1, BO_ROWS), v2.SubscribeSetResult(2, "no"))
+        ),
+        f"08 07000000 02000000 01000000 00 01000000 {NAME} {ROWS_BO} 02000000 01 02000000 6e6f",
+    ),
+    (v2.SubscribeBatchApplied(1, ()), "08 01000000 00000000"),
 ]
 
 
@@ -239,7 +251,11 @@ def test_too_many_queries() -> None:
     ("raw", "match"),
     [
         ("", "data too short for u8"),
-        ("08", "unknown tag 0x8 for sum type ServerMessage"),
+        ("09", "unknown tag 0x9 for sum type ServerMessage"),
+        (
+            "08 07000000 01000000 05000000 02",
+            "tag 0x2 for sum type SubscribeSetOutcome in SubscribeBatchApplied",
+        ),
         ("02 09000000 05000000 02", "unknown tag 0x2 for sum type Option in UnsubscribeApplied"),
         ("05 07000000 02", "unknown tag 0x2 for sum type Result in OneOffQueryResult"),
         ("06 02000000 0000000000000000 04", "ReducerOutcome in ReducerResult at byte 13"),

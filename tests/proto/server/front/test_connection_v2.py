@@ -131,6 +131,49 @@ def test_an_id_that_is_live_is_refused_and_stays_alive() -> None:
     assert len(shape(call(client, "put", 1, 1).result.transaction_update)) == 1
 
 
+@pytest.mark.parametrize("protocol", ["v2.bsatn.spacetimedb", "v3.bsatn.spacetimedb"])
+def test_a_batch_has_one_answer_with_a_result_per_set(protocol: Any) -> None:
+    client = Client(make(), protocol)
+    call(client, "put", 1, 5)
+    client.send(v2.Subscribe(2, 1, (ALL,)))
+    answer = client.one(
+        v2.SubscribeBatch(
+            7,
+            (
+                v2.SubscribeSet(1, (BIG,)),
+                v2.SubscribeSet(2, (BIG, ALL)),
+                v2.SubscribeSet(3, (ALL, "SELECT * FROM nope")),
+                v2.SubscribeSet(2, (ALL,)),
+                v2.SubscribeSet(4, ()),
+            ),
+        )
+    )
+    assert answer.request_id == 7
+    outcomes = [one.outcome for one in answer.results]
+    assert [one.query_set_id for one in answer.results] == [1, 2, 3, 2, 4]
+    who = f"(Identity({client.identity}), ConnectionId({client.first[0].connection_id}))"
+    live = "Subscription with id QuerySetId {{ id: {} }} already exists for client: {}"
+    assert outcomes[0] == live.format(1, who)
+    assert [rows_of(table.rows) for table in outcomes[1]] == [[b"\1\5"]] * 2
+    assert outcomes[2].endswith(", executing: `SELECT * FROM nope`")
+    assert outcomes[3] == live.format(2, who)
+    assert outcomes[4] == ()
+    # The live set stays; the id of a refused one is free; a new set is like one of Subscribe.
+    update = call(client, "put", 2, 6).result.transaction_update
+    assert [one.query_set_id for one in update.query_sets] == [1, 2]
+    again = client.one(v2.SubscribeBatch(8, (v2.SubscribeSet(3, (ALL,)),)))
+    assert [type(one.outcome) for one in again.results] == [tuple]
+    assert client.one(v2.Unsubscribe(9, 4)) == v2.UnsubscribeAppliedMessage(9, 4)
+    assert client.one(v2.SubscribeBatch(10, ())) == v2.SubscribeBatchApplied(10, ())
+
+
+@pytest.mark.parametrize("protocol", ["v2.bsatn.spacetimedb", "v3.bsatn.spacetimedb"])
+def test_a_server_before_2_11_knows_no_batch(protocol: Any) -> None:
+    client = Client(make(faults=Faults(before_2_11=True)), protocol)
+    assert client.send(v2.SubscribeBatch(1, ())) == []
+    assert client.connection.close_request == (1011, "unknown tag 0x5 for sum type ClientMessage")
+
+
 def test_updates_have_sets_by_id_tables_by_name_and_an_entry_per_query() -> None:
     client = Client(make())
     client.send(v2.Subscribe(1, 2, ("SELECT * FROM other", ALL, BIG)))

@@ -136,6 +136,10 @@ def test_a_connection_id_may_be_asked_for() -> None:
         ("light=true&light=true", {}, 400, "duplicate field `light`"),
         ("connection_id=5", {}, 400, "takes 32 hexadecimal digits"),
         ("connection_id=" + "0" * 32, {}, 400, "Invalid connection ID"),
+        ("session_id=", {}, 400, "session_id takes 1 to 32 hexadecimal digits"),
+        ("session_id=+5", {}, 400, "session_id takes 1 to 32 hexadecimal digits"),
+        ("session_id=" + "0" * 33, {}, 400, "session_id takes 1 to 32 hexadecimal digits"),
+        ("session_id=1&session_id=1", {}, 400, "duplicate field `session_id`"),
         ("", {"protocols": ("v9",)}, 400, "no valid protocol selected"),
         ("", {"protocols": ()}, 400, "no valid protocol selected"),
         ("", {"target": "/v1/database/nope/subscribe"}, 404, "`nope` not found"),
@@ -318,3 +322,88 @@ def test_a_message_after_the_end_is_ignored() -> None:
     link.session.receive_data(b"more", 2.0)
     assert identity(1) is not None
     assert session.ServerSession is ServerSession
+
+
+def lives() -> Host:
+    """Return a host with a database ``db`` that notes who comes and goes, and refuses a third."""
+    module = Module()
+
+    @module.client_connected
+    def hello(ctx: Context) -> None:
+        ctx.log(f"hello {int(ctx.connection_id or 0)}")
+        if int(ctx.connection_id or 0) == 3:
+            raise ValueError("not you")
+
+    @module.client_disconnected
+    def goodbye(ctx: Context) -> None:
+        ctx.log(f"goodbye {int(ctx.connection_id or 0)}")
+
+    host = make_host()
+    host.add(module, "db", now=0.0)
+    host.add(module, "other", now=0.0)
+    return host
+
+
+def log_of(host: Host) -> list[str]:
+    return [line.message for line in host.databases["db"].logs]
+
+
+def in_session(host: Host, number: int, *, token: str = "", **options: Any) -> Link:
+    """Return a connection with this connection id, always with the same session id."""
+    query = f"compression=None&connection_id={number:032x}&session_id={0xDEAD:032x}"
+    headers = {"Authorization": f"Bearer {token}"}
+    return Link(host, query, headers=headers, **options)
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_a_session_is_handed_over_when_its_holder_is_gone(protocol: str) -> None:
+    host = lives()
+    _, token = host.mint(NOW)
+    first = in_session(host, 1, token=token, protocols=(protocol,))
+    early = in_session(host, 2, token=token, protocols=(protocol,))
+    assert early.client.accepted is not None  # upgraded, and closed before any message
+    assert (early.client.close_code, list(early.client.messages())) == (4000, [])
+    assert early.session.is_closed
+    early.session.connection_lost(2.0)
+    # The holder is stopped without a close frame, but it holds the session until it is gone.
+    assert first.session.is_aborted
+    assert first.client.state is State.OPEN
+    assert in_session(host, 2, token=token).client.close_code == 4000
+    assert log_of(host) == ["hello 1"]
+    first.session.connection_lost(3.0)
+    late = in_session(host, 2, token=token, protocols=(protocol,))
+    assert late.client.state is State.OPEN
+    assert log_of(host) == ["hello 1", "goodbye 1", "hello 2"]
+    late.session.connection_lost(4.0)
+    assert host.holders == {}
+
+
+def test_sessions_of_others_do_not_collide() -> None:
+    host = lives()
+    _, token = host.mint(NOW)
+    links = [
+        in_session(host, 1, token=token),
+        in_session(host, 2, token=host.mint(NOW)[1]),
+        in_session(host, 1, token=token, target="/v1/database/other/subscribe"),
+        Link(host, "compression=None", headers={"Authorization": f"Bearer {token}"}),
+    ]
+    assert {link.client.state for link in links} == {State.OPEN}
+    assert not any(link.session.is_aborted for link in links)
+
+
+def test_a_client_that_is_turned_away_holds_no_session() -> None:
+    host = lives()
+    _, token = host.mint(NOW)
+    refused = in_session(host, 3, token=token)
+    assert refused.session.is_closed
+    assert in_session(host, 4, token=token).client.state is State.OPEN
+    refused.session.connection_lost(2.0)
+    assert len(host.holders) == 1
+
+
+def test_a_server_before_2_11_knows_no_sessions() -> None:
+    host = lives()
+    host.databases["db"].faults.before_2_11 = True
+    _, token = host.mint(NOW)
+    links = [in_session(host, number, token=token) for number in (1, 2)]
+    assert {link.client.state for link in links} == {State.OPEN}
