@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..cache.views import IndexView, Range, UniqueColumn
 from ..client.context import Context
 from ..client.db import Db as DbBase
+from ..client.db import DbNamespace
 from ..client.pending_call import Call
 from ..query.builder import BoolColumn, Column, Columns, LocalColumn, Predicate, Query, TableQuery
 from ..query.literals import SENDER
@@ -42,6 +43,7 @@ __all__ = [
     "ConnectionId",
     "Context",
     "DbBase",
+    "DbNamespace",
     "EnumValue",
     "Err",
     "EventTable",

@@ -26,7 +26,7 @@ from ..query.builder import build_condition as _build_condition
 from ..query.conditions import Relation, relation_of
 from ..query.local import Selection, matching_rows
 from ..sats.algebraic import RefType
-from ..schema.attributes import table_attributes
+from ..schema.attributes import function_attributes, table_attributes
 from ..schema.case import python_name, python_names, snake_case
 from ..unknown_names import unknown_attribute
 from .legacy_registry import LegacyRegistry, row_fields
@@ -100,11 +100,27 @@ class EventTable(EventTableHandle[Row, DbT], _Searchable[Row, C], Generic[Row, C
 
 
 class Namespace:
-    """Attributes by name, for bindings made at run time: ``module.reducers.send_message(...)``."""
+    """Attributes by name, for bindings made at run time: ``module.reducers.send_message(...)``.
+
+    Iterating gives the members, those of submodules included.
+
+    Args:
+        kind: what the members are, for errors.
+        members: the members by name; with dots, such as ``my_auth.sessions``, in submodules.
+    """
 
     def __init__(self, kind: str, members: Mapping[str, Any]) -> None:
         self._kind = kind
-        self._members = dict(members)
+        self._members: dict[str, Any] = {}
+        inner: dict[str, dict[str, Any]] = {}
+        for name, member in members.items():
+            first, dot, rest = name.partition(".")
+            if dot:
+                inner.setdefault(first, {})[rest] = member
+            else:
+                self._members[name] = member
+        for name, below in inner.items():
+            self._members[name] = Namespace(kind, below)
 
     def __getattr__(self, name: str) -> Any:
         members = self.__dict__.get("_members", {})
@@ -115,10 +131,14 @@ class Namespace:
         )
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._members.values())
+        for member in self._members.values():
+            if isinstance(member, Namespace):
+                yield from member
+            else:
+                yield member
 
     def __len__(self) -> int:
-        return len(self._members)
+        return sum(1 for _ in self)
 
     def __dir__(self) -> Iterable[str]:
         return self._members
@@ -254,7 +274,7 @@ class Module(Generic[DbT]):
     def _functions(
         self, kind: Any, functions: Mapping[str, BoundFunction], names: Sequence[str]
     ) -> Namespace:
-        accessors = python_names(functions[name].definition.accessor for name in names)
+        accessors = function_attributes(functions[name].definition.accessor for name in names)
         return Namespace(
             kind,
             {

@@ -25,6 +25,20 @@ _ADVICE = {
 }
 
 
+class DbNamespace:
+    """The tables of a submodule as attributes: ``client.db.my_auth.sessions``."""
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown_attribute(
+                name, lambda: "this submodule", lambda: vars(self), kind="table", advice=_ADVICE
+            )
+
+    def __repr__(self) -> str:
+        return f"<DbNamespace {', '.join(vars(self))}>"
+
+
 class Db:
     """Every table and view of a module as an attribute: ``client.db.user``.
 
@@ -36,7 +50,7 @@ class Db:
     __handle_classes__: ClassVar[Mapping[str, type[TableHandle[Any]]]] = {}
     """Handle class by canonical table name."""
     __attribute_names__: ClassVar[Mapping[str, str]] = {}
-    """Attribute by canonical table name, where it is not the accessor itself."""
+    """Attribute by canonical table name, where it is not the accessor itself; dots in submodules."""
 
     def __init__(self, module: BoundModule, owner: HandleOwner | None = None) -> None:
         self._tables: dict[str, TableHandle[Any]] = {}
@@ -52,7 +66,13 @@ class Db:
             handle = handle_class(table, owner)
             self._tables[name] = handle
             attribute = self.__attribute_names__.get(name, table.definition.accessor)
-            setattr(self, attribute, handle)
+            holder: Any = self
+            *path, last = attribute.split(".")
+            for segment in path:
+                if not isinstance(vars(holder).get(segment), DbNamespace):
+                    setattr(holder, segment, DbNamespace())
+                holder = vars(holder)[segment]
+            setattr(holder, last, handle)
 
     def attach(self, cache: Cache) -> None:
         """Let every handle read from `cache` from now on (called by the session)."""
@@ -75,7 +95,11 @@ class Db:
     if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
-            # Python calls this only for attributes that do not exist: no table has this name.
+            # Python calls this only for attributes that do not exist. Bindings of version 1.0 had
+            # tables of submodules side by side with the others: ``client.db.my_auth_sessions``.
+            for table, attribute in type(self).__attribute_names__.items():
+                if "." in attribute and attribute.replace(".", "_") == name:
+                    return self._tables[table]
             raise unknown_attribute(
                 name, lambda: "this database", lambda: vars(self), kind="table", advice=_ADVICE
             )

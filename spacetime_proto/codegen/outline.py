@@ -17,7 +17,7 @@ from ..sats.algebraic import (
     special_name,
 )
 from ..sats.pytypes import field_names, variant_names
-from ..schema.attributes import table_accessors, table_attributes
+from ..schema.attributes import function_attributes, table_accessors, table_attributes
 from ..schema.case import parameter_names, pascal_case, python_name, python_names
 from .source import Symbol
 from .type_hints import Annotator
@@ -80,7 +80,7 @@ class TableModel(msgspec.Struct, frozen=True):
 
     definition: TableDef
     attribute: str
-    """Its name on ``client.db`` and in ``tables``."""
+    """Its name on ``client.db`` and in ``tables``, with dots in submodules."""
     stem: str
     prefix: str
     """The table in PascalCase: the name of its 0.7 class; the other classes have a suffix."""
@@ -105,7 +105,10 @@ class FunctionModel(msgspec.Struct, frozen=True):
     """A reducer or procedure."""
 
     definition: ReducerDef | ProcedureDef
+    attribute: str
+    """Its name in ``reducers`` or ``procedures``, with dots in submodules."""
     name: str
+    """The same without dots."""
     stem: str
     """The 0.7 file of a reducer, without ``.py``; empty for procedures."""
     parameters: tuple[ColumnModel, ...]
@@ -219,8 +222,9 @@ def _functions(
     definitions: Sequence[ReducerDef | ProcedureDef], annotator: Annotator, stems: _Stems | None
 ) -> tuple[FunctionModel, ...]:
     functions = []
-    names = python_names(definition.accessor for definition in definitions)
-    for definition, name in zip(definitions, names, strict=True):
+    paths = function_attributes(definition.accessor for definition in definitions)
+    names = python_names(path.replace(".", "_") for path in paths)
+    for definition, path, name in zip(definitions, paths, names, strict=True):
         elements = definition.params.elements
         attributes = parameter_names(definition.params)
         returned = getattr(definition, "return_type", None) or getattr(definition, "ok_type", None)
@@ -228,6 +232,7 @@ def _functions(
         functions.append(
             FunctionModel(
                 definition=definition,
+                attribute=path,
                 name=name,
                 stem=stems.claim(f"{file_stem(definition.accessor)}_reducer") if stems else "",
                 parameters=_columns(elements, attributes, annotator),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..schema.words import type_words
 from .escape import docstring, literal, plain
-from .source import BINDINGS, Group, SourceFile
+from .source import BINDINGS, Group, SourceFile, levels, segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,26 +25,59 @@ def render_functions(
         names: class names by typespace index.
         header: first line of the file.
     """
-    taken = [function.name for function in functions]
+    taken = segments(function.attribute for function in functions)
     taken.extend(parameter.attribute for function in functions for parameter in function.parameters)
     doc = docstring(f"The {kind}s of this database: each function makes a value for `call`.")
     file = SourceFile(doc, taken)
-    for number, function in enumerate(functions):
-        if number:
-            file.add("", "")
-        call = file.use(BINDINGS, "Call")
-        returns = f"{call}[{file.annotation(function.returns)}]"
-        file.signature(function.name, _parameters(file, function), returns)
-        file.add(*_doc(f"Call {kind} ``{plain(function.definition.name)}``.", function, names))
-        arguments = [parameter.attribute for parameter in function.parameters]
-        # A tuple of one needs its comma, which the layout adds only where it breaks the line.
-        values = (
-            [f"({arguments[0]},)"] if len(arguments) == 1 else [Group("(", tuple(arguments), ")")]
-        )
-        start = [literal(kind), literal(function.definition.name)]
-        items = (*start, *values) if arguments else tuple(start)
-        file.layout("return ", Group(f"{call}(", items, ")"), indent="    ")
+    _add_level(file, [(one.attribute, one) for one in functions], kind, names, "")
     return file.render(header)
+
+
+def _add_level(
+    file: SourceFile,
+    functions: Sequence[tuple[str, FunctionModel]],
+    kind: str,
+    names: Mapping[int, str],
+    path: str,
+) -> None:
+    """Add functions, and for each submodule a class that holds its own."""
+    indent = "    " * path.count(".")
+    gap = [""] if path else ["", ""]
+    own, below = levels(functions)
+    for number, (name, function) in enumerate(own):
+        if number or path:
+            file.add(*gap)
+        if path:
+            file.add(f"{indent}@{file.use('builtins', 'staticmethod')}")
+        _add_function(file, name, function, kind, names, indent)
+    for number, (name, inner) in enumerate(below.items()):
+        if number or own or path:
+            file.add(*gap)
+        file.add(f"{indent}class {name}:")
+        about = f"The {kind}s of submodule ``{plain(path + name)}``."
+        file.add(*docstring(about, indent=f"{indent}    "))
+        _add_level(file, inner, kind, names, f"{path}{name}.")
+
+
+def _add_function(
+    file: SourceFile,
+    name: str,
+    function: FunctionModel,
+    kind: str,
+    names: Mapping[int, str],
+    indent: str,
+) -> None:
+    call = file.use(BINDINGS, "Call")
+    returns = f"{call}[{file.annotation(function.returns)}]"
+    file.signature(name, _parameters(file, function), returns, indent)
+    summary = f"Call {kind} ``{plain(function.definition.name)}``."
+    file.add(*_doc(summary, function, names, indent=f"{indent}    "))
+    arguments = [parameter.attribute for parameter in function.parameters]
+    # A tuple of one needs its comma, which the layout adds only where it breaks the line.
+    values = [f"({arguments[0]},)"] if len(arguments) == 1 else [Group("(", tuple(arguments), ")")]
+    start = [literal(kind), literal(function.definition.name)]
+    items = (*start, *values) if arguments else tuple(start)
+    file.layout("return ", Group(f"{call}(", items, ")"), indent=f"{indent}    ")
 
 
 def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], header: str) -> str:
@@ -74,7 +107,9 @@ def render_legacy_reducer(function: FunctionModel, names: Mapping[int, str], hea
             f"    {then}: ``{then}(reducer_event)`` is called with the outcome",
         )
     )
-    called = Group(f"{legacy}.call_then(", (then, f"{reducers}.{name}", *parameters), ")")
+    called = Group(
+        f"{legacy}.call_then(", (then, f"{reducers}.{function.attribute}", *parameters), ")"
+    )
     file.layout("", called, indent="    ")
     arguments = [file.annotation(parameter.annotation) for parameter in function.parameters]
     start = f"callback: {file.use(BINDINGS, 'ReducerFunction')}["
@@ -110,7 +145,13 @@ def _parameters(file: SourceFile, function: FunctionModel) -> list[str]:
     ]
 
 
-def _doc(summary: str, function: FunctionModel, names: Mapping[int, str], *more: str) -> list[str]:
+def _doc(
+    summary: str,
+    function: FunctionModel,
+    names: Mapping[int, str],
+    *more: str,
+    indent: str = "    ",
+) -> list[str]:
     lines = []
     for parameter in function.parameters:
         words = f"``{plain(type_words(parameter.type, names))}``"
@@ -118,4 +159,4 @@ def _doc(summary: str, function: FunctionModel, names: Mapping[int, str], *more:
             words += f", {plain(parameter.name)!r} in the module"
         lines.append(f"    {plain(parameter.attribute)}: {words}")
     lines.extend(more)
-    return docstring(summary, *(["\n".join(["Args:", *lines])] if lines else []), indent="    ")
+    return docstring(summary, *(["\n".join(["Args:", *lines])] if lines else []), indent=indent)

@@ -6,14 +6,15 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from ..schema.case import pascal_case, python_names
 from .escape import WIDTH, docstring, literal, plain
 from .render_tables import columns_class, handle_class
-from .source import BINDINGS, Group, SourceFile, all_names
+from .source import BINDINGS, Group, SourceFile, all_names, levels, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .outline import PackageModel
+    from .outline import PackageModel, TableModel
 
 _CHUNK: Final = WIDTH - 8
 # Lines of the embedded schema end where an entry of a list does, so that a small change of the
@@ -55,19 +56,53 @@ def render_db(model: PackageModel, header: str) -> str:
     A file of its own, because it and the files of tables import each other: it imports them for
     type checkers only.
     """
-    attributes = [table.attribute for table in model.tables]
+    items = [(table.attribute, table) for table in model.tables]
+    namespaces = _namespaces(table.attribute for table in model.tables)
     doc = docstring("The tables of this database, as a client and its callbacks see them.")
-    file = SourceFile(doc, ["Context", "Db", *attributes])
+    taken = segments(table.attribute for table in model.tables)
+    file = SourceFile(doc, ["Context", "Db", *namespaces.values(), *taken])
+    # Submodules inside others first, for the outer ones name their classes.
+    for path, name in sorted(namespaces.items(), key=lambda pair: -pair[0].count(".")):
+        file.add(f"class {name}({file.use(BINDINGS, 'DbNamespace')}):")
+        shown = plain(path)
+        about = f"The tables of submodule ``{shown}``: ``client.db.{shown}``."
+        file.add(*docstring(about, indent="    "), "")
+        inside = [
+            (at.removeprefix(f"{path}."), one) for at, one in items if at.startswith(f"{path}.")
+        ]
+        _add_tables(file, inside, namespaces, f"{path}.")
+        file.add("", "")
     file.add(f"class Db({file.use(BINDINGS, 'DbBase')}):")
     file.add(*docstring("The tables of this database: ``client.db``.", indent="    "))
-    if attributes:
+    if items:
         file.add("")
-    for table in model.tables:
-        handle = file.use(f".{table.stem}", handle_class(table), runtime=False)
-        file.add(f"    {table.attribute}: {handle}")
+    _add_tables(file, items, namespaces, "")
     file.add("", "", f"Context = {file.use(BINDINGS, 'Context')}[Db]")
     file.add(*docstring("The first argument of callbacks: ``ctx.db`` is a `Db`."))
     return file.render(header)
+
+
+def _namespaces(attributes: Iterable[str]) -> dict[str, str]:
+    """Return the class of every submodule that has tables, by its path."""
+    paths = {at.rsplit(".", level)[0] for at in attributes for level in range(1, at.count(".") + 1)}
+    ordered = sorted(paths)
+    words = (f"{''.join(map(pascal_case, path.split('.')))}Db" for path in ordered)
+    names = python_names(words, reserved=("Db", "Context"))
+    return dict(zip(ordered, names, strict=True))
+
+
+def _add_tables(
+    file: SourceFile,
+    items: Sequence[tuple[str, TableModel]],
+    namespaces: Mapping[str, str],
+    path: str,
+) -> None:
+    own, below = levels(items)
+    for name, table in own:
+        handle = file.use(f".{table.stem}", handle_class(table), runtime=False)
+        file.add(f"    {name}: {handle}")
+    for name in below:
+        file.add(f"    {name}: {namespaces[path + name]}")
 
 
 def render_module(model: PackageModel, header: str) -> str:
@@ -98,15 +133,29 @@ def render_tables(model: PackageModel, header: str) -> str:
     """Return ``tables.py``: every table as the start of a query."""
     file = SourceFile(
         docstring("The tables of this database as queries: `tables.NAME.where(...)`."),
-        [table.attribute for table in model.tables],
+        segments(table.attribute for table in model.tables),
     )
-    for table in model.tables:
+    _add_queries(file, [(table.attribute, table) for table in model.tables], "")
+    return file.render(header)
+
+
+def _add_queries(file: SourceFile, tables: Sequence[tuple[str, TableModel]], path: str) -> None:
+    """Add queries, and for each submodule a class that holds its own."""
+    indent = "    " * path.count(".")
+    own, below = levels(tables)
+    for name, table in own:
         module = file.use("._module", "MODULE")
         row = file.use(f".{table.row.stem}", table.row.name)
         columns = file.use(f".{table.stem}", columns_class(table))
         items = (row, columns, literal(table.definition.name))
-        file.layout(f"{table.attribute} = ", Group(f"{module}.query(", items, ")"))
-    return file.render(header)
+        file.layout(f"{name} = ", Group(f"{module}.query(", items, ")"), indent=indent)
+    for number, (name, inner) in enumerate(below.items()):
+        if number or own:
+            file.add(*([""] if path else ["", ""]))
+        file.add(f"{indent}class {name}:")
+        about = f"The tables of submodule ``{plain(path + name)}``."
+        file.add(*docstring(about, indent=f"{indent}    "), "")
+        _add_queries(file, inner, f"{path}{name}.")
 
 
 def render_init(model: PackageModel, header: str, about: Sequence[str]) -> str:

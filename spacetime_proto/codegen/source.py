@@ -9,12 +9,14 @@ change what another line of the file means.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from .escape import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+Item = TypeVar("Item")
 
 #: The one module of this project that generated code imports.
 BINDINGS: Final = "spacetime_proto.bindings"
@@ -204,6 +206,26 @@ class SourceFile:
                 blocks.append((names[0], [line]))
         blocks.sort(key=lambda block: _member_key(block[0]))
         return [line for _, lines in blocks for line in lines]
+
+
+def levels(
+    items: Iterable[tuple[str, Item]],
+) -> tuple[list[tuple[str, Item]], dict[str, list[tuple[str, Item]]]]:
+    """Split things with dotted names into those of this level and, by first segment, the others."""
+    own: list[tuple[str, Item]] = []
+    below: dict[str, list[tuple[str, Item]]] = {}
+    for name, item in items:
+        first, dot, rest = name.partition(".")
+        if dot:
+            below.setdefault(first, []).append((rest, item))
+        else:
+            own.append((name, item))
+    return own, below
+
+
+def segments(names: Iterable[str]) -> list[str]:
+    """Return all parts of dotted names."""
+    return [segment for name in names for segment in name.split(".")]
 
 
 def _group(module: str) -> int:

@@ -2,8 +2,9 @@
 
 One rule for generated bindings and for bindings made at run time:
 
-1. Tables are read by their accessor name. They are named in order of their canonical names, which
-   decides which of two equal names gets a ``_``.
+1. Tables are read by their accessor name, those of a submodule as attributes of an attribute:
+   ``client.db.my_auth.sessions``. They are named in order of their canonical names, which decides
+   which of two equal names gets a ``_``; a submodule that is called like a table gets it.
 2. A unique column is read by the column's name: ``find``.
 3. Every other index is read by its accessor name, or by its columns joined with ``_`` if it has
    none: ``filter``. An index over one unique column that would have that column's name is not
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from .model import IndexDef, TableDef
 
+#: How deep submodules may nest.
+MAX_SUBMODULE_DEPTH: Final = 16
 #: Attributes that ``client.db`` has of its own.
 DB_NAMES: Final = frozenset(("attach",))
 
@@ -49,10 +52,34 @@ class Accessor(msgspec.Struct, frozen=True):
 
 
 def table_attributes(tables: Iterable[TableDef]) -> dict[str, str]:
-    """Return attribute names of ``client.db`` by canonical table name."""
+    """Return attribute names of ``client.db`` by canonical table name, with dots in submodules."""
     ordered = sorted(tables, key=lambda table: table.name)
-    names = python_names((_public(table.accessor) for table in ordered), reserved=DB_NAMES)
+    paths = [[_public(segment) for segment in _path(table.accessor)] for table in ordered]
+    names = _dotted(paths, DB_NAMES)
     return {table.name: name for table, name in zip(ordered, names, strict=True)}
+
+
+def function_attributes(accessors: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of functions on ``reducers`` or ``procedures``, with dots in submodules."""
+    return _dotted([_path(accessor) for accessor in accessors])
+
+
+def _path(accessor: str) -> list[str]:
+    # More dots than submodules can nest are in no schema that a server gives.
+    return accessor.split(".", MAX_SUBMODULE_DEPTH)
+
+
+def _dotted(paths: Sequence[Sequence[str]], reserved: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return dotted Python names for paths, in order; what is at one level has distinct names."""
+    leaves = [path[0] for path in paths if len(path) == 1]
+    groups = list(dict.fromkeys(path[0] for path in paths if len(path) > 1))
+    names = python_names([*leaves, *groups], reserved=reserved)
+    own = iter(names[: len(leaves)])
+    inner = {}
+    for group, name in zip(groups, names[len(leaves) :], strict=True):
+        below = [path[1:] for path in paths if len(path) > 1 and path[0] == group]
+        inner[group] = iter([f"{name}.{rest}" for rest in _dotted(below)])
+    return tuple(next(own if len(path) == 1 else inner[path[0]]) for path in paths)
 
 
 def table_accessors(table: TableDef, columns: Sequence[str]) -> tuple[Accessor, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SchemaError
 from ..sats.algebraic import Primitive, Typespace
+from .attributes import MAX_SUBMODULE_DEPTH
 from .model import (
     EnvironmentDef,
     HttpRouteDef,
@@ -39,7 +40,6 @@ ENVIRONMENT_TYPES: dict[str, EnvironmentType] = {
 }
 #: The HTTP methods that schemas know by name.
 HTTP_VERBS = ("Get", "Head", "Post", "Put", "Delete", "Connect", "Options", "Trace", "Patch")
-_MAX_SUBMODULE_DEPTH = 16
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -49,7 +49,7 @@ def read_v10(top: Reader, depth: int = 0) -> RawModule:
     Raises:
         SchemaError: something in it is not as expected.
     """
-    if depth > _MAX_SUBMODULE_DEPTH:
+    if depth > MAX_SUBMODULE_DEPTH:
         raise SchemaError(f"schema: submodules nest too deep at {top.path[:80]}")
     raw = RawModule()
     for section in top["sections"].items():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spacetime_proto.sats.algebraic import AlgebraicType, ProductType
-    from spacetime_proto.schema.model import ModuleDef, TableDef
+    from spacetime_proto.schema.model import EnvironmentDef, ModuleDef, TableDef
 
     from ..http.clients import HttpClient
 
@@ -72,7 +72,7 @@ def describe(
         bool, typer.Option("--json", help="Print the schema (version 10) as JSON.")
     ] = False,
 ) -> None:
-    """Describe a database's tables, reducers and procedures."""
+    """Describe a database: tables, reducers, procedures, environment variables, HTTP routes."""
     from ..http.clients import HttpClient
 
     with HttpClient(host, token=token_from(token, token_file)) as client:
@@ -94,14 +94,23 @@ def _print_module(module: ModuleDef) -> None:
     def text(ty: AlgebraicType) -> str:
         return type_words(ty, names)
 
+    outboxes = {outbox.table: outbox for outbox in module.outboxes}
     for table in module.tables:
         kind = "view" if table.is_view else "event table" if table.is_event else "table"
         access = "" if table.is_public else ", private"
+        outbox = outboxes.get(table.name)
         rows = [
             (column.name, text(column.type), _column_notes(table, column.index))
             for column in table.columns
         ]
-        print_table(("column", "type", ""), rows, title=f"{table.name} ({kind}{access})")
+        if outbox is not None:
+            kind = "outbox"
+            targets = [one.name for one in table.columns if one.index == outbox.target_column]
+            where = f" of the database in {targets[0]}" if targets else ""
+            access += f", calls {outbox.remote_reducer}{where}"
+        called = f"({_parameters(table.params, text)})" if table.params.elements else ""
+        title = f"{table.name}{called} ({kind}{access})"
+        print_table(("column", "type", ""), rows, title=title)
     functions: list[tuple[str, str, str]] = [
         (
             reducer.lifecycle or ("private reducer" if reducer.is_private else "reducer"),
@@ -119,6 +128,22 @@ def _print_module(module: ModuleDef) -> None:
         for procedure in module.procedures
     ]
     print_table(("", "function", "returns"), functions)
+    if module.environment:
+        variables = [
+            (one.name, _allowed(one), "optional" if one.optional else "required")
+            for one in module.environment
+        ]
+        print_table(("environment variable", "value", ""), variables)
+    if module.http_routes:
+        routes = [(route.method, route.path, route.handler) for route in module.http_routes]
+        print_table(("HTTP method", "route", "handler"), routes)
+
+
+def _allowed(variable: EnvironmentDef) -> str:
+    """Return what an environment variable may be, in words."""
+    if variable.type == "string":
+        return "any text"
+    return " or ".join(map(encode_json, variable.values))
 
 
 def _parameters(params: ProductType, text: Callable[[AlgebraicType], str]) -> str:

@@ -167,9 +167,10 @@ def make_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    heading = None if title is None else Text(printable(title), style="table.title")
+    table = Table(title=heading, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table
@@ -178,8 +179,13 @@ def make_table(
 def print_table(
     columns: Iterable[str], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> None:
-    """Print a table."""
-    stdout_console().print(make_table(columns, rows, title=title))
+    """Print a table; its title is a line above it, which the width of the table does not wrap."""
+    from rich.text import Text
+
+    console = stdout_console()
+    if title is not None:
+        console.print(Text(printable(title), style="table.title"), soft_wrap=True)
+    console.print(make_table(columns, rows))
 
 
 def printable(text: str) -> str:
@@ -207,6 +213,8 @@ def writing_to_a_pipe() -> Iterator[None]:
 def one_line_warnings() -> None:
     """Show this package's warnings as one line each, without source."""
 
+    from spacetime_proto.schema.reader import NewerSchemaWarning
+
     def show(
         message: Warning | str,
         category: type[Warning],
@@ -215,7 +223,7 @@ def one_line_warnings() -> None:
         file: Any = None,
         line: str | None = None,
     ) -> None:
-        if issubclass(category, InsecureTokenWarning):
+        if issubclass(category, (InsecureTokenWarning, NewerSchemaWarning)):
             print(f"spacetime-py: warning: {message}", file=sys.stderr)
 
     warnings.showwarning = show

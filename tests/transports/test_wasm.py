@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from spacetime_proto.errors import SchemaError
+from spacetime_proto.schema.load import load_schema
 from spacetime_transports import bindings_writer as generate
 from spacetime_transports import wasm
 from spacetime_transports.wasm import describe_wasm, load_wasm
@@ -130,3 +132,23 @@ def test_without_wasmtime_the_error_names_the_extra(monkeypatch, tmp_path):
     path.write_bytes(b"")
     with pytest.raises(generate.GenerateError, match=r"spacetimedb-client\[wasm\]"):
         generate.module_from_wasm(path)
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "v2.14"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("modules/*.wasm")), ids=lambda path: path.stem)
+def test_modules_of_2_14(path):
+    """Also one that imports functions of the newest ABI, and both kinds of HTTP handler."""
+    data = path.read_bytes()
+    name = "http" if path.stem.startswith("handler") else path.stem
+    if path.stem == "combined":
+        assert b"spacetime_10.6" in data
+    described = describe_wasm(data)
+    assert described == (GOLDEN / "schema" / f"{name}.describe.bin").read_bytes()
+    expected = load_schema((GOLDEN / "schema" / f"{name}.v10.json").read_bytes())
+    module = generate.module_from_wasm(path)
+    assert module == expected
+    assert generate.generate_package(module, source="x") == generate.generate_package(
+        expected, source="x"
+    )

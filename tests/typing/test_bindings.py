@@ -101,7 +101,7 @@ def test_wrong_programs_are_rejected(check: Any, workplace: Path) -> None:
 @pytest.mark.parametrize("check", CHECKERS)
 def test_every_recorded_schema_generates_code_that_checks(check: Any, tmp_path: Path) -> None:
     names = []
-    for path in sorted((GOLDEN / "schema").glob("*.json")):
+    for path in sorted(GOLDEN.rglob("schema/*.json")):
         names.append(re.sub(r"\W", "_", path.stem))
         module = load_schema(path.read_text())
         write(tmp_path / names[-1], generate(module, source=path.name, version="1"))
@@ -128,3 +128,33 @@ def test_every_recorded_schema_generates_code_that_linters_like(tmp_path: Path) 
             [ruff, *command, str(tmp_path)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-3000:]
+
+
+SUBMODULES = """
+from typing import assert_type
+import combined as mb
+from spacetime_proto.bindings import Call
+
+
+def use(db: mb.Db) -> None:
+    assert_type(mb.reducers.my_auth.clean_expired(max_age=3), Call[None])
+    row = db.my_auth.session_row.session_id.find(3)
+    assert_type(row, mb.MyAuthSessionRow | None)
+    mb.tables.my_auth.session_row.where(lambda row: row.user_name == "ann")
+    mb.reducers.my_auth.clean_expired("3")  # wrong
+    db.my_auth.sessions  # wrong
+    mb.tables.my_auth.sessions  # wrong
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKERS)
+def test_submodules(check: Any, tmp_path: Path) -> None:
+    module = load_schema((GOLDEN / "v2.14" / "schema" / "combined.v10.json").read_text())
+    write(tmp_path / "combined", generate(module, source="combined", version="1"))
+    (tmp_path / "use.py").write_text(SUBMODULES)
+    lines = enumerate(SUBMODULES.splitlines(), 1)
+    marked = [number for number, line in lines if line.endswith("# wrong")]
+    found = check(tmp_path, "use.py", "combined")
+    assert sorted(set(found.pop("use.py"))) == marked
+    assert found == {}

@@ -29,6 +29,7 @@ from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.types import Identity
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "schema"
+COMBINED = GOLDEN.parent / "v2.14" / "schema" / "combined.v10.json"
 
 
 def definition(name):
@@ -104,6 +105,35 @@ def test_names_on_the_wire_and_in_code():
     assert made.tables.player1.sql == 'SELECT * FROM "Player1Canonical"'
     db = made.create_db()
     assert db["Player1Canonical"] is db.player1
+
+
+def test_parameters_have_one_name_and_may_be_spelled_as_in_the_source():
+    for form in ("sdk-test-case-conversion.v10", "sdk-test-case-conversion.v9"):
+        make = dynamic_module(definition(form)).reducers
+        make = next(one for one in make if "reate" in one.__name__)
+        expected = Call("reducer", "create_player_1", ("a", 1))
+        assert str(inspect.signature(make)) == "(player_1_name, start_2_level)"
+        assert make("a", 1) == expected
+        assert make(player_1_name="a", start_2_level=1) == expected
+        assert make("a", Start2Level=1) == expected
+        with pytest.raises(TypeError, match="unexpected keyword argument 'Start2Level'"):
+            make("a", Start2Level=1, start_2_level=2)
+
+
+def test_submodules_are_namespaces():
+    module = dynamic_module(load_schema(COMBINED.read_text()))
+    assert module.reducers.my_auth.clean_expired(max_age=3) == Call(
+        "reducer", "my_auth.clean_expired", (3,)
+    )
+    assert module.tables.my_auth.session_row.sql == (
+        'SELECT * FROM "my_auth"."session_row" AS "session_row"'
+    )
+    assert len(module.reducers) == len(list(module.reducers)) == 3
+    assert repr(module.tables) == "<Namespace of tables: plainTable, my_auth>"
+    with pytest.raises(AttributeError, match="no reducer 'clean'"):
+        _ = module.reducers.my_auth.clean
+    session = module.create_db().my_auth.session_row
+    assert session.table_name == "my_auth.session_row"
 
 
 def test_the_kind_of_a_table_decides_about_its_handle():

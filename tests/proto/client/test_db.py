@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.cache.cache import Cache
 from spacetime_proto.client.db import Db
 from spacetime_proto.client.table_handles import EventTableHandle, KeyedTableHandle, TableHandle
-from tests.support.golden import golden_module
+from spacetime_proto.schema.load import load_schema
+from tests.support.golden import GOLDEN, golden_module
 
 
 def chat(**names: Any) -> Db:
@@ -61,3 +63,18 @@ def test_an_unknown_table_names_the_known_ones() -> None:
 def test_canonical_and_accessor_names() -> None:
     db: Any = Db(golden_module("sdk-test-case-conversion").bound)
     assert db.player1 is db["Player1Canonical"]
+
+
+def test_tables_of_submodules() -> None:
+    schema = GOLDEN / "v2.14" / "schema" / "combined.v10.json"
+    module = dynamic_module(load_schema(schema.read_text()))
+    for db in (module.create_db(), cast("Any", Db(module.bound))):
+        assert db.my_auth.session_row is db["my_auth.session_row"]
+        assert db.plainTable is db["plain_table"]
+        assert len(db) == 2
+        assert repr(db.my_auth) == "<DbNamespace session_row>"
+        with pytest.raises(AttributeError, match=r"this submodule has no table 'sessions'"):
+            _ = db.my_auth.sessions
+    db = module.create_db()
+    # As bindings that version 1.0 made have it.
+    assert db.my_auth_session_row is db.my_auth.session_row

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
 import re
 import subprocess
 import sys
+from operator import attrgetter
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -15,10 +18,14 @@ from hypothesis import strategies as st
 from spacetime_proto.codegen.package import MARKER, generate
 from spacetime_proto.schema.load import load_schema, to_v10_json
 from spacetime_proto.schema.model import ModuleDef
+from spacetime_proto.schema.raw_bsatn import load_raw_module
 from tests.support.golden import GOLDEN
 from tests.support.hostile import hostile_modules
 
-SCHEMAS = sorted((GOLDEN / "schema").glob("*.json"))
+SCHEMAS = [
+    *sorted((GOLDEN / "schema").glob("*.json")),
+    *sorted((GOLDEN / "v2.14" / "schema").glob("*.json")),
+]
 
 
 def generate_from(path, **options):
@@ -59,8 +66,9 @@ def test_a_package_imports_and_fits_its_own_schema(schema, import_package):
     public = {table.name for table in module.tables if table.is_public and not table.is_system}
     assert {handle.table_name for handle in db} == public
     for name in public:
-        attribute = next(key for key, value in vars(db).items() if value is db[name])
-        assert getattr(package.tables, attribute).sql.startswith("SELECT * FROM ")
+        attribute = package.MODULE.create_db().__attribute_names__[name]
+        assert attrgetter(attribute)(db) is db[name]
+        assert attrgetter(attribute)(package.tables).sql.startswith("SELECT * FROM ")
     package.MODULE.check_fits(module)
     for name in package.__all__:
         assert getattr(package, name) is not None
@@ -138,10 +146,12 @@ def test_hostile_schemas_can_be_imported(import_package, module):
     db = package.MODULE.create_db()
     names = {table.name for table in module.tables if not table.is_system}
     assert {handle.table_name for handle in db} == names
-    attributes = [key for key, value in vars(db).items() if key not in ("_tables",)]
-    assert len(attributes) == len(names)
-    for attribute in attributes:
-        query = getattr(package.tables, attribute)
+    attributes = db.__attribute_names__
+    assert set(attributes) == names
+    assert len(set(attributes.values())) == len(names)
+    for name, attribute in attributes.items():
+        assert attrgetter(attribute)(db) is db[name]
+        query = attrgetter(attribute)(package.tables)
         row = package.MODULE.bound.tables[query.table].row_class
         assert row in package.MODULE.bound.types.classes.values()
 
@@ -151,3 +161,57 @@ def test_a_package_does_not_pull_in_the_event_loops():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for heavy in ("'anyio'", "'asyncio'", "'trio'", "'spacetime_proto.codegen'", "'hypothesis'"):
         assert heavy not in out.stdout
+
+
+NEWEST = GOLDEN / "v2.14" / "schema"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name.partition(".")[0] for path in NEWEST.glob("*.describe.bin"))
+)
+def test_it_does_not_matter_who_was_asked(name):
+    """The server, an older one, and the compiled module give one package."""
+    answer = (NEWEST / f"{name}.v10.json").read_text()
+    expected = generate(load_schema(answer), source="x", version="1")
+    compiled = load_raw_module((NEWEST / f"{name}.describe.bin").read_bytes())
+    assert generate(compiled, source="x", version="1") == expected
+    before = answer
+    for new, old in (("new_name", "newName"), ("http_code_2", "HTTPCode2"), ("max_age", "maxAge")):
+        before = before.replace(f'"some": "{new}"', f'"some": "{old}"')
+        before = before.replace(f'"some":"{new}"', f'"some":"{old}"')
+    assert generate(load_schema(before), source="x", version="1") == expected
+
+
+def test_version_9_gives_the_same_functions():
+    """As far as source and canonical names of things are the same, which version 9 does not tell."""
+    for name in ("plain", "viewargs"):
+        files = {}
+        for version in (9, 10):
+            text = (NEWEST / f"{name}.v{version}.json").read_text()
+            module = load_schema(text)
+            canonical = msgspec.structs.replace(
+                module,
+                tables=tuple(msgspec.structs.replace(t, accessor=t.name) for t in module.tables),
+                reducers=tuple(
+                    msgspec.structs.replace(r, accessor=r.name) for r in module.reducers
+                ),
+            )
+            files[version] = generate(canonical, source="x", version="1")
+        assert files[9]["reducers.py"] == files[10]["reducers.py"]
+
+
+def test_bindings_from_before_2_14_go_on_working(import_package):
+    """Their tables of submodules stand beside the others, their parameters have source names."""
+    answer = json.loads((NEWEST / "combined.v10.json").read_text())
+    module = load_schema(answer)
+    files = generate(module, source="x", version="1")
+    old = msgspec.structs.replace(
+        module,
+        tables=tuple(
+            msgspec.structs.replace(t, accessor=t.accessor.replace("my_auth", "myAuth"))
+            for t in module.tables
+        ),
+    )
+    files["_schema.py"] = f"SCHEMA = {to_v10_json(old)!r}\n"
+    db = import_package(files).MODULE.create_db()
+    assert db.myAuth_session_row is db["my_auth.session_row"]

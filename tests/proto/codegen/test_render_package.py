@@ -27,11 +27,17 @@ def test_the_tables_of_a_client():
         "    from .user import UserTable\n"
         "\n"
         "\n"
+        "class OldDb(DbNamespace):\n"
+        '    """The tables of submodule ``old``: ``client.db.old``."""\n'
+        "\n"
+        "    user: OldUserTable\n"
+        "\n"
+        "\n"
         "class Db(DbBase):\n"
         '    """The tables of this database: ``client.db``."""\n'
         "\n"
-        "    old_user: OldUserTable\n"
         "    user: UserTable\n"
+        "    old: OldDb\n"
         "\n"
         "\n"
         "Context = Context_[Db]\n"
@@ -109,3 +115,24 @@ def test_a_change_of_the_schema_changes_few_lines():
     assert len(set(after) - set(before)) <= 2
     tree = ast.parse("\n".join(after))
     assert json.loads(ast.literal_eval(tree.body[-1].value))["list"][20]["number"] == 20
+
+
+def test_tables_of_submodules_as_queries():
+    text = files({"user": "User", "a.b.c": ("User", {}), "a.d.c": ("User", {})})["tables.py"]
+    assert text.endswith(
+        'user = MODULE.query(User, UserColumns, "user")\n'
+        "\n"
+        "\n"
+        "class a:\n"
+        '    """The tables of submodule ``a``."""\n'
+        "\n"
+        "    class b:\n"
+        '        """The tables of submodule ``a.b``."""\n'
+        "\n"
+        '        c = MODULE.query(User, ABCColumns, "a.b.c")\n'
+        "\n"
+        "    class d:\n"
+        '        """The tables of submodule ``a.d``."""\n'
+        "\n"
+        '        c = MODULE.query(User, ADCColumns, "a.d.c")\n'
+    )

@@ -8,6 +8,7 @@ from spacetime_proto.sats.algebraic import Element, Primitive, ProductType, Type
 from spacetime_proto.schema.attributes import (
     DB_NAMES,
     HANDLE_NAMES,
+    function_attributes,
     table_accessors,
     table_attributes,
 )
@@ -124,5 +125,26 @@ def test_tables_are_read_by_their_accessors():
         "b": "attach_",
         "c": "User_",
         "d": "tables",
-        "e.f": "e_f",
+        "e.f": "e.f",
     }
+
+
+def test_submodules_are_attributes_too():
+    tables = [
+        table([], name="a", accessor="my_auth"),
+        table([], name="authz.sessions", accessor="my_auth.sessions"),
+        table([], name="authz.x.y", accessor="my_auth.class.import"),
+        table([], name="attach.t"),
+        table([], name="z.__a"),
+    ]
+    assert table_attributes(tables) == {
+        "a": "my_auth",
+        "authz.sessions": "my_auth_.sessions",
+        "authz.x.y": "my_auth_.class_.import_",
+        "attach.t": "attach_.t",
+        "z.__a": "z.a",
+    }
+    accessors = ("lib.f", "lib.g", "f", "lib", "lib.F", "lib.f")
+    assert function_attributes(accessors) == ("lib_.f", "lib_.g", "f", "lib", "lib_.F", "lib_.f_")
+    # More dots than submodules can have are part of a name.
+    assert function_attributes([".".join("a" * 40)])[0].count(".") == 16

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spacetime_proto.sats.sats_json import from_json
+from spacetime_proto.schema.load import load_schema
 from spacetime_proto.server import U64, Context, Module, column
 from spacetime_proto.types import ScheduleAt, Some, Timestamp
 from spacetime_transports.cli.cells import cell
+from spacetime_transports.http.clients import HttpClient
 from spacetime_transports.server import serve_in_thread
 from tests.conformance.modules import sdk_test
-from tests.support.golden import golden_module
+from tests.support.golden import GOLDEN, golden_module
 
 if TYPE_CHECKING:
     from tests.transports.cli.conftest import Run
@@ -81,3 +84,42 @@ def test_describe_tells_what_is_private_and_what_comes_by_itself(run: Run) -> No
     assert "hidden (table, private)" in out
     assert "primary key, auto increment" in out.replace("btree, ", "")
     assert "told (event table)" in out
+
+
+def answer_of(name: str) -> bytes:
+    """Return the schema of a recorded module of SpacetimeDB 2.14."""
+    return (GOLDEN / "v2.14" / "schema" / f"{name}.v10.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("outbox", ["outbound_pings (outbox, calls receive_ping of the database in target)"]),
+        ("viewargs", ["players_by(min_level: U32, team_name: String) (view)", "mine (view)"]),
+        ("environment", ["API_KEY", "any text", "required", '"dev" or "prod"', "optional"]),
+        ("http", ["POST", "/post", "get_simple"]),
+        ("combined", ["my_auth.session_row (table)", "my_auth.clean_expired(max_age: U64)"]),
+    ],
+)
+def test_describe_tells_what_2_14_has(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, wanted: list[str]
+) -> None:
+    monkeypatch.setattr(HttpClient, "schema", lambda self, database: load_schema(answer_of(name)))
+    outcome = run("describe", "--host", "http://127.0.0.1:1", "--database", "x")
+    assert outcome.code == 0
+    for text in wanted:
+        assert text in outcome.out
+
+
+def test_a_newer_server_is_a_line_on_standard_error(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = b'{"sections":[{"Tomorrow":[]}]}'
+    monkeypatch.setattr(HttpClient, "schema", lambda self, database: load_schema(newer))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        outcome = run("describe", "--host", "http://127.0.0.1:1", "--database", "x")
+    assert outcome.code == 0
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("spacetime-py: warning: schema: left out, because a newer SpacetimeDB")
+    assert "section 'Tomorrow'" in line
