@@ -73,6 +73,10 @@ def accept_token(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
 
 
+#: What a server may answer while another connection holds the client's session, instead of accepting
+#: the new one and closing it (docs/protocol.md section 3.7).
+_CONFLICT = 409
+
 #: What gateways and load balancers in front of a server say for it.
 _GATEWAY = {
     429: "too many requests, says the server or a gateway in front of it",
@@ -136,6 +140,8 @@ def refusal(
         said = f", a redirect; connect to {location.partition('?')[0]}"
     message = f"{host} answered the WebSocket upgrade with {status}{said}"
     error = HandshakeError(message, status=status, body=body)
+    if status == _CONFLICT:
+        error.is_transient = error.retry_soon = True
     wait = "" if headers is None else headers.get("retry-after") or ""
     if wait.isdecimal() and wait.isascii():  # the other form is a date, and there is no clock here
         error.retry_after = float(wait)

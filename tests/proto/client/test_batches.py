@@ -32,7 +32,8 @@ def lost(protocol: str = "v3.bsatn.spacetimedb", **options: Any) -> tuple[Script
         script.send(v2.SubscribeAppliedMessage(sent.request_id, sent.query_set_id, (rows,)))
     script.events()
     script.lose()
-    return script, *sets
+    first, second = sets
+    return script, first, second
 
 
 def close(script: Script, code: int, reason: str = "") -> list[ev.Event]:

@@ -186,9 +186,25 @@ def test_what_is_no_answer(data: bytes, words: str) -> None:
     assert failure.is_transient is (data == b"")  # as a port forwarder does without a server
 
 
+def test_a_session_that_is_held_may_be_told_before_the_upgrade() -> None:
+    error = refusal(409, "The session is still connected", host="h")
+    assert error.is_transient and error.retry_soon
+    assert str(error) == "h answered the WebSocket upgrade with 409: The session is still connected"
+    assert not refusal(503, "", host="h").retry_soon
+
+
 @pytest.mark.parametrize(
     ("status", "is_transient"),
-    [(429, True), (502, True), (503, True), (504, True), (500, False), (200, False), (404, False)],
+    [
+        (429, True),
+        (502, True),
+        (503, True),
+        (504, True),
+        (500, False),
+        (200, False),
+        (404, False),
+        (409, True),
+    ],
 )
 def test_which_refusals_may_pass(status: int, is_transient: bool) -> None:
     assert refusal(status, "", host="h").is_transient is is_transient
