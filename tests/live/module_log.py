@@ -14,8 +14,9 @@ __all__ = ["comings_and_goings", "one_after_the_other"]
 
 def comings_and_goings(target: Target) -> list[tuple[str, str]]:
     """Return ("connected" or "disconnected", hexadecimal connection id), in the log's order."""
-    words = (line["message"].split() for line in target.http.logs(target.database))
-    return [(said[0], said[1]) for said in words if said[0] in ("connected", "disconnected")]
+    words = [tuple(line["message"].split()) for line in target.http.logs(target.database)]
+    known = ("connected", "disconnected")
+    return [(said[0], said[1]) for said in words if len(said) == 2 and said[0] in known]
 
 
 def one_after_the_other(connections: Iterable[Any]) -> list[tuple[str, str]]:

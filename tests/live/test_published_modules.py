@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spacetime_proto.bindings import dynamic_module
 from spacetime_proto.errors import HttpError, MissingEnvironment, ReducerError
 from spacetime_transports import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.live.kit import LiveKit
     from tests.live.target import Target
 
 MODULES = Path(__file__).parents[1] / "golden" / "v2.14" / "modules"
@@ -45,6 +47,29 @@ def database(owner: HttpClient) -> Iterator[str]:
 
 def stored(owner: HttpClient, database: str) -> dict[str, Any]:
     return {row.key: row.value for row in owner.sql(database, "SELECT * FROM st_env").rows}
+
+
+async def test_tables_and_reducers_of_a_submodule(
+    kit: LiveKit, owner: HttpClient, database: str
+) -> None:
+    """The server has the names of the namespace's own spelling: `my_auth.session_row`."""
+    owner.publish(database, COMBINED.read_bytes())
+    module = dynamic_module(owner.schema(database))
+    async with kit.connect(module, database=database) as client:
+        table = client.db.my_auth.session_row
+        assert table.table_name == "my_auth.session_row"
+        sessions = module.tables.my_auth.session_row
+        young = await client.subscribe(sessions.where(lambda row: row.session_id < 31))
+        await client.call(module.reducers.my_auth.clean_expired(30))
+        owner.call(database, "my_auth.clean_expired", {"max_age": 31})
+        assert [(row.session_id, row.user_name) for row in table] == [(30, "ann")]
+        assert table.session_id.find(30) == next(iter(table))
+        await client._do(client.raw.subscribe_to_all_tables())
+        await client.unsubscribe(young)
+        assert sorted(row.session_id for row in table) == [30, 31]
+        assert len(await client.query(sessions)) == 2
+    rows = owner.sql(database, "SELECT * FROM my_auth.session_row WHERE session_id > 30").rows
+    assert [row.session_id for row in rows] == [31]
 
 
 def test_variables_are_published_kept_and_removed(owner: HttpClient, database: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spacetime_proto.errors import QueryError, SubscriptionError
-from spacetime_proto.types import ConnectionId, Identity, Timestamp
+from spacetime_proto.types import ConnectionId, Identity, Timestamp, Uuid
 from tests.live.kit import Log
 
 if TYPE_CHECKING:
@@ -133,3 +133,28 @@ async def test_literals_of_each_type(kit: LiveKit) -> None:
     assert row.connection == ConnectionId.from_hex("0a" * 16)
     assert row.at == Timestamp(1_700_000_000_000_001)
     assert row.uuid.to_uuid().int == 10
+
+
+async def test_calls_by_the_bindings(kit: LiveKit, target: Target) -> None:
+    """What the bindings write of typed values is what the server reads as those values."""
+    tables = target.module.tables
+    values = (
+        False,
+        127,
+        2**128 - 1,
+        "quote ' and \\ ä→𝄞",
+        b"\x00\xff",
+        Identity.from_hex("c2" * 32),
+        ConnectionId.from_hex("0a" * 16),
+        Timestamp(1_700_000_000_000_001),
+        Uuid.from_hex("00112233445566778899aabbccddeeff"),
+    )
+    async with kit.connect() as client:
+        await fill(client, target)
+        await client.subscribe(
+            tables.indexed_from(1, 5), tables.literals(*values), tables.regionNames(2)
+        )
+        assert sorted(row.id for row in client.db.indexed_from) == [2, 3]
+        assert [row.id for row in client.db.regionNames] == [4]
+        (row,) = client.db.literals
+        assert tuple(getattr(row, name) for name in row.__struct_fields__) == values

@@ -2,8 +2,8 @@
 //!
 //! Names are chosen so that a 2.x server, which rewrites them at publish time, leaves them as they are: tables, columns and
 //! reducers in snake_case with digits as words of their own (`one_u_8`), variants in lower camelCase, types in PascalCase.
-//! So the same names hold on every server. What the two crate versions spell differently is in `compat`, and what only 2.x
-//! has is in `two`.
+//! So the same names hold on every server; the exceptions are in `renamed`. What the two crate versions spell differently
+//! is in `compat`, and what only 2.x has is in `two`.
 #![allow(non_camel_case_types)]
 
 #[macro_use]
@@ -17,6 +17,8 @@ mod filler;
 mod indexes;
 mod joins;
 mod keys;
+#[cfg(feature = "two")]
+mod renamed;
 mod timer;
 #[cfg(feature = "two")]
 mod two;

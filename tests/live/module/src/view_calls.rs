@@ -18,13 +18,6 @@ pub fn me_if_named(ctx: &ViewContext, name: String) -> Option<User> {
     ctx.db.user().identity().find(ctx.sender()).filter(|user| user.name.as_ref() == Some(&name))
 }
 
-/// A name that the server rewrites: it is `region_names` there, its parameter `region_id`.
-#[view(accessor = regionNames, public)]
-#[allow(non_snake_case)]
-pub fn regionNames(ctx: &AnonymousViewContext, regionId: u32) -> Vec<Indexed> {
-    ctx.db.indexed().region().filter(regionId).collect()
-}
-
 #[derive(SpacetimeType)]
 pub struct Literals {
     pub flag: bool,
