@@ -350,7 +350,7 @@ class ReducerError(SpacetimeError):
 
 #: How the host ends what it says of a reducer that panicked, where nothing else tells it from a
 #: module's own error: on v1 and over HTTP (docs/protocol.md section 4.4).
-PANIC_ENDING: Final = "instance encountered a fatal error."
+PANIC_WORDS: Final = "instance encountered a fatal error."
 
 
 class InternalError(SpacetimeError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
-    PANIC_ENDING,
+    PANIC_WORDS,
     Disconnected,
     InternalError,
     LocalProtocolError,
@@ -350,6 +350,6 @@ def _v1_failure(info: ReducerInfo) -> SpacetimeError:
     text = info.message or ""
     if info.status == "out_of_energy":
         return InternalError("reducer ran out of energy", name=info.name)
-    if _never_ran(info) or text.endswith(PANIC_ENDING):
+    if _never_ran(info) or PANIC_WORDS in text:
         return InternalError(text, name=info.name)
     return ReducerError(text, name=info.name, value=text)

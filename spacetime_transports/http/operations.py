@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 
 from spacetime_proto.errors import (
-    PANIC_ENDING,
+    PANIC_WORDS,
     AuthError,
     DatabaseNotFound,
     DecodeError,
@@ -231,7 +231,7 @@ def call(
 
 def _raise_call(response: HttpResponse, database: str, function: str) -> NoReturn:
     text = response.text.strip()
-    if response.status == 530 and text.endswith(PANIC_ENDING):
+    if response.status == 530 and PANIC_WORDS in text:
         raise InternalError(text, name=function)
     if response.status == 530:
         raise ReducerError(text, name=function)

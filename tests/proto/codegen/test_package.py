@@ -68,7 +68,9 @@ def test_a_package_imports_and_fits_its_own_schema(schema, import_package):
     for name in public:
         attribute = package.MODULE.create_db().__attribute_names__[name]
         assert attrgetter(attribute)(db) is db[name]
-        assert attrgetter(attribute)(package.tables).sql.startswith("SELECT * FROM ")
+        query = attrgetter(attribute)(package.tables)
+        if not db[name].table.definition.params.elements:  # else it takes arguments
+            assert query.sql.startswith("SELECT * FROM ")
     package.MODULE.check_fits(module)
     for name in package.__all__:
         assert getattr(package, name) is not None

@@ -24,18 +24,18 @@ def files():
 
 def test_the_functions():
     text = files()["tables.py"]
-    start = text.index('player = MODULE_.query(Player, PlayerColumns, "player")\n')
+    start = text.index('player = MODULE.query(Player, PlayerColumns, "player")\n')
     assert text[start:].split("\n", 1)[1] == (
         "\n"
         "\n"
-        "def near(minLevel: int, MODULE: str) -> ViewCall[Player]:\n"
+        "def near(min_level: int, module: str) -> ViewCall[Player]:\n"
         '    """Query view ``near`` with these arguments.\n'
         "\n"
         "    Args:\n"
-        "        minLevel: ``U32``\n"
-        "        MODULE: ``String``\n"
+        "        min_level: ``U32``\n"
+        "        module: ``String``\n"
         '    """\n'
-        '    return MODULE_.call_view(Player, "near", minLevel, MODULE)\n'
+        '    return MODULE.call_view(Player, "near", min_level, module)\n'
         "\n"
         "\n"
         "def some(few: int | None, many: list[int]) -> ViewCall[Player]:\n"
@@ -47,7 +47,7 @@ def test_the_functions():
         "        few: ``Option<U32>``\n"
         "        many: ``Array<U32>``\n"
         '    """\n'
-        '    return MODULE_.call_view(Player, "some", few, many)\n'
+        '    return MODULE.call_view(Player, "some", few, many)\n'
     )
 
 
