@@ -59,3 +59,18 @@ def test_they_make_queries(import_package):
     with pytest.raises(QueryError, match="parameter 'few' of view 'some' has type Option<U32>"):
         package.tables.some(1, [])
     assert isinstance(package.MODULE.create_db().near, Table)
+
+
+def test_those_of_submodules(import_package):
+    views = {
+        "player": "Player",
+        **{name: VIEWS["near"] for name in ("lib.near", "lib.far", "lib.deep.near")},
+    }
+    package = import_package(
+        generate(make_module({"Player": product(id=U32)}, views), source="test", version="1")
+    )
+    lib = package.tables.lib
+    for function, name in ((lib.near, "lib.near"), (lib.deep.near, "lib.deep.near")):
+        parts = ".".join(f'"{part}"' for part in name.split("."))
+        assert function(5, "x").sql == f"SELECT * FROM {parts}(5, 'x')"
+    assert lib.far(min_level=1, module="").sql == """SELECT * FROM "lib"."far"(1, '')"""
