@@ -261,17 +261,20 @@ class Module(Generic[DbT]):
         names = table_attributes(self.definition.tables)
         return Namespace(
             "table",
-            {attribute: self._start(self.bound.tables[name]) for name, attribute in names.items()},
+            {
+                attribute: self._start(attribute, self.bound.tables[name])
+                for name, attribute in names.items()
+            },
         )
 
-    def _start(self, table: BoundTable) -> Any:
+    def _start(self, attribute: str, table: BoundTable) -> Any:
         if not table.definition.params.elements:
             return self.query(table.row_class, Columns, table.name)
         parameters = self.relation(table.name).parameters
         return _named_function(
             f"Query view {table.name!r}.",
             table.name,
-            table.definition.accessor,
+            attribute.rpartition(".")[2],
             [parameter.attribute for parameter in parameters],
             partial(self.call_view, table.row_class, table.name),
         )

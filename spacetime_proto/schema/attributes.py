@@ -3,8 +3,9 @@
 One rule for generated bindings and for bindings made at run time:
 
 1. Tables are read by their accessor name, those of a submodule as attributes of an attribute:
-   ``client.db.my_auth.sessions``. They are named in order of their canonical names, which decides
-   which of two equal names gets a ``_``; a submodule that is called like a table gets it.
+   ``client.db.my_auth.sessions``. A view with parameters, which is a function on ``tables``, has its
+   name in snake_case, as functions have in Python. They are named in order of their canonical names,
+   which decides which of two equal names gets a ``_``; a submodule that is called like a table gets it.
 2. A unique column is read by the column's name: ``find``.
 3. Every other index is read by its accessor name, or by its columns joined with ``_`` if it has
    none: ``filter``. An index over one unique column that would have that column's name is not
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from .case import python_name, python_names
+from .case import python_name, python_names, snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,9 +55,15 @@ class Accessor(msgspec.Struct, frozen=True):
 def table_attributes(tables: Iterable[TableDef]) -> dict[str, str]:
     """Return attribute names of ``client.db`` by canonical table name, with dots in submodules."""
     ordered = sorted(tables, key=lambda table: table.name)
-    paths = [[_public(segment) for segment in _path(table.accessor)] for table in ordered]
+    paths = [[_public(segment) for segment in _path(_spelled(table))] for table in ordered]
     names = _dotted(paths, DB_NAMES)
     return {table.name: name for table, name in zip(ordered, names, strict=True)}
+
+
+def _spelled(table: TableDef) -> str:
+    if not table.params.elements:
+        return table.accessor
+    return ".".join(snake_case(segment) for segment in table.accessor.split("."))
 
 
 def function_attributes(accessors: Iterable[str]) -> tuple[str, ...]:

@@ -271,7 +271,7 @@ M214 = load_schema((GOLDEN.parent / "v2.14" / "schema" / "m214.v10.json").read_t
 
 def test_a_view_with_parameters_is_a_function_that_makes_a_query():
     made = dynamic_module(M214)
-    near = made.tables.playersAtLevel
+    near = made.tables.players_at_level
     assert near(5, "x").sql == near(team_name="x", min_level=5).sql
     assert near(5, "x").sql == """SELECT * FROM "players_at_level"(5, 'x')"""
     assert str(inspect.signature(near)) == "(min_level, team_name)"
@@ -284,6 +284,6 @@ def test_a_view_with_parameters_is_a_function_that_makes_a_query():
 
 def test_the_rows_of_all_its_calls_are_one_table_without_key():
     db = dynamic_module(M214).create_db()
-    assert type(db.playersAtLevel) is Table
-    assert not hasattr(db.playersAtLevel, "on_update")
-    assert not hasattr(db.playersAtLevel, "id")
+    assert type(db.players_at_level) is Table
+    assert not hasattr(db.players_at_level, "on_update")
+    assert not hasattr(db.players_at_level, "id")
