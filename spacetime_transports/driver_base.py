@@ -11,8 +11,9 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from spacetime_proto.client.batch_support import BatchSupport
 from spacetime_proto.client.callback_arity import check_callback
 from spacetime_proto.client.callbacks import Callbacks
 from spacetime_proto.client.life import LifeRules, LifeStatus
@@ -50,6 +51,9 @@ R = TypeVar("R")
 
 #: The drivers of this process; those that a fork copies into a child do not belong to it.
 _drivers: weakref.WeakSet[DriverBase[Any]] = weakref.WeakSet()
+#: URLs of servers that have refused SubscribeBatch, for all clients of this process. To forget them
+#: is not needed: a server that was updated still takes one Subscribe per query set.
+SERVERS_WITHOUT_BATCH: Final[set[str]] = set()
 
 #: Bytes asked for in one read.
 READ_SIZE = 256 * 1024
@@ -135,6 +139,7 @@ class DriverBase(Generic[DbT]):
     def _begin(self, module: Module[DbT]) -> None:
         """Make the session; needs bindings."""
         session = ClientSession(self.options.client, module, entropy=os.urandom)
+        session.batches = BatchSupport(SERVERS_WITHOUT_BATCH, self.address.url)
         session.set_driver(
             check_callback=self.check_callback,
             change_stream=self._change_stream,

@@ -18,15 +18,23 @@ _MAX_UNANSWERED: Final = 2
 
 
 class BatchSupport:
-    """What one client has learned of its server. Another client begins anew: servers are updated."""
+    """What one client knows of its server.
 
-    def __init__(self) -> None:
+    Args:
+        refused_by: servers that do not know the request; clients that share the set learn of each
+            other. This client's own by default.
+        server: what its server is called there.
+    """
+
+    def __init__(self, refused_by: set[str] | None = None, server: str = "") -> None:
+        self._refused_by = set() if refused_by is None else refused_by
+        self._server = server
         self._unanswered = 0
 
     @property
     def is_likely(self) -> bool:
         """Whether to send SubscribeBatch."""
-        return self._unanswered < _MAX_UNANSWERED
+        return self._unanswered < _MAX_UNANSWERED and self._server not in self._refused_by
 
     def connection_ended(self, sets: Sets, cause: BaseException | None) -> None:
         """Learn from the end of a connection, and mark its cause if the next one will do better."""
@@ -34,7 +42,7 @@ class BatchSupport:
             if self.is_likely:
                 self._unanswered = 0
         elif isinstance(cause, Disconnected) and _UNKNOWN_BATCH.search(cause.reason):
-            self._unanswered = _MAX_UNANSWERED
+            self._refused_by.add(self._server)
             cause.retry_soon = True
         else:
             self._unanswered += 1

@@ -85,7 +85,8 @@ class ClientSession(Requests, Generic[DbT]):
         """Whether an event has told of the end of the last attempt."""
         self._last_words = b""
         self._token_hint = ""
-        self._batches = BatchSupport()
+        self.batches = BatchSupport()
+        """Whether the server knows SubscribeBatch; a driver may let clients share what they learn."""
         self._now = 0.0
         self._current: Iterator[Event] | None = None
         """The events of the current message that `events` has not yielded yet."""
@@ -354,7 +355,7 @@ class ClientSession(Requests, Generic[DbT]):
             tap=tap,
             previous=self.cache if again else None,
             replayed=self._waiting.take_sets() if again else (),
-            may_batch=self._batches.is_likely,
+            may_batch=self.batches.is_likely,
         )
         if tap is not None:
             tap.started(protocol, accepted.headers)
@@ -415,7 +416,7 @@ class ClientSession(Requests, Generic[DbT]):
         if isinstance(cause, AuthError):
             cause = cause.with_hint(self._token_hint)
         if connection is not None and greeted:
-            self._batches.connection_ended(connection.sets, cause)
+            self.batches.connection_ended(connection.sets, cause)
         retry_in: float | None = None
         may_retry = not (self._is_damaged or self._closing_by_user)
         if cause is not None and may_retry and self.decide is not None:

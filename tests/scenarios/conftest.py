@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spacetime_transports.driver_base import SERVERS_WITHOUT_BATCH
 from spacetime_transports.server import ThreadServer, serve_in_thread
 from tests.scenarios.kit import ASYNC_DRIVERS, DRIVERS, Kit
 from tests.scenarios.world import make_module
@@ -76,6 +77,7 @@ def server(waiting: threading.Event) -> Iterator[ThreadServer]:
 def kit(driver: str, frames: str, server: ThreadServer) -> Iterator[Kit]:
     """Return the driver's kit; afterwards no thread of a client may be left."""
     yield Kit(driver, server, frames)
+    SERVERS_WITHOUT_BATCH.clear()  # another server may get the same port
     for thread in threading.enumerate():
         if thread.name.startswith("spacetime"):
             thread.join(PATIENCE)  # it may be about to end

@@ -114,3 +114,20 @@ async def test_a_server_before_2_11_costs_one_connection_once(kit: Kit, protocol
                 assert len(client.db.left) == len(client.db.right) == count
             assert [error.code for error in losses] == [None, 1011, None]
             assert left.is_active and right.is_active
+        losses.clear()
+        # Every other client of this process knows it of this server.
+        async with kit.connect(
+            url=server.url,
+            database="pair",
+            protocols=[f"{protocol}.spacetimedb"],
+            reconnect=FAST,
+            offline="wait",
+            on_disconnect=lambda ctx, error: losses.append(error),
+        ) as client:
+            await client.subscribe("SELECT * FROM left")
+            await client.subscribe("SELECT * FROM right")
+            server.drop_connections()
+            await client.until(lambda: losses)
+            await client.call(client.reducers.add(id=3))
+            assert [error.code for error in losses] == [None]
+            assert len(client.db.right) == 3

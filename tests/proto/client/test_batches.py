@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spacetime_proto.client import events as ev
+from spacetime_proto.client.batch_support import BatchSupport
 from spacetime_proto.client.dialects import dialect_for
 from spacetime_proto.client.session import ClientSession
 from spacetime_proto.client.session_options import ClientOptions
@@ -306,3 +307,15 @@ def test_a_recorded_batch_is_played_back() -> None:
     replay.sent(v2.encode_client(batch))
     replay.received(b"\0" + v2.encode_server(answer))
     assert replay.counts["user"]["insert"] == 1
+
+
+def test_clients_may_share_what_they_know_of_servers() -> None:
+    old: set[str] = set()
+    script, _, _ = lost()
+    script.session.batches = BatchSupport(old, "http://a.test")
+    script.open()
+    assert type(script.received()[0]) is v2.SubscribeBatch
+    close(script, 1011, UNKNOWN)
+    assert old == {"http://a.test"}
+    assert not BatchSupport(old, "http://a.test").is_likely
+    assert BatchSupport(old, "http://b.test").is_likely
