@@ -27,7 +27,7 @@ from .tokens import Claims, TokenRefused
 
 __all__ = ["BadRequest", "database_of", "respond"]
 
-_VERSION = "2.8.3"
+_VERSION = "2.14.0"
 """Of SpacetimeDB, whose answers these are."""
 
 

@@ -84,7 +84,7 @@ def ask(
 def test_server_routes() -> None:
     host, owner, token = make()
     assert (ask(host, "GET", "/v1/ping").status, ask(host, "GET", "/v1/ping").body) == (200, b"")
-    assert json.loads(ask(host, "GET", "/v1/health").body)["version"] == "2.8.3"
+    assert json.loads(ask(host, "GET", "/v1/health").body)["version"] == "2.14.0"
     made = json.loads(ask(host, "POST", "/v1/identity").body)
     assert host.verify(made["token"], NOW).hex_identity == made["identity"]
     key = ask(host, "GET", "/v1/identity/public-key")
