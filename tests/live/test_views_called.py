@@ -86,7 +86,7 @@ async def test_a_name_that_the_server_rewrites(kit: LiveKit, target: Target) -> 
     async with kit.connect() as client:
         await fill(client, target)
         await client.subscribe("SELECT * FROM regionNames(2)")
-        view = client.db.regionNames
+        view = client.db.region_names
         assert ([row.id for row in view], view.table_name) == ([4], "region_names")
 
 
@@ -152,9 +152,9 @@ async def test_calls_by_the_bindings(kit: LiveKit, target: Target) -> None:
     async with kit.connect() as client:
         await fill(client, target)
         await client.subscribe(
-            tables.indexed_from(1, 5), tables.literals(*values), tables.regionNames(2)
+            tables.indexed_from(1, 5), tables.literals(*values), tables.region_names(2)
         )
         assert sorted(row.id for row in client.db.indexed_from) == [2, 3]
-        assert [row.id for row in client.db.regionNames] == [4]
+        assert [row.id for row in client.db.region_names] == [4]
         (row,) = client.db.literals
         assert tuple(getattr(row, name) for name in row.__struct_fields__) == values
