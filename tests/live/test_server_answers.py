@@ -169,14 +169,21 @@ class Answers:
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, str]:
-        connection = http.client.HTTPConnection(self.host, timeout=120)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            text = "" if answer.status == 101 else answer.read().decode()
-            return answer.status, answer.headers, text
-        finally:
-            connection.close()
+        # A request that is refused before its body was read may meet the closed connection while it
+        # is sent, and the reset may overtake the answer. Nothing was done then: it is asked again.
+        for is_last in (False, False, False, False, True):
+            connection = http.client.HTTPConnection(self.host, timeout=120)
+            try:
+                connection.request(method, path, body, headers or {})
+                answer = connection.getresponse()
+                text = "" if answer.status == 101 else answer.read().decode()
+                return answer.status, answer.headers, text
+            except ConnectionError:
+                if is_last:
+                    raise
+            finally:
+                connection.close()
+        raise AssertionError("the last attempt raises")
 
     def differing(self, table: list[tuple[str, str, str, Any, int, str]]) -> list[str]:
         """Ask everything in a table; return what is answered otherwise."""
