@@ -1,4 +1,4 @@
-"""Whether the server knows the request for several query sets, as far as a client can tell."""
+"""Whether the server knows SubscribeBatch, as far as a client can tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .sets import Sets
 
 #: What a server before 2.11 says when it ends a connection that has sent a SubscribeBatch
-#: (docs/protocol.md section 4.2).
+#: (docs/protocol.md section 16.2).
 _UNKNOWN_BATCH: Final = re.compile(r"unknown tag (0x0*)?5\b", re.IGNORECASE)
 #: So many connections in a row may end while they wait for the answer, for other reasons.
 _MAX_UNANSWERED: Final = 2
@@ -21,9 +21,9 @@ class BatchSupport:
     """What one client knows of its server.
 
     Args:
-        refused_by: servers that do not know the request; clients that share the set learn of each
-            other. This client's own by default.
-        server: what its server is called there.
+        refused_by: URLs of servers that do not know the request, added to as they show it; clients
+            that share the set learn from each other. Not given: this client learns alone.
+        server: URL of this client's server.
     """
 
     def __init__(self, refused_by: set[str] | None = None, server: str = "") -> None:

@@ -84,7 +84,8 @@ class SubscribeSet(msgspec.Struct, frozen=True, gc=False):
 class SubscribeBatch(msgspec.Struct, frozen=True, gc=False):
     """Register several query sets at one moment; answered by SubscribeBatchApplied.
 
-    Servers before 2.11 do not know it: they close the connection (docs/protocol.md section 4.2).
+    Servers before 2.11 do not know it: they close the connection (docs/protocol.md sections 4.8
+    and 16.2).
     """
 
     request_id: U32
