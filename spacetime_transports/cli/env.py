@@ -77,7 +77,7 @@ RemoveEnvOption = Annotated[
 
 
 def values_from(env: Iterable[str] | None, files: Iterable[str] | None) -> dict[str, str]:
-    """Return the variables of ``--env`` and ``--env-file``.
+    """Return the variables of ``--env`` or of `env set`, and of ``--env-file``.
 
     Raises:
         CommandError: one is not written as it has to be, or the process has none of that name. No
@@ -95,9 +95,13 @@ def values_from(env: Iterable[str] | None, files: Iterable[str] | None) -> dict[
             try:
                 value = os.environ[check_key(key)]
             except LocalProtocolError:
-                raise CommandError("--env takes KEY=VALUE, or KEY of a variable here") from None
+                raise CommandError(
+                    "an environment variable is KEY=VALUE, or the KEY of one that this process has"
+                ) from None
             except KeyError:
-                raise CommandError(f"--env {key}: this process has no such variable") from None
+                raise CommandError(
+                    f"environment key {key}: no value given, and this process has no such variable"
+                ) from None
         found[check_key(key)] = check_value(key, value)
     return found
 

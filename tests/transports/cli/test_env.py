@@ -82,8 +82,8 @@ def test_values_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("env", "lines", "text"),
     [
-        (["s3cret!"], "", "--env takes KEY=VALUE, or KEY of a variable here"),
-        (["NOT_HERE"], "", "--env NOT_HERE: this process has no such variable"),
+        (["s3cret!"], "", "an environment variable is KEY=VALUE, or the KEY of"),
+        (["NOT_HERE"], "", "environment key NOT_HERE: no value given, and this process has no"),
         (["1=s3cret"], "", '"1": invalid name'),
         (["A=" + SECRET * 1000], "", '"A": value exceeds size limit'),
         ([], "A=1\nA s3cret", "an entry has no = in line 2 of"),
